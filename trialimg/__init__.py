@@ -1,0 +1,1 @@
+"""trialimg joins a trial's electronic case report forms to its images."""

@@ -1,0 +1,1 @@
+"""Where images live: the PACS behind one port."""

@@ -1,0 +1,1 @@
+"""What people do to the record: every write, one transaction, one audit path."""

@@ -1,0 +1,1 @@
+"""The standalone sender at a site."""

@@ -1,0 +1,1 @@
+"""What a file says, and the engine that cleans it."""

@@ -1,0 +1,1 @@
+"""What we remember: the data base, the unit of work, the audit trail and the jobs."""
