@@ -1,0 +1,58 @@
+// How the viewer is set up here. Served by a route of ours at /viewer/app-config.js: the build's own file,
+// which points to a public demo server, is not installed.
+window.config = {
+  name: 'trialimg',
+  routerBasename: '/viewer',
+  showStudyList: false, // studies are opened from the casebook, which knows who may see what
+  extensions: [],
+  modes: [],
+  // The guided tour covers the image on the first visit of every fresh browser.
+  customizationService: [{ 'ohif.tours': { $set: [] } }],
+  // Our own pages say what this is for; the dialog would cover the lower part of the image.
+  investigationalUseDialog: { option: 'never' },
+  showCPUFallbackMessage: false,
+  showLoadingIndicator: true,
+  showWarningMessageForCrossOrigin: false,
+  showErrorDetails: 'production',
+  strictZSpacingForVolumeViewport: true,
+  groupEnabledModesFirst: true,
+  allowMultiSelectExport: false,
+  disableConfirmationPrompts: false,
+  useSharedArrayBuffer: false, // works without cross-origin isolation
+  maxNumberOfWebWorkers: 3,
+  // One origin over HTTP/1.1 has six connections: scrolling must not wait behind prefetched slices.
+  maxNumRequests: { interaction: 20, thumbnail: 4, prefetch: 8 },
+  defaultDataSourceName: 'trialimg',
+  dataSources: [
+    {
+      namespace: '@ohif/extension-default.dataSourcesModule.dicomweb',
+      sourceName: 'trialimg',
+      configuration: {
+        friendlyName: 'Images of this trial',
+        name: 'trialimg',
+        wadoUriRoot: '/dicomweb',
+        qidoRoot: '/dicomweb',
+        wadoRoot: '/dicomweb',
+        qidoSupportsIncludeField: false,
+        supportsFuzzyMatching: false,
+        supportsWildcard: false,
+        supportsReject: false,
+        dicomUploadEnabled: false,
+        staticWado: false,
+        imageRendering: 'wadors',
+        thumbnailRendering: 'wadors',
+        thumbnailRequestStrategy: 'fetch',
+        enableStudyLazyLoad: true,
+        singlepart: 'bulkdata,video,pdf',
+        bulkDataURI: { enabled: true, relativeResolution: 'series' },
+        omitQuotationForMultipartRequest: true,
+      },
+    },
+  ],
+  httpErrorHandler: function (error) {
+    // The session ended while images were being read: sign in again and come back to this very study.
+    if (error && error.status === 401) {
+      window.location.assign('/login?next=' + encodeURIComponent(window.location.pathname + window.location.search));
+    }
+  },
+};
