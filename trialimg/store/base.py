@@ -1,0 +1,108 @@
+"""The data base: one session, one kind of key, one kind of time, and what SQLite needs to be trusted."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import DateTime, Dialect, Engine, MetaData, String, Text, TypeDecorator, event
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+NAMES = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Base(DeclarativeBase):
+    """The base of every mapped class.
+
+    ``AUDIT_AS_ROW`` is the reason why a class is audited by one record for a whole new row rather than one
+    for each column; ``NOT_AUDITED`` the reason why a class, and ``UNAUDITED_COLUMNS`` why single columns, leave
+    no audit record at all.
+    """
+
+    metadata = MetaData(naming_convention=NAMES)
+    AUDIT_AS_ROW: ClassVar[str] = ""
+    NOT_AUDITED: ClassVar[str] = ""
+    UNAUDITED_COLUMNS: ClassVar[dict[str, str]] = {}
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment in UTC; naive values are refused on the way in, and none comes out."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Store in UTC; SQLite has no zone, so it is left out there."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a moment without a time zone")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Give an aware moment in UTC."""
+        del dialect
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def new_id() -> str:
+    """Make a key known before the row is written, so that its audit records can name it."""
+    return uuid.uuid4().hex
+
+
+def utc_now() -> datetime:
+    """Give this moment in UTC."""
+    return datetime.now(UTC)
+
+
+class Keyed:
+    """A row with a key of ours."""
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True, default=new_id)
+
+
+LongText = Text
+
+db = SQLAlchemy(model_class=Base, session_options={"autoflush": False, "expire_on_commit": False})
+"""The extension. Its session never flushes by itself: only the unit of work writes."""
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    # The driver must not open transactions by itself; see _begin.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        "busy_timeout=15000",
+        "recursive_triggers=ON",
+        "secure_delete=ON",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin(connection: Any) -> None:
+    # A deferred transaction that turns from reading to writing fails at once (SQLITE_BUSY_SNAPSHOT);
+    # the unit of work therefore asks for the write lock first.
+    writing = connection.get_execution_options().get("trialimg_writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+
+def prepare_engine(engine: Engine) -> None:
+    """Make an engine fit for the record; call it once after it was made."""
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin)

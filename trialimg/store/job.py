@@ -1,0 +1,66 @@
+"""Jobs as rows of the record, and the port to the engine that runs them.
+
+The row is written in the transaction of the row it serves, so neither can exist without the other. The engine
+(procrastinate on PostgreSQL, one thread on SQLite) may run a job late or twice and can do no harm: a start raises
+the attempt number, and a result is written only where the attempt is still ours (the fence).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
+
+from sqlalchemy import ForeignKey, Index, Integer, String, Text, select, update
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from trialimg.store.base import Base, Keyed, UtcDateTime
+
+WAITING, RUNNING, DONE, STOPPED = "waiting", "running", "done", "stopped"
+LEASE = timedelta(minutes=3)
+"""A running job whose worker has not been heard of for so long is started again."""
+
+
+class Job(Keyed, Base):
+    """One piece of work: which step, of what, when it is due, and what became of it."""
+
+    __tablename__ = "job"
+    __table_args__ = (Index("ix_job_state_due", "state", "due"),)
+    UNAUDITED_COLUMNS: ClassVar[dict[str, str]] = {
+        "heard_at": "A heartbeat says only that a worker lives.",
+        "progress_done": "Progress is for the eye; the outcome is recorded.",
+        "progress_total": "Progress is for the eye; the outcome is recorded.",
+    }
+
+    step: Mapped[str] = mapped_column(String(20))
+    queue: Mapped[str] = mapped_column(String(20), default="images")
+    trial_id: Mapped[str | None] = mapped_column(ForeignKey("trial.id"))
+    submission_id: Mapped[str | None] = mapped_column(ForeignKey("submission.id"), index=True)
+    study_id: Mapped[str | None] = mapped_column(ForeignKey("imaging_study.id"))
+    state: Mapped[str] = mapped_column(String(10), default=WAITING)
+    attempt: Mapped[int] = mapped_column(Integer, default=0)
+    failures: Mapped[int] = mapped_column(Integer, default=0)
+    due: Mapped[datetime] = mapped_column(UtcDateTime)
+    heard_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    progress_done: Mapped[int] = mapped_column(Integer, default=0)
+    progress_total: Mapped[int] = mapped_column(Integer, default=0)
+    sentence: Mapped[str] = mapped_column(Text, default="")
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    created_by: Mapped[str] = mapped_column(String(200))
+
+
+def due_jobs(session: Session, now: datetime, limit: int = 20) -> list[str]:
+    """Give the keys of jobs that should run now: due ones, and running ones nobody has heard of."""
+    stale = now - LEASE
+    wanted = select(Job.id).where(
+        ((Job.state == WAITING) & (Job.due <= now)) | ((Job.state == RUNNING) & (Job.heard_at < stale))
+    )
+    return list(session.scalars(wanted.order_by(Job.due).limit(limit)))
+
+
+def beat(session: Session, job_id: str, attempt: int, now: datetime, progress: tuple[int, int] | None) -> bool:
+    """Say that the worker of this attempt lives; False where the job is no longer this worker's."""
+    values: dict[str, Any] = {"heard_at": now}
+    if progress is not None:
+        values["progress_done"], values["progress_total"] = progress
+    mine = update(Job).where(Job.id == job_id, Job.attempt == attempt, Job.state == RUNNING).values(**values)
+    return bool(session.execute(mine).rowcount)  # type: ignore[attr-defined]
