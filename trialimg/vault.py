@@ -31,6 +31,7 @@ MIB: Final = 1024 * 1024
 _NAME: Final = re.compile(r"[a-z0-9-]+(?:/[a-z0-9-]+)*")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _ARRIVING: Final = ".arriving-"
+_PATIENCE: Final = 100
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 _NO_SPACE: Final = (
     "The disk that keeps images on their way is full: these images were not taken, what was received "
@@ -172,12 +173,17 @@ class Area:
             _fsync_folder(self._folder)
 
     def clear(self) -> None:
-        """Destroy everything in the area, half-received bytes and the folder included."""
-        while self._folder.exists():
-            # A receiver may put one more file while we delete: the folder is emptied until it is gone.
+        """Destroy everything in the area, half-received bytes and the folder included.
+
+        Raises Misconfigured when the disk does not let go of it.
+        """
+        # A receiver may put one more file while we delete: empty it again until the folder is gone.
+        for _ in range(_PATIENCE):
             shutil.rmtree(self._folder, ignore_errors=True)
-            if self._folder.exists() and not os.access(self._folder, os.W_OK):
-                raise Misconfigured("The vault's folder does not let us delete what is in it.")
+            if not self._folder.exists():
+                break
+        else:
+            raise Misconfigured("The vault's folder does not let us destroy what is in it: check its rights.")
         _fsync_folder(self._folder.parent)
 
     def listing(self) -> list[Stored]:
