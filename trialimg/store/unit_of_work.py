@@ -16,14 +16,14 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import Engine, Table, event, insert, inspect, select, update
+from sqlalchemy import Table, event, insert, inspect, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import ORMExecuteState, Session
 
 from trialimg.domain.audit import GENESIS, SYSTEM_CHAIN, Head, Record, commitment
 from trialimg.errors import OurFault
 from trialimg.store.audit import AuditChain, AuditRecord, AuditValue
-from trialimg.store.base import Base, db, new_id, prepare_engine, utc_now
+from trialimg.store.base import Base, db, new_id, utc_now
 
 log = logging.getLogger("trialimg.store")
 
@@ -195,14 +195,6 @@ def _row(record: Record, key: str, at: datetime, digest: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _engine() -> Engine:
-    engine = db.engine
-    if not getattr(engine, "_trialimg_prepared", False):
-        prepare_engine(engine)
-        engine._trialimg_prepared = True  # type: ignore[attr-defined]  # noqa: SLF001
-    return engine
-
-
 @contextmanager
 def unit_of_work(actor: Actor, reason: str = "", *, trial_id: str | None = None) -> Iterator[UnitOfWork]:
     """Open the only writable session; commit at the end, or leave no trace of an exception.
@@ -210,7 +202,7 @@ def unit_of_work(actor: Actor, reason: str = "", *, trial_id: str | None = None)
     ``trial_id`` names the audit chain the changes belong to; None is the system's own. Must run in an application
     context.
     """
-    session = Session(_engine(), expire_on_commit=False)
+    session = Session(db.engine, expire_on_commit=False)
     try:
         # SQLite: the write lock first, so that what is read here cannot be outdated when it is written.
         session.connection(execution_options={"trialimg_writes": True})
@@ -243,4 +235,4 @@ def _keep_head(head: Head) -> None:
         keep(head)
     except OSError as exc:
         # The commit stands and audit verify counts what follows the newest head; the worker catches up.
-        log.error("the head of chain %s could not be kept outside the data base: %s", head.chain, type(exc).__name__)
+        log.warning("the head of chain %s could not be kept outside the data base: %s", head.chain, type(exc).__name__)
