@@ -22,8 +22,8 @@ NAMES = {
 class Base(DeclarativeBase):
     """The base of every mapped class.
 
-    ``AUDIT_AS_ROW`` is the reason why a class is audited by one record for a whole new row rather than one
-    for each column; ``NOT_AUDITED`` the reason why a class, and ``UNAUDITED_COLUMNS`` why single columns, leave
+    ``AUDIT_AS_ROW`` is the reason why a class is audited by one record for all columns of a write rather than
+    one for each column; ``NOT_AUDITED`` the reason why a class, and ``UNAUDITED_COLUMNS`` why single columns, leave
     no audit record at all.
     """
 

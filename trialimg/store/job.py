@@ -10,10 +10,17 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
+import procrastinate
+from flask import current_app
 from sqlalchemy import ForeignKey, Index, Integer, String, Text, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from trialimg.store.base import Base, Keyed, UtcDateTime
+from trialimg.store.base import Base, Keyed, UtcDateTime, utc_now
+from trialimg.store.unit_of_work import UnitOfWork
+
+TASK = "trialimg.run_job"
+engine = procrastinate.App(connector=procrastinate.SyncPsycopgConnector())
+"""The engine on PostgreSQL; jobs are told on the unit of work's own connection, so it needs none here."""
 
 WAITING, RUNNING, DONE, STOPPED = "waiting", "running", "done", "stopped"
 LEASE = timedelta(minutes=3)
@@ -48,6 +55,48 @@ class Job(Keyed, Base):
     created_by: Mapped[str] = mapped_column(String(200))
 
 
+def announce(session: Session, job_id: str, queue: str, due: datetime) -> None:
+    """Tell the engine of a job, in the transaction of its row where the engine lives in the data base."""
+    if session.get_bind().dialect.name != "postgresql":
+        return  # the embedded worker reads the rows themselves; it is woken after commit
+    deferrer = engine.configure_task(
+        TASK,
+        queue=queue,
+        schedule_at=due if due > utc_now() else None,
+        connection=session.connection().connection.driver_connection,
+    )
+    deferrer.defer(job_id=job_id)
+
+
+def enqueue(
+    uow: UnitOfWork,
+    step: str,
+    *,
+    trial_id: str | None = None,
+    submission_id: str | None = None,
+    study_id: str | None = None,
+    queue: str = "images",
+    due: datetime | None = None,
+) -> Job:
+    """Add a job to the record and tell the engine, all in the unit of work's transaction."""
+    job = Job(
+        step=step, queue=queue, trial_id=trial_id, submission_id=submission_id, study_id=study_id,
+        due=due or uow.at, created_at=uow.at, created_by=uow.actor.name,
+    )  # fmt: skip
+    uow.session.add(job)
+    uow.session.flush()
+    announce(uow.session, job.id, queue, job.due)
+    uow.afterwards(wake)
+    return job
+
+
+def wake() -> None:
+    """Wake the embedded worker of this process, if there is one."""
+    waker = current_app.extensions.get("trialimg_wake")
+    if waker is not None:
+        waker()
+
+
 def due_jobs(session: Session, now: datetime, limit: int = 20) -> list[str]:
     """Give the keys of jobs that should run now: due ones, and running ones nobody has heard of."""
     stale = now - LEASE
@@ -63,4 +112,5 @@ def beat(session: Session, job_id: str, attempt: int, now: datetime, progress: t
     if progress is not None:
         values["progress_done"], values["progress_total"] = progress
     mine = update(Job).where(Job.id == job_id, Job.attempt == attempt, Job.state == RUNNING).values(**values)
-    return bool(session.execute(mine).rowcount)  # type: ignore[attr-defined]
+    done = session.execute(mine, execution_options={"unaudited": "a heartbeat"})
+    return bool(done.rowcount)  # type: ignore[attr-defined]

@@ -102,6 +102,7 @@ def _inserted(entity: Base, columns: dict[str, object], table: str) -> Iterator[
 
 def _updated(entity: Base, names: list[str], table: str) -> Iterator[_Change]:
     state = inspect(entity)
+    changed: dict[str, tuple[str | None, str | None]] = {}
     for name in names:
         history = state.attrs[name].history
         if name in entity.UNAUDITED_COLUMNS or not history.has_changes():
@@ -109,9 +110,14 @@ def _updated(entity: Base, names: list[str], table: str) -> Iterator[_Change]:
         old = history.deleted[0] if history.deleted else None
         new = history.added[0] if history.added else None
         if old != new or _shown(entity, name, new) == "(secret)":
-            yield _Change(
-                "update", table, _row_key(entity), name, _shown(entity, name, old), _shown(entity, name, new)
-            )
+            changed[name] = (_shown(entity, name, old), _shown(entity, name, new))
+    if entity.AUDIT_AS_ROW and changed:
+        olds = json.dumps({n: pair[0] for n, pair in changed.items()}, sort_keys=True)
+        news = json.dumps({n: pair[1] for n, pair in changed.items()}, sort_keys=True)
+        yield _Change("update", table, _row_key(entity), "*", olds, news)
+        return
+    for name, (shown_old, shown_new) in changed.items():
+        yield _Change("update", table, _row_key(entity), name, shown_old, shown_new)
 
 
 def _collect(session: Session, _context: object) -> None:
