@@ -25,6 +25,8 @@ from trialimg.errors import NotFound, UnreadableObject
 
 _IMPLICIT_HEADER, _EXPLICIT_HEADER = 8, 12  # bytes before a long value, PS3.5 section 7.1
 _WORDS: Final = {2: "H", 4: "I", 8: "Q"}
+# Never taken for a length: read as one, each would be odd, and lengths are even.
+_PIXEL_VRS: Final = frozenset({b"OB", b"OW", b"OF", b"OD", b"UN"})
 _TORN: Final = "An image of the archive is damaged: its pixels end before the frame does."
 
 # PS3.18 table 8.7.3-5.
@@ -80,7 +82,7 @@ def _value_start(stream: BinaryIO) -> int:
     Looks at the bytes: some files are written in implicit VR though their meta group says otherwise.
     """
     element = stream.tell()
-    explicit = stream.read(6)[4:6].isalpha()
+    explicit = stream.read(6)[4:6] in _PIXEL_VRS
     return element + (_EXPLICIT_HEADER if explicit else _IMPLICIT_HEADER)
 
 
