@@ -6,7 +6,7 @@ them is in ``dicom``.
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import hashlib
 import hmac
 import re
@@ -34,6 +34,7 @@ OLDEST_AGE_TOLD: Final = 89
 _TAG: Final = re.compile(r"\(?([0-9A-Fa-f]{4}),? ?([0-9A-Fa-f]{4})\)?")
 _KEYS: Final = frozenset({"version", "name", "dates", "keep", "rules", "deidentify_at", "held_days"})
 _KEEPABLE: Final = ("sex", "age", "size", "weight")
+_DATE_OR_MOMENT: Final = re.compile(r"\d{8}(\d{2}){0,3}(\.\d{1,6})?([+-]\d{4})?", re.ASCII)
 _LONGEST_SHIFT: Final = 365
 
 # What a rule of a trial may not touch: who the subject is, and what we say about the cleaning.
@@ -262,8 +263,10 @@ def shift_date(value: str, days: int) -> str:
     text = value.strip(" \0")
     if re.fullmatch(r"\d{4}\.\d\d\.\d\d", text):
         text = text.replace(".", "")
+    if _DATE_OR_MOMENT.fullmatch(text) is None:
+        return ""
     try:
-        moved = datetime.date(int(text[:4]), int(text[4:6]), int(text[6:8])) + datetime.timedelta(days=days)
+        moved = dt.date(int(text[:4]), int(text[4:6]), int(text[6:8])) + dt.timedelta(days=days)
     except (ValueError, OverflowError):
         return ""
     return f"{moved.year:04d}{moved.month:02d}{moved.day:02d}{text[8:]}"

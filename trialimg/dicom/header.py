@@ -1,0 +1,251 @@
+"""What the header of an instance says: who, what, which, and whether the file is whole.
+
+Reads originals, so its results hold a patient's identity: for the quarantine's child process only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from pydicom.charset import convert_encodings, decode_bytes
+from pydicom.uid import MPEGTransferSyntaxes
+
+from trialimg.dicom.part10 import PIXEL_DATA, Part10, buffer_of, open_part10
+from trialimg.dicom.walk import walk
+from trialimg.errors import UnreadableObject
+
+DICOMDIR_CLASS: Final = "1.2.840.10008.1.3.10"
+VIDEO_SYNTAXES: Final = frozenset({*MPEGTransferSyntaxes, "1.2.840.10008.1.2.4.107", "1.2.840.10008.1.2.4.108"})
+
+_TEXT: Final[Mapping[str, int]] = {
+    "sop_class_uid": 0x00080016,
+    "sop_instance_uid": 0x00080018,
+    "study_instance_uid": 0x0020000D,
+    "series_instance_uid": 0x0020000E,
+    "modality": 0x00080060,
+    "series_description": 0x0008103E,
+    "study_date": 0x00080020,
+    "study_description": 0x00081030,
+    "patient_id": 0x00100020,
+    "patient_name": 0x00100010,
+    "birth_date": 0x00100030,
+    "sex": 0x00100040,
+    "issuer": 0x00100021,
+    "manufacturer": 0x00080070,
+    "conversion_type": 0x00080064,
+    "photometric_interpretation": 0x00280004,
+}
+_NUMBERS: Final[Mapping[str, int]] = {"series_number": 0x00200011, "instance_number": 0x00200013, "frames": 0x00280008}
+_ROWS, _COLUMNS, _SAMPLES, _BITS = 0x00280010, 0x00280011, 0x00280002, 0x00280100
+_CHARACTER_SET, _IMAGE_TYPE, _BURNED_IN = 0x00080005, 0x00080008, 0x00280301
+_REGIONS, _OVERLAY_BITS = 0x00186011, 0x0100
+_FLOAT_PIXELS, _DOUBLE_PIXELS = 0x7FE00008, 0x7FE00009
+_FREE_TEXT: Final = frozenset({0x0008103E, 0x00081030, 0x00100020, 0x00100010, 0x00100021, 0x00080070})
+_TOP: Final = frozenset(
+    {*_TEXT.values(), *_NUMBERS.values(), _ROWS, _COLUMNS, _SAMPLES, _BITS, _CHARACTER_SET, _IMAGE_TYPE}
+)
+_REQUIRED: Final[Mapping[int, str]] = {
+    0x00080016: "SOP Class UID",
+    0x00080018: "SOP Instance UID",
+    0x0020000D: "Study Instance UID",
+    0x0020000E: "Series Instance UID",
+}
+
+
+@dataclass(frozen=True)
+class InstanceFacts:
+    """What one instance says of itself; text is as decoded, empty where the file says nothing.
+
+    ``frames`` is at least 1; ``rows`` and ``columns`` are 0 where there is no image. ``burned_in`` is
+    ``YES`` if any Burned In Annotation of the file is, at any depth. ``pixel_surplus`` counts bytes
+    of native pixel data that no pixel explains (more than the padding of one).
+    """
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    study_instance_uid: str
+    series_instance_uid: str
+    modality: str
+    series_number: int | None
+    series_description: str
+    study_date: str
+    study_description: str
+    patient_id: str
+    patient_name: str
+    birth_date: str
+    sex: str
+    issuer: str
+    rows: int
+    columns: int
+    frames: int
+    transfer_syntax: str
+    burned_in: str
+    instance_number: int | None
+    image_type: tuple[str, ...]
+    manufacturer: str
+    conversion_type: str
+    photometric_interpretation: str
+    has_pixels: bool
+    has_regions: bool
+    has_overlay_in_pixels: bool
+    pixel_surplus: int
+
+    @property
+    def is_video(self) -> bool:
+        """Tell whether the pixels are one compressed film."""
+        return self.transfer_syntax in VIDEO_SYNTAXES
+
+
+@dataclass
+class _Gathered:
+    """What one walk over the file collected."""
+
+    values: dict[int, bytes]
+    burned_in: str = ""
+    has_regions: bool = False
+    overlay_in_pixels: bool = False
+    native_length: int | None = None
+    fragments: int | None = None
+    sample_bits: int = 0
+
+
+def is_dicomdir(source: Path | BinaryIO | memoryview) -> bool:
+    """Tell whether a file is the index of a medium (PS3.10 chapter 8) and no image."""
+    return _is_dicomdir(open_part10(source))
+
+
+def _is_dicomdir(part: Part10) -> bool:
+    return part.meta.get(0x00020002, b"").rstrip(b"\0 ") == DICOMDIR_CLASS.encode()
+
+
+def read_facts(source: Path | BinaryIO | memoryview) -> InstanceFacts:
+    """Read the header of a file and prove that the file is whole, without decoding pixels.
+
+    Raises NotDicom; UnreadableObject if it is damaged, cut off, beyond the limits of the reader, an
+    index of a medium, or has no UIDs.
+    """
+    return facts_of(open_part10(source if isinstance(source, memoryview) else buffer_of(source)))
+
+
+def facts_of(part: Part10) -> InstanceFacts:
+    """Do what ``read_facts`` does for a file that is already laid open."""
+    if _is_dicomdir(part):
+        raise UnreadableObject(
+            "This is a DICOMDIR index, not an image; it is skipped. The images it lists are read by themselves."
+        )
+    found = _gather(part)
+    for tag, name in _REQUIRED.items():
+        if not found.values.get(tag, b"").strip(b"\0 "):
+            raise UnreadableObject(f"The object has no {name}, so nobody can refer to it. Ask for another export.")
+    surplus = _check_pixels(part, found)
+    text = _decode(found.values)
+    numbers = {name: _whole(found.values.get(tag)) for name, tag in _NUMBERS.items()}
+    return InstanceFacts(
+        **text,
+        series_number=numbers["series_number"],
+        instance_number=numbers["instance_number"],
+        frames=max(numbers["frames"] or 1, 1),
+        rows=_short(part, found.values.get(_ROWS)),
+        columns=_short(part, found.values.get(_COLUMNS)),
+        transfer_syntax=part.transfer_syntax,
+        burned_in=found.burned_in,
+        image_type=tuple(_ascii(found.values.get(_IMAGE_TYPE, b"")).split("\\")),
+        has_pixels=found.native_length is not None or found.fragments is not None,
+        has_regions=found.has_regions,
+        has_overlay_in_pixels=found.overlay_in_pixels,
+        pixel_surplus=surplus,
+    )
+
+
+def _gather(part: Part10) -> _Gathered:
+    found = _Gathered({})
+    data = part.data
+    for kind, tag, _vr, start, length, depth in walk(part, past_pixels=False):
+        if kind == "E":
+            if depth == 0 and tag in _TOP:
+                found.values[tag] = bytes(data[start : start + length])
+            elif tag == _BURNED_IN:
+                said = _ascii(bytes(data[start : start + length])).upper()
+                found.burned_in = found.burned_in if found.burned_in == "YES" else said
+            elif depth == 0 and tag in {PIXEL_DATA, _FLOAT_PIXELS, _DOUBLE_PIXELS}:
+                found.native_length = length
+                found.sample_bits = {_FLOAT_PIXELS: 32, _DOUBLE_PIXELS: 64}.get(tag, 0)
+            elif tag >> 24 == 0x60 and tag & 0xFFFF == _OVERLAY_BITS:  # noqa: PLR2004 - overlay groups 60xx
+                bits = _short(part, bytes(data[start : start + length]))
+                found.overlay_in_pixels = found.overlay_in_pixels or bits > 1
+        elif kind == "S" and tag == _REGIONS:
+            found.has_regions = True
+        elif kind == "P" and tag == PIXEL_DATA and depth == 0:
+            found.fragments = -1  # the first fragment is the offset table
+        elif kind == "F" and depth == 1 and found.fragments is not None:
+            found.fragments += 1
+    return found
+
+
+def _check_pixels(part: Part10, found: _Gathered) -> int:
+    """Compare the pixel data that are there with the image that is described; give the bytes too many."""
+    frames = max(_whole(found.values.get(_NUMBERS["frames"])) or 1, 1)
+    if found.fragments is not None:
+        if found.fragments < (1 if part.transfer_syntax in VIDEO_SYNTAXES else frames):
+            raise UnreadableObject(
+                "The image says it has more frames than the file holds: it was cut off. Ask for it again."
+            )
+        return 0
+    if found.native_length is None:
+        return 0
+    rows, columns = _short(part, found.values.get(_ROWS)), _short(part, found.values.get(_COLUMNS))
+    samples = _short(part, found.values.get(_SAMPLES)) or 1
+    bits = found.sample_bits or _short(part, found.values.get(_BITS))
+    if "422" in _ascii(found.values.get(_TEXT["photometric_interpretation"], b"")) and samples > 1:
+        samples = 2  # two pixels share their colour (PS3.3 C.7.6.3.1.2)
+    expected = (rows * columns * samples * bits * frames + 7) // 8
+    if found.native_length < expected:
+        raise UnreadableObject(
+            f"The image needs {expected} bytes of pixel data and the file has {found.native_length}: it was cut "
+            "off or is described wrongly. Ask for it again."
+        )
+    surplus = found.native_length - expected
+    return surplus if surplus > 1 else 0
+
+
+def _ascii(value: bytes) -> str:
+    return value.decode("ascii", "replace").strip(" \0")
+
+
+def _decode(values: Mapping[int, bytes]) -> dict[str, str]:
+    """Decode the texts, free ones by the character set of the file (PS3.5 chapter 6)."""
+    declared = _ascii(values.get(_CHARACTER_SET, b"")).split("\\")
+    try:
+        encodings: Sequence[str] = convert_encodings(declared)
+    except (LookupError, ValueError):
+        encodings = ["iso8859"]
+    return {name: _decode_one(tag, values.get(tag, b""), encodings) for name, tag in _TEXT.items()}
+
+
+def _decode_one(tag: int, value: bytes, encodings: Sequence[str]) -> str:
+    if tag not in _FREE_TEXT or (value.isascii() and b"\x1b" not in value):
+        return _ascii(value)
+    delimiters = {0x5E, 0x3D} if tag == _TEXT["patient_name"] else {0x5C}
+    try:
+        return decode_bytes(value, encodings, delimiters).strip(" \0")
+    except (LookupError, ValueError):
+        return value.decode("latin-1").strip(" \0")
+
+
+def _whole(value: bytes | None) -> int | None:
+    """Read the first value of an IS."""
+    first = _ascii(value or b"").split("\\")[0].strip()
+    try:
+        return int(float(first)) if first else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def _short(part: Part10, value: bytes | None) -> int:
+    """Read the first value of a US; 0 where there is none."""
+    if value is None or len(value) < 2:  # noqa: PLR2004 - bytes of a US
+        return 0
+    return int.from_bytes(value[:2], "little" if part.little else "big")
