@@ -17,7 +17,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from trialimg.archive.choose import archive_from_url
 from trialimg.casework.services import EXTENSION, Services
 from trialimg.errors import Misconfigured
-from trialimg.keyring import SESSION, Keyring
+from trialimg.keyring import AUDIT, SESSION, Keyring
 from trialimg.settings import Settings, read_settings
 from trialimg.store.account import AccountStore
 from trialimg.store.base import db, prepare_engine
@@ -80,7 +80,8 @@ def create_app(settings: Settings | None = None, *, config: Mapping[str, object]
     _configure(app, settings, tools.keyring)
     app.config.update(config or {})
     app.extensions[EXTENSION] = tools
-    app.extensions["trialimg_keep_head"] = HeadsFile(settings.audit_heads_file, tools.keyring).keep
+    heads = HeadsFile(settings.audit_heads_file, lambda: tools.keyring.get(AUDIT))
+    app.extensions["trialimg_keep_head"] = heads.keep
     db.init_app(app)
     migrate.init_app(app)
     Security(app, AccountStore(), register_blueprint=False)

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from trialimg.domain.audit import Head, read_head
-from trialimg.keyring import AUDIT, Keyring
 
 
 class HeadsFile:
     """An append-only file of heads, each a line with its MAC."""
 
-    def __init__(self, path: Path, keyring: Keyring) -> None:
+    def __init__(self, path: Path, key: Callable[[], bytes]) -> None:
         self.path = path
-        self.keyring = keyring
+        self.key = key
 
     def keep(self, head: Head) -> None:
         """Append a head and see it on disk; raises OSError."""
-        line = head.line(self.keyring.get(AUDIT)) + "\n"
+        line = head.line(self.key()) + "\n"
         self.path.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         try:
@@ -34,7 +33,7 @@ class HeadsFile:
         """Give every kept head in order; None for a line whose MAC does not fit."""
         if not self.path.exists():
             return
-        key = self.keyring.get(AUDIT)
+        key = self.key()
         with self.path.open(encoding="utf-8", errors="replace") as lines:
             for line in lines:
                 if line.strip():
