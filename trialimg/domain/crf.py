@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final, Literal, cast, get_args
 
+from trialimg.domain.codelist import YES_NO, Choice, CodeList
 from trialimg.domain.definition import Plain, Section, plain_number, without_defaults
 
 Kind = Literal["text", "number", "date", "partial_date", "choice", "yes_no", "imaging"]
@@ -16,57 +17,6 @@ LONGEST_TEXT: Final = 200
 """Characters of a text item unless the form says otherwise: what a SAS transport file holds."""
 FEW_CHOICES: Final = 6
 """Up to so many choices stand open as radio buttons, more are folded into a list."""
-
-
-@dataclass(frozen=True)
-class Choice:
-    """One entry of a code list; ``concept`` is its NCI Thesaurus code where it has one."""
-
-    code: str
-    label: str
-    concept: str = ""
-
-    @classmethod
-    def read(cls, section: Section) -> Choice:
-        """Read one entry."""
-        choice = cls(section.text("code"), section.text("label"), section.text("concept", ""))
-        section.close()
-        return choice
-
-    def to_mapping(self) -> Plain:
-        """Give it back as it is written."""
-        return without_defaults(code=self.code, label=self.label, concept=self.concept)
-
-
-YES_NO: Final = (Choice("Y", "Yes", "C49488"), Choice("N", "No", "C49487"))
-"""The answers of a yes/no item (CDISC code list NY, C66742, as far as forms offer it)."""
-
-
-@dataclass(frozen=True)
-class CodeList:
-    """The answers that may be given; ``concept`` is the list's NCI Thesaurus code."""
-
-    key: str
-    title: str
-    choices: tuple[Choice, ...]
-    concept: str = ""
-
-    @classmethod
-    def read(cls, section: Section) -> CodeList:
-        """Read one code list."""
-        found = cls(
-            section.text("key"),
-            section.text("title"),
-            tuple(Choice.read(each) for each in section.sections("choices")),
-            section.text("concept", ""),
-        )
-        section.close()
-        return found
-
-    def to_mapping(self) -> Plain:
-        """Give it back as it is written."""
-        choices = [choice.to_mapping() for choice in self.choices]
-        return without_defaults(key=self.key, title=self.title, concept=self.concept, choices=choices)
 
 
 @dataclass(frozen=True)

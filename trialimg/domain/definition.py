@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final, Literal
 
-from trialimg.errors import BadDefinition
-
 Plain = dict[str, Any]
 """What YAML and JSON are made of: texts, numbers, true/false, lists and mappings with text keys."""
 
@@ -34,8 +32,8 @@ class Problem:
         return f"{self.file}: {where}: {self.sentence}" if where else f"{self.file}: {self.sentence}"
 
 
-class WrongHere(BadDefinition):
-    """A definition that is wrong at one place, which a file with line numbers can point to."""
+class WrongHere(ValueError):
+    """A definition is wrong at one place; readers turn it into BadDefinition or into a line of a file."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem.text)
@@ -98,7 +96,7 @@ class Section:
 
     def maybe_whole(self, key: str) -> int | None:
         """A whole number, or nothing."""
-        return self.whole(key) if self.values.get(key) is not None else self._nothing(key)
+        return None if self._take(key, None) is None else self.whole(key)
 
     def maybe_number(self, key: str) -> Decimal | None:
         """A number as it is written, or nothing."""
@@ -140,9 +138,6 @@ class Section:
         if unknown:
             known = ", ".join(sorted(self._asked))
             raise self.wrong(unknown[0], f"is not known here; known are {known}")
-
-    def _nothing(self, key: str) -> None:
-        self._asked.add(key)
 
 
 def plain_number(value: Decimal) -> int | float:

@@ -8,7 +8,7 @@
     ITEM                  an item of this form (in a repeating group: of this row)
     FORM.ITEM             of another form at this visit, or at the first visit that has the form
     VISIT.FORM.ITEM       of another visit
-    today                 the day the form is looked at
+    today, visit          the day the form is looked at; the key of the visit it belongs to
     days(a, b)            days from a to b        year(d)   abs(n)
     count(GROUP) count(GROUP, condition) any(GROUP, condition) all(GROUP, condition)
     sum(GROUP, n) min(GROUP, n) max(GROUP, n)     over the rows of a repeating group
@@ -26,6 +26,7 @@ from functools import lru_cache
 from typing import Final
 
 from trialimg.domain.expression_tree import (
+    Ambient,
     Call,
     Constant,
     Join,
@@ -36,7 +37,6 @@ from trialimg.domain.expression_tree import (
     Node,
     Operation,
     Reference,
-    Today,
     children,
 )
 from trialimg.errors import BadDefinition
@@ -54,7 +54,7 @@ ROW_FUNCTIONS: Final = {
     "max": (2, 2),
 }
 VALUE_FUNCTIONS: Final = {"days": (2, 2), "year": (1, 1), "abs": (1, 1)}
-KEYWORDS: Final = frozenset({"and", "or", "not", "in", "is", "missing", "today"})
+KEYWORDS: Final = frozenset({"and", "or", "not", "in", "is", "missing", "today", "visit"})
 
 
 _TOKEN = re.compile(
@@ -216,7 +216,9 @@ class _Reader:
             self.must(")")
             return tree
         if self.take("today"):
-            return Today()
+            return Ambient("today")
+        if self.take("visit"):
+            return Ambient("visit")
         if token.kind not in ("number", "text", "name") or token.text in KEYWORDS:
             raise self.refusal("an item, a number or a text in quotes is expected")
         self._at += 1

@@ -15,8 +15,10 @@ class Constant:
 
 
 @dataclass(frozen=True)
-class Today:
-    """The day the form is looked at."""
+class Ambient:
+    """What is so around the form: the day it is looked at, the visit it belongs to."""
+
+    name: Literal["today", "visit"]
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ class Missing:
     negated: bool
 
 
-Node = Constant | Today | Reference | Call | Negation | Operation | Join | Membership | Missing
+Node = Constant | Ambient | Reference | Call | Negation | Operation | Join | Membership | Missing
 
 
 @dataclass(frozen=True)

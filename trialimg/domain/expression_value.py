@@ -8,6 +8,7 @@ from decimal import Decimal, DecimalException
 from typing import Protocol
 
 from trialimg.domain.expression_tree import (
+    Ambient,
     Call,
     Constant,
     Join,
@@ -17,7 +18,6 @@ from trialimg.domain.expression_tree import (
     Node,
     Operation,
     Reference,
-    Today,
 )
 from trialimg.domain.partial_date import PartialDate
 
@@ -31,6 +31,10 @@ class Scope(Protocol):
     @property
     def today(self) -> date | None:
         """The day the form is looked at."""
+
+    @property
+    def visit(self) -> str:
+        """The key of the visit that the form belongs to, blank where it is not known."""
 
     def value(self, parts: tuple[str, ...]) -> Value:
         """The value of an item, None where it is missing or cannot be read."""
@@ -50,8 +54,9 @@ def value_of(node: Node, scope: Scope) -> Value:
         return node.value
     if isinstance(node, Reference):
         return scope.value(node.parts)
-    if isinstance(node, Today):
-        return None if scope.today is None else PartialDate.of(scope.today)
+    if isinstance(node, Ambient):
+        today = PartialDate.of(scope.today) if scope.today else None
+        return today if node.name == "today" else scope.visit or None
     return _compound(node, scope)
 
 
