@@ -1,0 +1,1 @@
+"""What the demo trial is filled with: made-up people and made-up pictures."""
