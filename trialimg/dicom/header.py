@@ -110,6 +110,7 @@ class _Gathered:
     native_length: int | None = None
     fragments: int | None = None
     sample_bits: int = 0
+    end: int = 0
 
 
 def is_dicomdir(source: Path | BinaryIO | memoryview) -> bool:
@@ -132,6 +133,11 @@ def read_facts(source: Path | BinaryIO | memoryview) -> InstanceFacts:
 
 def facts_of(part: Part10) -> InstanceFacts:
     """Do what ``read_facts`` does for a file that is already laid open."""
+    return facts_and_end(part)[0]
+
+
+def facts_and_end(part: Part10) -> tuple[InstanceFacts, int]:
+    """Give the facts, and the position in ``part.data`` where the image ends: what follows is none of it."""
     if _is_dicomdir(part):
         raise UnreadableObject(
             "This is a DICOMDIR index, not an image; it is skipped. The images it lists are read by themselves."
@@ -143,7 +149,7 @@ def facts_of(part: Part10) -> InstanceFacts:
     surplus = _check_pixels(part, found)
     text = _decode(found.values)
     numbers = {name: _whole(found.values.get(tag)) for name, tag in _NUMBERS.items()}
-    return InstanceFacts(
+    facts = InstanceFacts(
         **text,
         series_number=numbers["series_number"],
         instance_number=numbers["instance_number"],
@@ -158,12 +164,15 @@ def facts_of(part: Part10) -> InstanceFacts:
         has_overlay_in_pixels=found.overlay_in_pixels,
         pixel_surplus=surplus,
     )
+    return facts, found.end
 
 
 def _gather(part: Part10) -> _Gathered:
     found = _Gathered({})
     data = part.data
+    found.end = part.start
     for kind, tag, _vr, start, length, depth in walk(part, past_pixels=False):
+        found.end = start + length if depth == 0 else found.end
         if kind == "E":
             if depth == 0 and tag in _TOP:
                 found.values[tag] = bytes(data[start : start + length])

@@ -85,7 +85,13 @@ def open_part10(source: Path | BinaryIO | memoryview) -> Part10:
         )
     if syntax == DEFLATED:
         data, position = _inflate(data[position:]), 0
-    return Part10(data, position, meta, preamble, syntax, syntax == IMPLICIT, syntax != BIG_ENDIAN)
+    return Part10(data, position, meta, preamble, syntax, _is_implicit(data, position, syntax), syntax != BIG_ENDIAN)
+
+
+def _is_implicit(data: memoryview, position: int, syntax: str) -> bool:
+    """Believe the first element rather than the transfer syntax: some writers contradict themselves."""
+    vr = bytes(data[position + 4 : position + 6])
+    return not (vr.isalpha() and vr.isupper()) if len(vr) == 2 else syntax == IMPLICIT  # noqa: PLR2004
 
 
 def _begins_like_a_data_set(data: memoryview) -> bool:

@@ -1,0 +1,157 @@
+"""The walk that changes a data set as the plan says, touching no element that stays as it is."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Final
+
+# The dictionary itself: UID(…).name would build and validate an object for every value.
+from pydicom._uid_dict import UID_dictionary
+from pydicom.dataelem import DataElement, RawDataElement
+from pydicom.dataset import Dataset
+from pydicom.multival import MultiValue
+from pydicom.sequence import Sequence
+
+from trialimg.dicom.encode import raw
+from trialimg.dicom.part10 import LONG_FORM
+from trialimg.dicom.plan import CONTENT_SEQUENCE, Do, Plan, Step
+from trialimg.dicom.table import keyword_of, tag_text
+from trialimg.domain.deidentification import (
+    ActionCount,
+    Profile,
+    Report,
+    cap_age,
+    date_shift,
+    map_uid,
+    shift_date,
+)
+
+REMOVED_TEXT: Final = b"REMOVED"
+_ZEROS: Final = {"US": 2, "SS": 2, "UL": 4, "SL": 4, "FL": 4, "AT": 4, "UV": 8, "SV": 8, "FD": 8}
+_DUMMIES: Final = {
+    "AS": b"000Y",
+    "DA": b"19000101",
+    "DT": b"19000101000000",
+    "TM": b"000000",
+    "DS": b"0",
+    "IS": b"0",
+    "UR": b"urn:removed",
+    **{vr: b"\0" * size for vr, size in _ZEROS.items()},
+    **dict.fromkeys(("OB", "OD", "OF", "OL", "OV", "OW", "UN"), b"\x00" * 8),
+}
+_SHORT_FORM_LIMIT: Final = 0xFFFF
+
+
+def dummy(vr: str) -> bytes:
+    """Give the value, the same for every subject, that stands where one must and may not be told."""
+    return _DUMMIES.get(vr, REMOVED_TEXT)
+
+
+def is_registered(uid: str) -> bool:
+    """Tell whether a UID is one of PS3.6: a name of the standard's own, not of anybody's thing."""
+    return uid in UID_dictionary
+
+
+def text_of(element: DataElement | RawDataElement) -> str:
+    """Give the values of a text element as one string, undecoded bytes as Latin-1."""
+    value = element.value
+    if value is None:
+        return ""
+    if isinstance(value, bytes):
+        return value.decode("latin-1").strip(" \0")
+    if isinstance(value, MultiValue | list | tuple):
+        return "\\".join(str(part).strip(" \0") for part in value)
+    return str(value).strip(" \0")
+
+
+class Cleaning:
+    """One instance being cleaned: what is applied, and the count of what was done."""
+
+    def __init__(self, plan: Plan, subject_number: str, subject_key: bytes) -> None:
+        self.plan, self.key = plan, subject_key
+        self.subject = subject_number
+        self.days = date_shift(subject_key) if plan.profile.dates == "shifted" else 0
+        self.done: Counter[tuple[int, str]] = Counter()
+        self.cleaned_structured_content = False
+        self._uids: dict[str, str] = {}
+
+    def clean(self, dataset: Dataset) -> None:
+        """Change a data set, and every item in it, in place."""
+        plan_step, done = self.plan.step, self.done
+        for tag in list(dataset.keys()):
+            element = dataset.get_item(tag)
+            step = plan_step(int(tag), element.VR)
+            if step.told:
+                done[int(tag), step.told] += 1
+            if step.do is Do.REMOVE:
+                del dataset[tag]
+            elif step.do is not Do.KEEP:
+                self._change(dataset, int(tag), element, step)
+            elif element.VR == "UN":
+                _say_vr(dataset, int(tag), element, step.vr)
+
+    def _change(self, dataset: Dataset, tag: int, element: DataElement | RawDataElement, step: Step) -> None:
+        do = step.do
+        if do is Do.CLEAN_ITEMS:
+            self._clean_items(dataset, tag)
+        elif do is Do.MAP_UID:
+            before = text_of(element)
+            after = "\\".join(self.new_uid(uid.strip(" \0")) for uid in before.split("\\"))
+            if after != before or element.VR == "UN":
+                dataset[tag] = raw(dataset, tag, "UI", after.encode("ascii", "replace"))
+        elif do is Do.EMPTY:
+            dataset[tag] = raw(dataset, tag, step.vr, b"")
+        elif do is Do.DUMMY:
+            dataset[tag] = raw(dataset, tag, step.vr, dummy(step.vr))
+        elif do is Do.SHIFT:
+            moved = "\\".join(shift_date(value, self.days) for value in text_of(element).split("\\"))
+            dataset[tag] = raw(dataset, tag, step.vr, moved.encode("ascii"))
+        elif do is Do.CAP_AGE:
+            dataset[tag] = raw(dataset, tag, "AS", cap_age(text_of(element)).encode("ascii"))
+        else:
+            dataset[tag] = raw(dataset, tag, step.vr, self.subject.encode("ascii", "replace"))
+
+    def _clean_items(self, dataset: Dataset, tag: int) -> None:
+        items = dataset[tag].value
+        if not isinstance(items, Sequence):
+            del dataset[tag]
+            return
+        if tag == CONTENT_SEQUENCE:
+            self.cleaned_structured_content = True
+        for item in items:
+            self.clean(item)
+
+    def new_uid(self, uid: str) -> str:
+        """Give the UID that stands for ``uid`` from now on; what the standard registered stays."""
+        if not uid or is_registered(uid):
+            return uid
+        mapped = self._uids.get(uid)
+        if mapped is None:
+            mapped = self._uids[uid] = map_uid(self.key, uid)
+        return mapped
+
+    def codes(self) -> tuple[str, ...]:
+        """Give the codes of CID 7050 that are true of this instance."""
+        profile = self.plan.profile
+        return tuple(sorted({*profile.options, *(("113104",) if self.cleaned_structured_content else ())}))
+
+    def report(self) -> Report:
+        """Give the account of what was done."""
+        return report_of(self.plan.profile, self.codes(), self.done)
+
+
+def report_of(profile: Profile, codes: tuple[str, ...], done: Counter[tuple[int, str]]) -> Report:
+    """Write down the counts of one instance."""
+    actions = sorted(
+        ActionCount(tag_text(tag), keyword_of(tag), action, count) for (tag, action), count in done.items()
+    )
+    return Report(profile.name, profile.version, 1, codes, tuple(actions))
+
+
+def _say_vr(dataset: Dataset, tag: int, element: DataElement | RawDataElement, vr: str) -> None:
+    """Write a public attribute that came as UN under its own VR, so that nothing hides in it."""
+    value = element.value if isinstance(element.value, bytes) else b""
+    if len(value) > _SHORT_FORM_LIMIT and vr.encode("ascii") not in LONG_FORM:
+        del dataset[tag]
+    else:
+        dataset[tag] = raw(dataset, tag, vr, value)

@@ -1,0 +1,113 @@
+"""Whether a data set is what the engine would have made: the closed profile, seen from behind."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pydicom.dataelem import DataElement, RawDataElement
+from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
+
+from trialimg.dicom.apply import dummy, is_registered, text_of
+from trialimg.dicom.encode import IMPLEMENTATION_CLASS_UID, META_TAGS
+from trialimg.dicom.markers import ALWAYS_PRESENT, METHOD_CODES, expected_markers
+from trialimg.dicom.part10 import Part10
+from trialimg.dicom.plan import Do, Plan, Step
+from trialimg.dicom.table import tag_text
+from trialimg.domain.deidentification import SubjectIdentity, cap_age, is_mapped_uid, shift_date
+from trialimg.errors import NotClean
+
+_STUDY_UID: Final = 0x0020000D
+_OPTIONAL_CODES: Final = frozenset({"113104"})
+
+
+def _not_clean(path: str, why: str) -> NotClean:
+    return NotClean(f"The file is not de-identified as this trial wants it: {path} {why}. Clean the original again.")
+
+
+def check_file(part: Part10, end: int) -> None:
+    """Check what stands around the data set; NotClean names the place."""
+    if part.preamble.strip(b"\0") or len(part.preamble) != 128:  # noqa: PLR2004 - PS3.10 7.1
+        raise _not_clean("the preamble", "is not 128 zero bytes")
+    for tag, value in part.meta.items():
+        if tag not in META_TAGS:
+            raise _not_clean(tag_text(tag), "does not belong in the file meta information")
+        if tag == 0x00020012 and value.rstrip(b"\0 ").decode("ascii", "replace") != IMPLEMENTATION_CLASS_UID:  # noqa: PLR2004
+            raise _not_clean(tag_text(tag), "is not of this program")
+    if end != len(part.data):
+        raise _not_clean("the end of the file", "holds bytes that belong to no attribute")
+
+
+def check_data_set(dataset: Dataset, plan: Plan, identity: SubjectIdentity) -> tuple[str, ...]:
+    """Check every element at any depth, and the markers; give the codes of the methods it names.
+
+    Raises NotClean with a sentence that names the tag, never a value.
+    """
+    study = dataset.get(_STUDY_UID)
+    markers = expected_markers(plan.profile, identity, str(study.value) if study is not None else "")
+    for tag, (_vr, text) in markers.items():
+        if tag not in dataset:
+            raise _not_clean(tag_text(tag), "is missing")
+        if text_of(dataset[tag]).strip() != text:
+            raise _not_clean(tag_text(tag), "does not say what it should for this subject and profile")
+    codes = _codes(dataset)
+    if not set(plan.profile.options) <= set(codes) <= {*plan.profile.options, *_OPTIONAL_CODES}:
+        raise _not_clean(tag_text(METHOD_CODES), "names other methods than the profile")
+    for tag in ALWAYS_PRESENT:
+        if tag not in dataset:
+            raise _not_clean(tag_text(tag), "is missing")
+    _check(dataset, plan, identity.subject_number, "", frozenset({*markers, METHOD_CODES}))
+    return codes
+
+
+def _codes(dataset: Dataset) -> tuple[str, ...]:
+    if METHOD_CODES not in dataset:
+        raise _not_clean(tag_text(METHOD_CODES), "is missing")
+    items = dataset[METHOD_CODES].value
+    return tuple(str(item.get("CodeValue", "")) for item in items) if isinstance(items, Sequence) else ()
+
+
+def _check(dataset: Dataset, plan: Plan, subject: str, path: str, ours: frozenset[int]) -> None:
+    for key in list(dataset.keys()):
+        tag = int(key)
+        if tag in ours:
+            continue
+        element = dataset.get_item(key)
+        step = plan.step(tag, element.VR)
+        where = f"{path}{tag_text(tag)}"
+        if step.do is Do.CLEAN_ITEMS:
+            items = dataset[key].value
+            for number, item in enumerate(items if isinstance(items, Sequence) else (), 1):
+                _check(item, plan, subject, f"{where}[{number}].", frozenset())
+        elif element.VR == "UN":
+            raise _not_clean(where, "is of unknown representation")
+        elif (why := _objection(element, step, subject)) is not None:
+            raise _not_clean(where, why)
+
+
+def _objection(element: DataElement | RawDataElement, step: Step, subject: str) -> str | None:
+    """Say what is wrong with a value under its step, None if nothing is."""
+    do = step.do
+    if do is Do.KEEP:
+        return None
+    if do is Do.REMOVE:
+        return "should have been removed"
+    if do is Do.DUMMY:
+        stands = element.value if isinstance(element.value, bytes) else text_of(element).encode()
+        return None if stands.rstrip(b" \0") == dummy(step.vr).rstrip(b" \0") else "should hold a dummy value"
+    if do is Do.EMPTY:
+        return None if not element.value else "should be empty"
+    text = text_of(element)
+    return _objection_to_text(do, text, subject)
+
+
+def _objection_to_text(do: Do, text: str, subject: str) -> str | None:
+    if do is Do.MAP_UID:
+        well = all(not uid or is_registered(uid) or is_mapped_uid(uid) for uid in text.split("\\"))
+        return None if well else "holds a UID that was not replaced"
+    if do is Do.SHIFT:
+        well = all(not date or shift_date(date, 0) == date for date in text.split("\\"))
+        return None if well else "holds no date"
+    if do is Do.CAP_AGE:
+        return None if text in {"", cap_age(text)} else "holds an age that may not be told"
+    return None if text == subject else "does not hold the subject's number"

@@ -1,0 +1,166 @@
+"""The engine's three doors: clean a data set, clean a file, and check that a file is clean."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from pydicom.dataset import Dataset, FileDataset
+
+from trialimg.dicom.apply import Cleaning
+from trialimg.dicom.canonical import hash_part
+from trialimg.dicom.check import check_data_set, check_file
+from trialimg.dicom.encode import parse, write_file
+from trialimg.dicom.header import InstanceFacts, facts_and_end
+from trialimg.dicom.markers import write_markers
+from trialimg.dicom.part10 import PIXEL_DATA, Part10, buffer_of, open_part10
+from trialimg.dicom.plan import Plan
+from trialimg.dicom.residue import find_in_bytes, find_residue, identifying_values
+from trialimg.dicom.screen import pixel_risk
+from trialimg.domain.deidentification import Profile, Report, SubjectIdentity, fingerprint
+
+_PLANS: Final[dict[Profile, Plan]] = {}
+_CHUNK: Final = 1 << 20
+
+
+@dataclass(frozen=True)
+class CleanResult:
+    """One clean file: what it is now, what was done, and why it may have to wait for a person.
+
+    ``facts`` are those of the clean file. ``sha256`` and ``size`` (bytes) are of the file,
+    ``canonical_hash`` of its content. ``original_study_fingerprint`` is None where the original was
+    not seen or no key was given.
+    """
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    series_instance_uid: str
+    study_instance_uid: str
+    modality: str
+    sha256: str
+    size: int
+    canonical_hash: str
+    report: Report
+    hold_reason: str | None
+    facts: InstanceFacts
+    original_study_fingerprint: str | None = None
+
+
+def plan_of(profile: Profile) -> Plan:
+    """Give the decisions of a profile; they are made once and serve every file."""
+    plan = _PLANS.get(profile)
+    if plan is None:
+        plan = _PLANS[profile] = Plan(profile)
+    return plan
+
+
+def deidentify(
+    dataset: FileDataset, profile: Profile, identity: SubjectIdentity, subject_key: bytes
+) -> tuple[FileDataset, Report]:
+    """Give a cleaned copy of a data set, and the account of what was done; the original stays as it is.
+
+    File meta information and preamble are written by ``clean_file``; the copy has none.
+    """
+    cleaned = copy.deepcopy(dataset)
+    cleaned.preamble = None
+    for tag in list(cleaned.file_meta.keys()) if hasattr(cleaned, "file_meta") else ():
+        if tag != 0x00020010:  # noqa: PLR2004 - how the data set is encoded
+            del cleaned.file_meta[tag]
+    report = _clean(cleaned, profile, identity, subject_key)
+    return cleaned, report
+
+
+def _clean(dataset: Dataset, profile: Profile, identity: SubjectIdentity, subject_key: bytes) -> Report:
+    cleaning = Cleaning(plan_of(profile), identity.subject_number, subject_key)
+    cleaning.clean(dataset)
+    write_markers(dataset, profile, identity, cleaning.codes())
+    return cleaning.report()
+
+
+def clean_file(
+    source: Path | BinaryIO,
+    target: Path,
+    *,
+    profile: Profile,
+    identity: SubjectIdentity,
+    subject_key: bytes,
+    fingerprint_key: bytes | None = None,
+) -> CleanResult:
+    """Clean one file into a new one; pixel data are copied byte for byte and nothing behind them is.
+
+    Raises NotDicom or UnreadableObject for what is no whole image; then there is no target. What a
+    rule cannot judge has a ``hold_reason``. The target is not forced to disk: who keeps it does that.
+    """
+    part = open_part10(buffer_of(source))
+    facts, end = facts_and_end(part)
+    dataset = parse(part, end)
+    values = identifying_values(dataset)
+    report = _clean(dataset, profile, identity, subject_key)
+    residue = find_residue(dataset, values)
+    if part.is_encapsulated and PIXEL_DATA in dataset and find_in_bytes(_pixels(dataset), values):
+        residue.append("(7FE0,0010)")
+    new_uid = str(dataset["SOPInstanceUID"].value)
+    try:
+        with target.open("wb") as stream:
+            write_file(stream, dataset, part.transfer_syntax, facts.sop_class_uid, new_uid)
+        mark = fingerprint(fingerprint_key, facts.study_instance_uid) if fingerprint_key is not None else None
+        return _result(buffer_of(target), report, _reasons(pixel_risk(facts), residue), mark)
+    except BaseException:
+        target.unlink(missing_ok=True)
+        raise
+
+
+def _pixels(dataset: Dataset) -> memoryview:
+    value = dataset.get_item(PIXEL_DATA).value
+    return memoryview(value if isinstance(value, bytes) else b"")
+
+
+def _reasons(risk: str | None, residue: list[str]) -> str | None:
+    told = [risk] if risk else []
+    if residue:
+        told.append(
+            f"After cleaning, something that names the patient is still in {', '.join(residue)}. Look at the original "
+            "there: discard the instance, or have the attribute emptied and send it again."
+        )
+    return " ".join(told) or None
+
+
+def verify_clean(source: Path | BinaryIO, *, profile: Profile, identity: SubjectIdentity) -> CleanResult:
+    """Check that a file is clean under this profile for this subject, changing nothing.
+
+    Every element must be one the profile lets stand, every UID registered or of our form, every marker
+    right. Raises NotClean with the tag, NotDicom or UnreadableObject.
+    """
+    data = buffer_of(source)
+    part = open_part10(data)
+    facts, end = facts_and_end(part)
+    check_file(part, end)
+    codes = check_data_set(parse(part, end), plan_of(profile), identity)
+    report = Report(profile.name, profile.version, 1, tuple(sorted(codes)))
+    return _result(data, report, pixel_risk(facts), None)
+
+
+def _result(data: memoryview, report: Report, hold_reason: str | None, mark: str | None) -> CleanResult:
+    """Describe a clean file by what is read back from it, not by what was meant to be written."""
+    part: Part10 = open_part10(data)
+    facts, _end = facts_and_end(part)
+    digest = hashlib.sha256()
+    for position in range(0, len(data), _CHUNK):
+        digest.update(data[position : position + _CHUNK])
+    return CleanResult(
+        sop_class_uid=facts.sop_class_uid,
+        sop_instance_uid=facts.sop_instance_uid,
+        series_instance_uid=facts.series_instance_uid,
+        study_instance_uid=facts.study_instance_uid,
+        modality=facts.modality,
+        sha256=digest.hexdigest(),
+        size=len(data),
+        canonical_hash=hash_part(part),
+        report=report,
+        hold_reason=hold_reason,
+        facts=facts,
+        original_study_fingerprint=mark,
+    )

@@ -1,0 +1,107 @@
+"""How cleaned data sets are written: our file meta information and nothing of the original's."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from functools import lru_cache
+from io import BytesIO
+from typing import BinaryIO, Final
+
+from pydicom.dataelem import RawDataElement
+from pydicom.dataset import Dataset
+from pydicom.filebase import DicomIO
+from pydicom.filereader import read_dataset
+from pydicom.filewriter import write_dataset
+from pydicom.tag import BaseTag
+
+from trialimg.dicom.part10 import BIG_ENDIAN, DEFLATED, IMPLICIT, LONG_FORM, Part10
+
+IMPLEMENTATION_CLASS_UID: Final = "2.25.65300932349981189902723427073344776161"
+"""Names this program in file meta information (0002,0012); made once (PS3.5 B.2)."""
+IMPLEMENTATION_VERSION_NAME: Final = "TRIALIMG_1"
+
+META_TAGS: Final = frozenset({*range(0x00020000, 0x00020004), 0x00020010, 0x00020012, 0x00020013})
+"""All that stands in the file meta information of a clean file."""
+
+
+def parse(part: Part10, end: int) -> Dataset:
+    """Read a data set up to ``end``; the caller has walked it, so its lengths are right."""
+    stream = BytesIO(part.data[part.start : end])
+    return read_dataset(stream, part.implicit, part.little)
+
+
+def raw(dataset: Dataset, tag: int, vr: str, value: bytes) -> RawDataElement:
+    """Make an element of encoded bytes, padded to an even length, for this data set's encoding."""
+    implicit, little = dataset.original_encoding
+    if len(value) % 2:
+        value += b"\0" if vr in {"UI", "OB", "UN"} else b" "
+    return RawDataElement(
+        BaseTag(tag), None if implicit else vr, len(value), value, 0, bool(implicit), little is not False
+    )
+
+
+def write_file(target: BinaryIO, dataset: Dataset, transfer_syntax: str, sop_class: str, sop_instance: str) -> None:
+    """Write a DICOM file: 128 zero bytes, our own file meta information, and the data set as it is."""
+    target.write(b"\0" * 128 + b"DICM")
+    target.write(_meta(transfer_syntax, sop_class, sop_instance))
+    if transfer_syntax == DEFLATED:
+        plain = BytesIO()
+        _write(plain, dataset, transfer_syntax)
+        deflater = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+        packed = deflater.compress(plain.getbuffer()) + deflater.flush()
+        target.write(packed + b"\0" * (len(packed) % 2))
+    else:
+        _write(target, dataset, transfer_syntax)
+
+
+def _write(target: BinaryIO, dataset: Dataset, transfer_syntax: str) -> None:
+    stream = DicomIO(target)
+    stream.is_implicit_VR = transfer_syntax == IMPLICIT
+    stream.is_little_endian = transfer_syntax != BIG_ENDIAN
+    write_dataset(stream, dataset)
+
+
+def _meta(transfer_syntax: str, sop_class: str, sop_instance: str) -> bytes:
+    elements = (
+        (0x0001, "OB", b"\0\1"),
+        (0x0002, "UI", sop_class.encode("ascii", "replace")),
+        (0x0003, "UI", sop_instance.encode("ascii", "replace")),
+        (0x0010, "UI", transfer_syntax.encode("ascii")),
+        (0x0012, "UI", IMPLEMENTATION_CLASS_UID.encode("ascii")),
+        (0x0013, "SH", IMPLEMENTATION_VERSION_NAME.encode("ascii")),
+    )
+    body = b"".join(
+        encoded(0x00020000 | element, vr, value, implicit=False, little=True) for element, vr, value in elements
+    )
+    return encoded(0x00020000, "UL", struct.pack("<L", len(body)), implicit=False, little=True) + body
+
+
+def encoded(tag: int, vr: str, value: bytes, *, implicit: bool, little: bool) -> bytes:
+    """Encode one element (PS3.5 7.1), padded to an even length."""
+    sign = "<" if little else ">"
+    if len(value) % 2:
+        value += b"\0" if vr in {"UI", "OB"} else b" "
+    head = struct.pack(f"{sign}HH", tag >> 16, tag & 0xFFFF)
+    if implicit:
+        return head + struct.pack(f"{sign}L", len(value)) + value
+    code = vr.encode("ascii")
+    length = struct.pack(f"{sign}2xL" if code in LONG_FORM else f"{sign}H", len(value))
+    return head + code + length + value
+
+
+@lru_cache(maxsize=64)
+def encoded_codes(codes: tuple[tuple[str, str], ...], *, implicit: bool, little: bool) -> bytes:
+    """Encode the items of a sequence of DCM codes: pairs of code value and meaning."""
+    items = []
+    for value, meaning in codes:
+        item = b"".join(
+            encoded(tag, vr, text.encode("ascii"), implicit=implicit, little=little)
+            for tag, vr, text in (
+                (0x00080100, "SH", value),
+                (0x00080102, "SH", "DCM"),
+                (0x00080104, "LO", meaning),
+            )
+        )
+        items.append(struct.pack(f"{'<' if little else '>'}HHL", 0xFFFE, 0xE000, len(item)) + item)
+    return b"".join(items)
