@@ -1,0 +1,74 @@
+"""Decisions on held images: send them all the same, discard them, or keep them waiting; audited with the reason."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from sqlalchemy import select
+
+from trialimg.casework.access import Place
+from trialimg.casework.imaging import a_reason, quarantine
+from trialimg.casework.services import Services
+from trialimg.casework.submission import load, move
+from trialimg.domain.submission import Fate, Outcome, Stage
+from trialimg.errors import BadInput, Conflict
+from trialimg.store.imaging import Submission, SubmissionObject
+from trialimg.store.unit_of_work import UnitOfWork
+
+
+class Decision(StrEnum):
+    """What a person of the site may decide on held images."""
+
+    SEND = "send"
+    DISCARD = "discard"
+    KEEP = "keep"
+
+
+def decide(
+    uow: UnitOfWork, services: Services, place: Place, *, ordinals: frozenset[int], decision: Decision, reason: str
+) -> int:
+    """Decide on held images of a submission and start the steps again for them; gives how many were decided on."""
+    submission = load(uow, place.submission_id)
+    if Stage(submission.stage) not in {Stage.LINKED, Stage.HELD}:
+        raise Conflict("These images are under way. Decide when the submission is linked or held; nothing was changed.")
+    why = a_reason(reason)
+    held = _held(uow, submission, ordinals)
+    if decision is Decision.KEEP:
+        for item in held:
+            item.decided_by = uow.actor.name
+        uow.note("keep held", "submission", submission.id, str(len(held)))
+        return len(held)
+    for item in held:
+        item.fate = (Fate.RELEASED if decision is Decision.SEND else Fate.DISCARDED).value
+        item.decided_by = uow.actor.name
+        item.sentence = f"{'Sent' if decision is Decision.SEND else 'Discarded'} by decision: {why}"
+    if decision is Decision.DISCARD:
+        _destroy(uow, services, submission, held)
+    verb = "released" if decision is Decision.SEND else "discarded"
+    move(uow, submission, Outcome.DECIDED, f"{len(held)} held images were {verb}; the study is checked again.")
+    return len(held)
+
+
+def _held(uow: UnitOfWork, submission: Submission, ordinals: frozenset[int]) -> list[SubmissionObject]:
+    wanted = select(SubmissionObject).where(
+        SubmissionObject.submission_id == submission.id,
+        SubmissionObject.fate == Fate.HELD.value,
+        SubmissionObject.ordinal.in_(ordinals),
+    )
+    held = list(uow.session.scalars(wanted))
+    if not held:
+        raise BadInput("Choose at least one of the held images. Nothing was changed.")
+    if len(held) != len(ordinals):
+        raise Conflict("Somebody has decided on some of these images in between. Load the page again.")
+    return held
+
+
+def _destroy(uow: UnitOfWork, services: Services, submission: Submission, items: list[SubmissionObject]) -> None:
+    area = services.vault.area(quarantine(submission.id))
+    still = select(SubmissionObject.received_sha256).where(
+        SubmissionObject.submission_id == submission.id, SubmissionObject.fate.in_((Fate.HELD, Fate.RELEASED))
+    )
+    uow.session.flush()
+    needed = set(uow.session.scalars(still))
+    for digest in {item.received_sha256 for item in items} - needed:
+        uow.afterwards(lambda digest=digest: area.drop(digest))  # type: ignore[misc]

@@ -1,0 +1,280 @@
+"""How imaging slots stand: the state of each, the page of one, and the lists that programs ask for."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import joinedload
+
+from trialimg.casework.access import Person, Place
+from trialimg.casework.definition import definition
+from trialimg.domain.permission import Permission
+from trialimg.domain.submission import ENDED, Stage
+from trialimg.domain.trial import SlotDef, TrialDefinition
+from trialimg.domain.visit import expectation
+from trialimg.store.base import db, utc_now
+from trialimg.store.imaging import ImagingStudy, Slot, Submission
+from trialimg.store.subject import Subject, Visit
+
+WAITING_STATES = frozenset({"empty", "due", "overdue", "missing"})
+
+
+@dataclass(frozen=True)
+class LinkedStudy:
+    """A study in the case record."""
+
+    study_instance_uid: str
+    modalities: str
+    acquired: date | None
+    series: int
+    instances: int
+    held: int
+    linked_at: datetime
+    linked_by: str
+    state: str
+
+
+@dataclass(frozen=True)
+class SlotState:
+    """How one slot stands; ``state`` is a word of the state badge."""
+
+    slot_id: str
+    visit_id: str
+    key: str
+    title: str
+    state: str
+    sentence: str
+    studies: tuple[LinkedStudy, ...]
+    submission_id: str
+    due: date | None
+    modalities: tuple[str, ...]
+    several_studies: bool
+
+
+def _linked(study: ImagingStudy) -> LinkedStudy:
+    return LinkedStudy(
+        study.study_instance_uid, study.modalities.replace("\\", ", "), study.acquired, study.series_count,
+        study.instance_count, study.held_count, study.linked_at, study.linked_by, study.state,
+    )  # fmt: skip
+
+
+def _waiting(visit: Visit, slot_def: SlotDef, due: date | None, today: date) -> tuple[str, str]:
+    """Judge a slot that has nothing yet: from the visit's date, else from when the visit is due."""
+    after = timedelta(days=slot_def.window_after or 0)
+    if visit.not_done_reason:
+        return "not_done", f"The visit was not done: {visit.not_done_reason}"
+    if visit.date is not None:
+        if today > visit.date + after:
+            return "missing", "The visit took place and its images are not here yet. Attach them, or say not done."
+        return "due", "The visit is dated; attach its images."
+    if due is not None and today > due + after:
+        return "overdue", f"The visit was due on {due.isoformat()}. Date it and attach its images, or say not done."
+    if due is not None and due - today <= timedelta(days=14):
+        return "due", f"The visit is due on {due.isoformat()}."
+    return "empty", "Nothing is expected here yet."
+
+
+def _judge(
+    slot: Slot, slot_def: SlotDef, studies: list[ImagingStudy], submissions: list[Submission], due: date | None
+) -> SlotState:
+    under_way = [s for s in submissions if Stage(s.stage) not in ENDED and s.stage != Stage.LINKED]
+    latest = max(under_way or submissions, key=lambda s: s.created_at, default=None)
+    if slot.not_done_reason:
+        state, sentence = "not_done", f"Not done: {slot.not_done_reason}"
+    elif studies:
+        held = sum(study.held_count for study in studies)
+        count = sum(study.instance_count for study in studies)
+        state = "linked_held" if held else "linked"
+        sentence = f"{count} images linked" + (f", {held} held for a decision" if held else "") + "."
+    elif under_way and latest is not None:
+        state, sentence = latest.stage, latest.sentence
+    elif latest is not None and latest.stage == Stage.REFUSED:
+        state, sentence = "refused", latest.sentence
+    else:
+        state, sentence = _waiting(slot.visit, slot_def, due, utc_now().date())
+    return SlotState(
+        slot.id, slot.visit_id, slot.key, slot_def.title, state, sentence, tuple(_linked(s) for s in studies),
+        latest.id if latest is not None else "", due, slot_def.modalities, slot_def.several_studies,
+    )  # fmt: skip
+
+
+def _due_days(subjects: Mapping[str, Subject], visits: Iterable[Visit]) -> dict[str, date | None]:
+    """Give when each visit is due, from the anchor visit's date of its subject."""
+    visits = list(visits)
+    anchors: dict[str, date | None] = {}
+    for visit in visits:
+        if visit.definition_key == definition(subjects[visit.subject_id].definition_id).anchor_visit:
+            anchors[visit.subject_id] = visit.date
+    found: dict[str, date | None] = {}
+    for visit in visits:
+        visit_def = definition(subjects[visit.subject_id].definition_id).visit(visit.definition_key)
+        found[visit.id] = (
+            expectation(visit_def, anchors.get(visit.subject_id)).due if visit_def and not visit.repeat else visit.date
+        )
+    return found
+
+
+def slot_states(subject_ids: Iterable[str]) -> dict[str, dict[str, SlotState]]:
+    """Give the slots of these subjects by visit key of ours (``visit_id``) and slot key, in four queries."""
+    wanted = list(subject_ids)
+    if not wanted:
+        return {}
+    subjects = {s.id: s for s in db.session.scalars(select(Subject).where(Subject.id.in_(wanted)))}
+    visits = {v.id: v for v in db.session.scalars(select(Visit).where(Visit.subject_id.in_(wanted)))}
+    slots = list(
+        db.session.scalars(select(Slot).join(Visit).where(Visit.subject_id.in_(wanted)).options(joinedload(Slot.visit)))
+    )
+    studies: dict[str, list[ImagingStudy]] = defaultdict(list)
+    linked = select(ImagingStudy).where(ImagingStudy.subject_id.in_(wanted), ImagingStudy.state == "linked")
+    for study in db.session.scalars(linked):
+        if study.slot_id:
+            studies[study.slot_id].append(study)
+    submissions: dict[str, list[Submission]] = defaultdict(list)
+    for submission in db.session.scalars(select(Submission).where(Submission.subject_id.in_(wanted))):
+        submissions[submission.slot_id].append(submission)
+    due = _due_days(subjects, visits.values())
+    found: dict[str, dict[str, SlotState]] = defaultdict(dict)
+    for slot in slots:
+        trial = definition(subjects[visits[slot.visit_id].subject_id].definition_id)
+        slot_def = _slot_def(trial, slot.key)
+        state = _judge(slot, slot_def, studies[slot.id], submissions[slot.id], due[slot.visit_id])
+        found[slot.visit_id][slot.key] = state
+    return dict(found)
+
+
+def _slot_def(trial: TrialDefinition, key: str) -> SlotDef:
+    return trial.slots.get(key) or SlotDef(key=key, title=key, modalities=())
+
+
+@dataclass(frozen=True)
+class SubmissionLine:
+    """One submission in a list."""
+
+    submission_id: str
+    stage: str
+    sentence: str
+    created_at: datetime
+    created_by: str
+    source: str
+
+
+@dataclass(frozen=True)
+class SlotPage:
+    """Everything the page of a slot shows."""
+
+    state: SlotState
+    hint: str
+    modalities: tuple[str, ...]
+    companions: tuple[str, ...]
+    visit_date: date | None
+    deidentify_at: str
+    held_days: int
+    submissions: tuple[SubmissionLine, ...]
+    may_attach: bool
+
+
+def slot_page(place: Place, person: Person) -> SlotPage:
+    """Give the page of a slot for this person."""
+    slot = db.session.get_one(Slot, place.slot_id)
+    trial = definition(slot.visit.subject.definition_id)
+    slot_def = _slot_def(trial, slot.key)
+    state = slot_states([place.subject_id])[place.visit_id][place.slot_key]
+    submissions = db.session.scalars(
+        select(Submission).where(Submission.slot_id == slot.id).order_by(Submission.created_at.desc())
+    )
+    lines = tuple(SubmissionLine(s.id, s.stage, s.sentence, s.created_at, s.created_by, s.source) for s in submissions)
+    busy = any(Stage(line.stage) in {Stage.RECEIVING, Stage.RECEIVED, Stage.SURVEYED} for line in lines)
+    return SlotPage(
+        state=state,
+        hint=slot_def.hint,
+        modalities=slot_def.modalities,
+        companions=slot_def.companions,
+        visit_date=slot.visit.date,
+        deidentify_at=trial.deidentify_at,
+        held_days=int(trial.deidentification.get("held_days", 14)),
+        submissions=lines,
+        may_attach=person.may(Permission.ATTACH_IMAGES, place) and not slot.not_done_reason and not busy,
+    )
+
+
+@dataclass(frozen=True)
+class OpenSlot:
+    """A slot that still waits for images."""
+
+    subject: str
+    visit: str
+    slot: str
+    modality: str
+    due: date | None
+    trial: str
+
+
+def open_slots(person: Person, *, modality: str | None = None) -> list[OpenSlot]:
+    """List the slots this person may send to that have no linked study, soonest due first."""
+    reach = person.reach(Permission.ATTACH_IMAGES)
+    wanted = select(Subject).options(joinedload(Subject.trial)).order_by(Subject.number)
+    if not reach.everywhere:
+        wanted = wanted.where(Subject.trial_id.in_(reach.trials) | Subject.site_id.in_(reach.sites))
+    subjects = {subject.id: subject for subject in db.session.scalars(wanted)}
+    visits = {v.id: v for v in db.session.scalars(select(Visit).where(Visit.subject_id.in_(subjects)))}
+    found = []
+    for visit_id, slots in slot_states(subjects).items():
+        visit = visits[visit_id]
+        subject = subjects[visit.subject_id]
+        for state in slots.values():
+            if state.state in WAITING_STATES | {"refused"} and (modality is None or modality in state.modalities):
+                main = modality or (state.modalities[0] if state.modalities else "")
+                found.append(OpenSlot(subject.number, visit.key, state.key, main, state.due, subject.trial.code))
+    return sorted(found, key=lambda s: (s.due or date.max, s.subject, s.visit, s.slot))
+
+
+@dataclass(frozen=True)
+class ImagingLine:
+    """What the record says of images of a subject: a linked study, or a submission on its way."""
+
+    subject: str
+    visit: str
+    slot: str
+    stage: str
+    study_instance_uid: str
+    instances: int
+    held: int
+    linked_at: datetime | None
+    sentence: str
+    submission: str
+
+
+def imaging_lines(person: Person, *, subject: str | None = None) -> list[ImagingLine]:
+    """List linked studies and submissions on their way, within this person's reach."""
+    reach = person.reach(Permission.SEE_TRIAL)
+    wanted = (
+        select(Submission)
+        .join(Submission.subject)
+        .options(
+            joinedload(Submission.subject), joinedload(Submission.study),
+            joinedload(Submission.slot).joinedload(Slot.visit),
+        )
+        .order_by(Submission.created_at)
+    )  # fmt: skip
+    if not reach.everywhere:
+        wanted = wanted.where(Submission.trial_id.in_(reach.trials) | Submission.site_id.in_(reach.sites))
+    if subject is not None:
+        wanted = wanted.where(Subject.number == subject)
+    return [_imaging_line(submission) for submission in db.session.scalars(wanted)]
+
+
+def _imaging_line(submission: Submission) -> ImagingLine:
+    study, slot = submission.study, submission.slot
+    linked = study is not None and study.state == "linked"
+    return ImagingLine(
+        submission.subject.number, slot.visit.key, slot.key, submission.stage,
+        study.study_instance_uid if study is not None and linked else "",
+        study.instance_count if study is not None and linked else 0,
+        study.held_count if study is not None and linked else 0,
+        study.linked_at if study is not None and linked else None,
+        submission.sentence, submission.id,
+    )  # fmt: skip
