@@ -13,11 +13,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import hashlib
 import os
 import re
 import secrets
 import shutil
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -30,6 +32,8 @@ from trialimg.errors import BadInput, Conflict, Misconfigured, NoSpace, OurFault
 MIB: Final = 1024 * 1024
 _NAME: Final = re.compile(r"[a-z0-9-]+(?:/[a-z0-9-]+)*")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
+_KEY: Final = re.compile(r"[a-z0-9-]{1,60}")
+_NOTE: Final = "note-"
 _ARRIVING: Final = ".arriving-"
 _PATIENCE: Final = 100
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -55,10 +59,12 @@ class Vault:
     """
 
     def __init__(self, root: Path, *, reserve_bytes: int = 0) -> None:
+        self.root = root
         self._areas = root / "areas"
+        self._scratch = root / "scratch"
         self._reserve = reserve_bytes
         try:
-            for folder in (root, self._areas):
+            for folder in (root, self._areas, self._scratch):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise Misconfigured(
@@ -91,6 +97,12 @@ class Vault:
         finally:
             area.clear()
 
+    @contextlib.contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """Lend a folder inside the vault for files that must not lie elsewhere; it is destroyed after use."""
+        with tempfile.TemporaryDirectory(dir=self._scratch) as folder:
+            yield Path(folder)
+
     def sweep(self, known: set[str]) -> set[str]:
         """Give the names of areas that nobody knows any more; the caller decides about them."""
         return {folder.name.replace(".", "/") for folder in self._areas.iterdir()} - known
@@ -101,6 +113,10 @@ class Vault:
         Gives the number of files destroyed.
         """
         now, dropped = time.time(), 0
+        for folder in self._scratch.iterdir():
+            if now - folder.stat().st_mtime >= older_than:
+                shutil.rmtree(folder, ignore_errors=True)
+                dropped += 1
         for path in self._areas.glob(f"*/{_ARRIVING}*"):
             with contextlib.suppress(FileNotFoundError):
                 if now - path.stat().st_mtime >= older_than:
@@ -134,12 +150,8 @@ class Area:
             else:
                 arriving.rename(target)
             _fsync_folder(self._folder)
-        except FileNotFoundError as error:
-            raise Conflict("These images were discarded while they were still arriving.") from error
         except OSError as error:
-            if error.errno in _FULL:
-                raise NoSpace(_NO_SPACE) from error
-            raise
+            raise _translated(error) from error
         finally:
             arriving.unlink(missing_ok=True)
         return stored
@@ -186,6 +198,49 @@ class Area:
             raise Misconfigured("The vault's folder does not let us destroy what is in it: check its rights.")
         _fsync_folder(self._folder.parent)
 
+    def note(self, key: str, data: bytes) -> None:
+        """Keep a small document beside the objects, over an earlier one of the same key; ``clear`` destroys it.
+
+        Names of files and patients live only here. Raises NoSpace and Conflict as ``put`` does.
+        """
+        self._make_folder()
+        arriving = self._folder / f"{_ARRIVING}{secrets.token_hex(16)}"
+        try:
+            self._receive(BytesIO(data), arriving, None, MIB)
+            arriving.rename(self._note_path(key))
+            _fsync_folder(self._folder)
+        except OSError as error:
+            raise _translated(error) from error
+        finally:
+            arriving.unlink(missing_ok=True)
+
+    def add_to_note(self, key: str, line: bytes) -> None:
+        """Append a line to a note, whole, whoever else appends; otherwise as ``note``."""
+        self._make_folder()
+        try:
+            handle = os.open(self._note_path(key), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX)
+                _write_all(handle, line + b"\n")
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+        except OSError as error:
+            raise _translated(error) from error
+
+    def read_note(self, key: str) -> bytes | None:
+        """Give a note, None when there is none."""
+        try:
+            return self._note_path(key).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def notes(self) -> list[str]:
+        """Give the keys of all notes."""
+        with contextlib.suppress(FileNotFoundError):
+            return sorted(path.name.removeprefix(_NOTE) for path in self._folder.glob(f"{_NOTE}*"))
+        return []
+
     def listing(self) -> list[Stored]:
         """Give all objects of the area, ordered by hash."""
         return sorted(self._walk(), key=lambda stored: stored.sha256)
@@ -200,6 +255,11 @@ class Area:
         if not _SHA256.fullmatch(sha256):
             raise OurFault("An object of the vault was asked for by something that is no SHA-256.")
         return self._folder / sha256
+
+    def _note_path(self, key: str) -> Path:
+        if not _KEY.fullmatch(key):
+            raise OurFault("A note in the vault has a key that is not allowed.")
+        return self._folder / f"{_NOTE}{key}"
 
     def _make_folder(self) -> None:
         try:
@@ -231,6 +291,12 @@ class Area:
         finally:
             os.close(handle)
         return Stored(digest.hexdigest(), size)
+
+
+def _translated(error: OSError) -> Exception:
+    if isinstance(error, FileNotFoundError):
+        return Conflict("These images were discarded while they were still arriving.")
+    return NoSpace(_NO_SPACE) if error.errno in _FULL else error
 
 
 def _write_all(handle: int, data: bytes) -> None:
