@@ -168,9 +168,7 @@ def _normal_url(value: str) -> str:
     return value
 
 
-def read_settings(
-    environ: Mapping[str, str] | None = None, **given: object
-) -> tuple[Settings, dict[str, str]]:
+def read_settings(environ: Mapping[str, str] | None = None, **given: object) -> tuple[Settings, dict[str, str]]:
     """Read the settings and say for each where it came from.
 
     ``given`` are values from the command line; they win. Raises :class:`Misconfigured`.

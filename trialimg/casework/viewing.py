@@ -106,5 +106,3 @@ def contents(place: Place) -> StudyContents:
 def record_opening(uow: UnitOfWork, place: Place) -> None:
     """Leave a record that this person opened the study in the viewer."""
     uow.note("open", "imaging_study", place.study_id)
-
-

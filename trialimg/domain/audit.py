@@ -77,7 +77,9 @@ def verify(
             yield Fault(chain, expected, f"Record {expected} of chain {chain} is missing.")
             expected = record.number
         if record.previous != previous:
-            yield Fault(chain, record.number, f"Record {record.number} of chain {chain} does not follow the one before.")
+            yield Fault(
+                chain, record.number, f"Record {record.number} of chain {chain} does not follow the one before."
+            )
         if record.digest() != stored:
             yield Fault(chain, record.number, f"Record {record.number} of chain {chain} was changed.")
         if beside is None:

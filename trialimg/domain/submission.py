@@ -130,6 +130,10 @@ def release(held_from: Stage) -> tuple[Stage, Step]:
     return held_from, RESUME[held_from]
 
 
+IN_ARCHIVE: Final = frozenset({S.PROMISED, S.SENT})
+"""Stages in which the archive may hold instances that the case record does not name yet."""
+
+
 class Fate(StrEnum):
     """What became of one object of a submission (the sets of the equation are disjoint)."""
 
@@ -149,6 +153,13 @@ FINAL_FATES: Final = frozenset(
     {Fate.REFUSED, Fate.DUPLICATE, Fate.LEFT_OUT, Fate.HELD, Fate.SENT, Fate.DISCARDED, Fate.WITHDRAWN}
 )
 """Fates with which a study may stand as linked; the others are still on their way."""
+
+
+TO_CLEAN: Final = frozenset({Fate.RECEIVED, Fate.RELEASED})
+"""Fates of objects that the next cleaning takes up."""
+
+NEEDS_ORIGINAL: Final = frozenset({Fate.RECEIVED, Fate.RELEASED, Fate.HELD, Fate.CLEAN})
+"""Fates whose original bytes are kept in quarantine; those of all others are destroyed."""
 
 
 @dataclass(frozen=True)
@@ -185,9 +196,7 @@ class Equation:
         return None
 
 
-def equation(
-    announced: int, fates: list[Fate], expected: Mapping[str, str], present: Mapping[str, str]
-) -> Equation:
+def equation(announced: int, fates: list[Fate], expected: Mapping[str, str], present: Mapping[str, str]) -> Equation:
     """Balance a submission: ``expected`` and ``present`` map SOP Instance UID to canonical hash."""
     missing = frozenset(expected.keys() - present.keys())
     different = frozenset(uid for uid in expected.keys() & present.keys() if expected[uid] != present[uid])
