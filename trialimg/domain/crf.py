@@ -71,6 +71,10 @@ class ItemDef:
     show_if: str = ""
     slot: str = ""
 
+    def __post_init__(self) -> None:
+        if self.kind == "yes_no":
+            object.__setattr__(self, "choices", YES_NO)
+
     @classmethod
     def read(cls, section: Section, codelists: Mapping[str, CodeList]) -> ItemDef:
         """Read one item and look its choices up; an unknown code list gives none and is the linter's."""
@@ -87,7 +91,7 @@ class ItemDef:
             unit=section.text("unit", ""),
             unit_code=section.text("unit_code", ""),
             codelist=codelist,
-            choices=YES_NO if kind == "yes_no" else choices,
+            choices=choices,
             decimals=section.maybe_whole("decimals"),
             max_length=section.whole("max_length", LONGEST_TEXT),
             lines=section.whole("lines", 1),

@@ -215,10 +215,8 @@ class _Reader:
             tree = self.alternatives()
             self.must(")")
             return tree
-        if self.take("today"):
-            return Ambient("today")
-        if self.take("visit"):
-            return Ambient("visit")
+        if word := self.take("today", "visit"):
+            return Ambient("today" if word == "today" else "visit")
         if token.kind not in ("number", "text", "name") or token.text in KEYWORDS:
             raise self.refusal("an item, a number or a text in quotes is expected")
         self._at += 1

@@ -43,8 +43,9 @@ class Standing:
         except BadDefinition as refusal:
             return [Problem(file, path, refusal.sentence)]
         sentences = [sentence for name in used if (sentence := self._leads_nowhere(name))]
-        problems = [Problem(file, path, each) for each in (*sentences, *self._never_given(parse(source)))]
-        if not used and "visit" not in source:
+        tree = parse(source)
+        problems = [Problem(file, path, each) for each in (*sentences, *self._never_given(tree))]
+        if not used and not _looks_around(tree):
             sentence = "this expression names no item, so it always comes to the same"
             problems.append(Problem(file, path, sentence, "warning"))
         return problems
@@ -132,6 +133,10 @@ class Standing:
             yield f"“{reference.text}” is a number and “{written}” a text; leave the quotes out"
         if item.kind in ("date", "partial_date") and PartialDate.parse(written) is None:
             yield f"“{reference.text}” is a date and “{written}” is none"
+
+
+def _looks_around(node: Node) -> bool:
+    return isinstance(node, Ambient) or any(_looks_around(child) for child in children(node))
 
 
 def loops(form: FormDef) -> Iterator[tuple[Path, str]]:

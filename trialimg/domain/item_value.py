@@ -11,7 +11,7 @@ from typing import Literal
 from trialimg.domain.crf import ItemDef, Severity
 from trialimg.domain.partial_date import PartialDate
 
-_NUMBER = re.compile(r"[+-]?(\d{1,15})(?:[.,](\d{1,10}))?")
+_NUMBER = re.compile(r"[+-]?(\d{1,15})(?:[.,](\d{1,10}))?", re.ASCII)
 _UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn"}  # Unicode categories that no form shows
 
 

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from datetime import date
 
-_WRITTEN = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?")
+_WRITTEN = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -24,14 +24,14 @@ class PartialDate:
         found = _WRITTEN.fullmatch(text)
         if found is None:
             return None
-        year, month, day = (int(part) if part else None for part in found.groups())
+        year, month, day = found.groups()
         try:
-            first = date(year or 0, month or 1, day or 1)
+            first = date(int(year), int(month or "1"), int(day or "1"))
         except ValueError:
             return None
         if day:
             return cls(text, first, first)
-        last_month = month or 12
+        last_month = first.month if month else 12
         last_day = calendar.monthrange(first.year, last_month)[1]
         return cls(text, first, date(first.year, last_month, last_day))
 
