@@ -64,7 +64,7 @@ def attributes(stream: BinaryIO) -> Json:
     # 00083002, AvailableTransferSyntaxUID, tells a viewer what it may ask frames in.
     with warnings.catch_warnings(), config.disable_value_validation():
         warnings.simplefilter("ignore")
-        found = _as_json(ds, f"{who}/bulkdata/")
+        found = as_json(ds, f"{who}/bulkdata/")
     return found | {"00083002": {"vr": "UI", "Value": [syntax]}}
 
 
@@ -96,8 +96,11 @@ def read(stream: BinaryIO, **how: Any) -> Dataset:
         raise UnreadableObject("An object is damaged: it cannot be read to its end.") from error
 
 
-def _as_json(ds: Dataset, bulk_root: str) -> Json:
-    """Translate a data set; a value that does not fit its VR is left out rather than failing the whole."""
+def as_json(ds: Dataset, bulk_root: str) -> Json:
+    """Translate a data set, PixelData left out; so is a value that does not fit its VR.
+
+    ``bulk_root`` is what the URI of a long binary value begins with.
+    """
     found: Json = {}
     for tag in sorted(ds.keys()):
         # Foreign values raise what they like; the others still show.
@@ -110,7 +113,7 @@ def _as_json(ds: Dataset, bulk_root: str) -> Json:
 
 def _element_as_json(element: Any, name: str, bulk_root: str) -> Json:
     if isinstance(element.value, Sequence):
-        items = [_as_json(item, f"{bulk_root}{name}/{n}/") for n, item in enumerate(element.value)]
+        items = [as_json(item, f"{bulk_root}{name}/{n}/") for n, item in enumerate(element.value)]
         return {"vr": "SQ", "Value": items}
     if isinstance(element.value, bytes) and len(element.value) > _BULK_FROM:
         return {"vr": element.VR, "BulkDataURI": bulk_root + name}
