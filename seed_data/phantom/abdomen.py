@@ -39,8 +39,14 @@ def belly_of(build: Build, clear: list[tuple[float, float, float]]) -> Belly:
     loops = [
         chain(wander(np.array(build.at(x, y, depth)), np.array((34.0, 22.0, 30.0)) * k, 24, 15, rng), 10.0 * k, 3)
         for x, y, depth in (
-            (-32, -36, 400), (34, -36, 394), (0, -34, 448), (50, -14, 436),
-            (-44, -8, 440), (8, -44, 480), (-40, -30, 476), (56, -40, 470),
+            (-32, -36, 400),
+            (34, -36, 394),
+            (0, -34, 448),
+            (50, -14, 436),
+            (-44, -8, 440),
+            (8, -44, 480),
+            (-40, -30, 476),
+            (56, -40, 470),
         )
     ]
     around = [(-88, 22, 478), (-92, 16, 430), (-90, 4, 380), (-74, -34, 350), (-24, -58, 366), (32, -60, 362),
@@ -160,7 +166,7 @@ def _above(c: Canvas, level: float, box: tuple[slice, slice]) -> Plane:
 def paint_kidneys(c: Canvas, build: Build) -> None:
     """Paint both kidneys: bright cortex, pyramids, fat and pelvis in the sinus."""
     k = build.scale
-    for side, depth in ((-1, 352 + 4 * build.lean[1]), (1, 340 + 4 * build.lean[2])):
+    for side, depth in ((-1, 362 + 4 * build.lean[1]), (1, 352 + 4 * build.lean[2])):
         lean = (c.depth - depth) * 0.14
         x, y = side * (56 + lean) * k, float(build.spine(c.depth)) + 4 * k
         size = cut(c.depth - depth, 57)

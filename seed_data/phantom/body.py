@@ -40,13 +40,9 @@ def body_of(patient: Patient, seed: int) -> Body:
     )
 
 
-def anatomy(
-    patient: Patient, seed: int, *, size: int, depth: float, thickness: float, index: int
-) -> Plane:
+def anatomy(patient: Patient, seed: int, *, size: int, depth: float, thickness: float, index: int) -> Plane:
     """Give one noiseless slice in HU (``size`` rows and columns), the caller's own to paint on."""
-    return _anatomy(
-        patient, seed, size=size, depth=depth, thickness=thickness, index=index
-    ).astype(np.float32)
+    return _anatomy(patient, seed, size=size, depth=depth, thickness=thickness, index=index).astype(np.float32)
 
 
 def forget_bodies() -> None:

@@ -43,15 +43,13 @@ def head_of(patient: Patient, seed: int, slices: int, size: int) -> Head:
     spectrum = np.fft.rfftn(rng.standard_normal(shape, dtype=np.float32))
     z, y, x = np.fft.fftfreq(shape[0]), np.fft.fftfreq(shape[1]), np.fft.rfftfreq(shape[2])
     ring = np.sqrt(y[:, None] ** 2 + x[None, :] ** 2) * size
-    # Gyri have one width: a ring of frequencies, about one fold in 15 mm of a field of 230 mm.
-    spectrum *= np.exp(-(((ring - 15) / 5.5) ** 2))[None] * np.exp(-((z * 5.0) ** 2))[:, None, None]
-    folds = np.fft.irfftn(spectrum, shape).astype(np.float32)
+    # Gyri have one width: a ring of frequencies, about one fold in 10 mm of a field of 230 mm.
+    spectrum *= np.exp(-(((ring - 11) / 3.2) ** 2))[None] * np.exp(-((z * 5.0) ** 2))[:, None, None]
+    folds = np.fft.irfftn(spectrum, shape, axes=(0, 1, 2)).astype(np.float32)
     return Head(0.97 + 0.06 * float(rng.random()), folds / folds.std())
 
 
-def paint_head(
-    head: Head, index: int, z: float, pixel: float, weighting: str, diameters: Sequence[float]
-) -> Plane:  # fmt: skip
+def paint_head(head: Head, index: int, z: float, *, pixel: float, weighting: str, diameters: Sequence[float]) -> Plane:
     """Give one noiseless slice at height ``z`` (mm), as brightness; ``weighting`` is T1 or T2.
 
     ``diameters`` are those of the metastases in mm, the first always at the same place.
@@ -64,7 +62,7 @@ def paint_head(
     _paint_brain(p, folds)
     _paint_depth(p)
     if p.z < -12:
-        _paint_base(p)
+        _paint_base(p, folds)
     for (x, y, height), diameter in zip(_METASTASES, diameters, strict=False):
         _paint_metastasis(p, (x, y, height), diameter / head.scale, folds)
     return p.values
@@ -99,19 +97,20 @@ def _paint_skull(p: _Picture, folds: Plane) -> None:
 
 
 def _paint_brain(p: _Picture, folds: Plane) -> None:
-    brain = p.egg((0, 2, -4), (64.5, 81, 83))
+    brain = p.egg((0, 2, -6), (66.5, 85, 91))
     # Frontal lobes are narrower than the back of the head; the hemispheres part in the midline.
-    brain = brain + np.clip(-p.y - 30, 0, 60) * 0.0016 * np.abs(p.x) + 1.2 * folds
-    split = 1.4 + np.clip((np.abs(p.y) - 34) * 0.045, 0, 3) + (p.z > 40) * 0.8
-    brain = np.maximum(brain, split - np.abs(p.x)) if p.z > -4 else brain
+    brain = brain + np.clip(-p.y - 30, 0, 60) * 0.0012 * np.abs(p.x) + 0.5 * folds
+    split = 0.7 + np.clip((np.abs(p.y) - 48) * 0.045, 0, 2.2) + (p.z > 40) * 0.3
+    brain = np.maximum(brain, split + 0.6 * folds - np.abs(p.x)) if p.z > -4 else brain
     p.paint(brain, "grey")
-    # Furrows reach 16 mm deep where the folds are low; the ribbon of grey follows them.
-    depth = np.clip(-brain / 16, 0, 1)
-    furrow = -folds - 0.55 - 2.6 * depth
-    p.paint((-furrow) * 3.2, "fluid", 0.9 * (brain < 1))
-    white = np.maximum(brain + 3.6, 0.55 * 4 - (folds + 2.35 * np.clip(-brain / 20, 0, 1)) * 4)
-    white = np.maximum(white, 3.0 - np.abs(p.x)) if p.z > 26 else white
+    # Furrows run where the smooth noise crosses zero, a labyrinth as in a real cortex, and end in the depth.
+    shallow = np.clip(1 + brain / 25, 0, 1)
+    bank = np.abs(folds) * 4.6
+    white = np.maximum(brain + 3.2, 3.8 * np.sqrt(shallow) - 2 * (shallow < 0.1) - bank)
+    white = np.maximum(white, 3.4 - np.abs(p.x)) if p.z > 30 else white
     p.paint(white, "white")
+    furrow = np.maximum(bank - 1.7 * shallow, brain - 0.5)
+    p.paint(furrow, "fluid", 0.85 * np.clip(shallow * 2.2 - 0.5, 0, 1))
 
 
 def _paint_depth(p: _Picture) -> None:
@@ -122,34 +121,52 @@ def _paint_depth(p: _Picture) -> None:
         p.paint(p.egg((side * 25, -4, 8), (9, 20, 18), turn=side * -0.25), "deep")
         p.paint(p.egg((side * 14, -20, 14), (6.5, 12, 16), turn=side * 0.3), "deep")
         p.paint(p.egg((side * 10.5, 14, 10), (9.5, 15, 13), turn=side * -0.5), "deep")
-        p.paint(np.abs(p.egg((side * 36, -2, 6), (9, 24, 17), turn=side * -0.1)) - 0.8, "grey", 0.7)
+        island = np.abs(p.egg((side * 33, -4, 4), (9, 24, 19), turn=side * -0.1))
+        p.paint(np.maximum(island - 1.8, 36 - p.x * side), "grey")
+        p.paint(np.maximum(island - 0.7, 37 - p.x * side), "fluid", 0.8)
+        p.paint(p.egg((side * 54, -10, 0), (13, 1.5, 14), turn=side * 0.12), "fluid", 0.9)
         p.paint(p.egg((side * 9, -20, 20), (5.4, 20, 13), turn=side * 0.28), "fluid")
         p.paint(p.egg((side * 17, 26, 14), (6.6, 21, 15), turn=side * -0.4), "fluid")
         p.paint(p.egg((side * 16, 25, 13), (2.6, 6, 6)), "deep", 0.8)
     p.paint(p.egg((0, 6, 4), (2.0, 14, 12)), "fluid")
+    if p.z < 6:
+        p.paint(p.egg((0, 10, -14), (24, 21, 17)), "fluid", 0.9)
+        p.paint(p.egg((0, -14, -14), (15, 12, 15)), "fluid", 0.9)
+        for side in (-1, 1):
+            p.paint(p.egg((side * 9, 2, -14), (8.5, 11, 18), turn=side * 0.5), "white")
+        p.paint(p.egg((0, 11, -14), (13, 9, 18)), "deep")
+        p.paint(p.egg((0, 13, -14), (1.3, 1.3, 18)), "fluid")
 
 
-def _paint_base(p: _Picture) -> None:
+def _paint_base(p: _Picture, folds: Plane) -> None:
     """Paint what lies below: cerebellum and brain stem, eyes, air of the sinuses, muscles."""
-    p.paint(p.egg((0, 38, -44), (54, 40, 34)), "fluid", 0.9)
-    cerebellum = p.egg((0, 40, -44), (51, 36, 31))
+    head = p.egg((0, 2, -8), (80, 99, 104))
+    front = p.egg((0, -58, -48), (70, 44, 27))
+    p.paint(np.maximum(front - 2.5, head + 8), "bone")
+    p.paint(np.maximum(front, head + 9), "marrow", 0.75)
+    p.paint(p.egg((0, -26, -48), (17, 24, 25)), "bone")
+    p.paint(p.egg((0, -26, -48), (14, 21, 23)), "marrow")
+    p.paint(p.egg((0, 38, -44), (52.5, 38, 33)), "fluid", 0.9)
+    cerebellum = p.egg((0, 40, -44), (51, 36, 32)) + 0.8 * folds
     p.paint(cerebellum, "grey")
-    leaves = np.abs(np.sin(np.hypot(p.x * 0.75, p.y - 24) / 1.9))
-    p.paint(cerebellum + 4 + 3.5 * leaves, "white", 0.75)
+    leaves = np.abs(np.sin(np.hypot(p.x * 0.55, p.y - 4) / 2.1 + 0.5 * folds))
+    p.paint(cerebellum + 5 + 9 * leaves, "white", 0.6)
+    for side in (-1, 1):
+        p.paint(p.egg((side * 20, 32, -44), (17, 13, 18), turn=side * 0.5), "white")
     p.paint(p.egg((0, 3, -46), (15, 13, 44)), "fluid")
     p.paint(p.egg((0, 4, -46), (13, 11.5, 44)), "white")
     p.paint(p.egg((0, 19, -40), (7, 4.5, 13)), "fluid")
     p.paint(p.egg((0, -6, -40), (1.8, 1.8, 40)), "vessel")
     for side in (-1, 1):
-        p.paint(p.egg((side * 30, -68, -42), (20, 23, 18)), "scalp")
-        p.paint(p.egg((side * 31, -76, -42), (12, 12, 12.5)), "eye")
-        p.paint(p.egg((side * 31, -86, -42), (4.4, 2.2, 4)), "lens")
-        p.paint(p.egg((side * 24, -56, -42), (1.8, 12, 2.5), turn=side * -0.3), "white")
-        p.paint(p.egg((side * 18, -68, -42), (2, 14, 7), turn=side * -0.15), "muscle")
+        p.paint(np.maximum(p.egg((side * 29, -62, -42), (18, 24, 17), turn=side * 0.3), head + 3), "scalp")
+        p.paint(p.egg((side * 31, -71, -42), (12, 12, 12.5)), "eye")
+        p.paint(p.egg((side * 31, -80.5, -42), (4.4, 2.2, 4)), "lens")
+        p.paint(p.egg((side * 25, -50, -42), (1.8, 12, 2.5), turn=side * -0.3), "white")
+        p.paint(p.egg((side * 17.5, -62, -42), (2, 14, 7), turn=side * -0.15), "muscle")
         p.paint(p.egg((side * 15, -12, -44), (2.4, 2.4, 22)), "vessel")
         p.paint(p.egg((side * 48, 24, -58), (11, 15, 20)), "bone")
-    p.paint(p.egg((0, -64, -50), (10, 18, 20)), "air")
-    p.paint(np.abs(p.egg((0, -64, -50), (5, 17, 18))) - 0.8, "muscle")
+    p.paint(p.egg((0, -62, -50), (10, 19, 20)), "air")
+    p.paint(np.abs(p.egg((0, -62, -50), (5, 17, 18))) - 0.8, "muscle")
 
 
 def _paint_metastasis(p: _Picture, middle: tuple[float, float, float], diameter: float, folds: Plane) -> None:

@@ -46,9 +46,7 @@ class Canvas:
         under = self.hu[box]
         under += alpha * (np.asarray(hu, np.float32) - under)
 
-    def ellipse_distance(
-        self, x: float, y: float, rx: float, ry: float, box: Box, *, turn: float = 0.0
-    ) -> Plane:
+    def ellipse_distance(self, x: float, y: float, rx: float, ry: float, box: Box, *, turn: float = 0.0) -> Plane:
         """Give about the distance in mm from an ellipse's border, turned by ``turn`` radians."""
         dx, dy = self.x[:, box[1]] - np.float32(x), self.y[box[0]] - np.float32(y)
         u, v = (dx, dy) if turn == 0 else (
@@ -147,6 +145,6 @@ def _texture(grain: float) -> NDArray[np.float32]:
     plane = frequency[1][:, None] ** 2 + frequency[2][None, :] ** 2
     spectrum *= np.exp(-2 * (np.pi * grain) ** 2 * plane)[None]
     spectrum *= np.exp(-2 * np.pi**2 * frequency[0] ** 2)[:, None, None]
-    smooth = np.fft.irfftn(spectrum, shape).astype(np.float32)
+    smooth = np.fft.irfftn(spectrum, shape, axes=(0, 1, 2)).astype(np.float32)
     smooth /= smooth.std()
     return smooth

@@ -31,7 +31,7 @@ _PLACES: Final[dict[Site, tuple[tuple[float, float, float], ...]]] = {
     "lung": ((-78, 22, 200), (74, 30, 208), (-66, -30, 96), (66, -22, 108)),
     "liver": ((-82, 8, 288), (-58, -34, 262), (-88, -18, 316), (8, -46, 262)),
     "node": ((22, 4, 345), (-3, 8, 140), (30, 4, 372), (-24, -4, 92)),
-    "adrenal": ((38, 36, 302), (-40, 36, 300)),
+    "adrenal": ((35, 30, 288), (-40, 34, 296)),
 }
 # The lesion's own HU and, for those that lie in the midst of organs, the HU of the fat around them.
 _LOOKS: Final[dict[Site, tuple[float, float | None]]] = {
@@ -77,8 +77,7 @@ def places(build: Build, site: Site) -> list[tuple[float, float, float]]:
     rng = np.random.default_rng(number_from("places", build.key, site) % 2**63)
     shift = rng.uniform(-4, 4, (len(_PLACES[site]), 3))
     return [
-        build.at(x + dx, y + dy, depth + dz)
-        for (x, y, depth), (dx, dy, dz) in zip(_PLACES[site], shift, strict=True)
+        build.at(x + dx, y + dy, depth + dz) for (x, y, depth), (dx, dy, dz) in zip(_PLACES[site], shift, strict=True)
     ]
 
 
@@ -115,7 +114,7 @@ def paint_lesions(c: Canvas, placed: list[PlacedLesion]) -> None:
         far = np.sqrt(dx * dx + dy * dy)
         distance = far - one.radius(np.arctan2(dy, dx)) * np.float32(size)
         if around is not None:
-            c.paint(c.cover(distance - np.float32(5), edge=2.5), around, box)
+            c.paint(c.cover(distance - np.float32(4), edge=5), around + 8, box)
         inside = c.cover(distance)
         if one.lesion.site == "liver":
             # A metastasis in the portal phase: darker than the liver, darkest in its middle.

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence as Items
 from pydicom.uid import MRImageStorage
@@ -16,6 +17,7 @@ from seed_data.phantom.header import Study, reference, save, series_folder, writ
 from seed_data.phantom.identities import Patient
 from seed_data.phantom.uids import number_from
 
+Stored = NDArray[np.uint16]
 _FIELD_MM = 230.0
 # series number · weighting · description · TR · TE · TI · echo train · flip angle · sequence · variant
 _SERIES = (
@@ -49,7 +51,7 @@ def write_mr(
             ds.ImagePositionPatient, ds.SliceLocation = [corner, corner, f"{z:.3f}"], f"{z:.3f}"
             ds.AcquisitionTime, ds.ContentTime = study.time(seconds), study.time(seconds + 3)
             ds.InstanceCreationTime = study.time(seconds + 3)
-            picture = paint_head(head, index, z, pixel, weighting, lesions)
+            picture = paint_head(head, index, z, pixel=pixel, weighting=weighting, diameters=lesions)
             stored, top = _received(picture, rng), 4095
             ds.SmallestImagePixelValue, ds.LargestImagePixelValue = int(stored.min()), min(top, int(stored.max()))
             ds.PixelData = stored.tobytes()
@@ -59,7 +61,7 @@ def write_mr(
     return written
 
 
-def _received(picture: Plane, rng: np.random.Generator) -> np.ndarray[tuple[int, int], np.dtype[np.uint16]]:
+def _received(picture: Plane, rng: np.random.Generator) -> Stored:
     """Give what the coils receive: brighter near them, blurred by the echo train, with Rician noise."""
     size = picture.shape[0]
     axis = np.linspace(-1, 1, size, dtype=np.float32)
@@ -69,7 +71,8 @@ def _received(picture: Plane, rng: np.random.Generator) -> np.ndarray[tuple[int,
     signal = soft * coil
     real, imaginary = rng.normal(0, 13, (2, size, size)).astype(np.float32)
     received = np.clip(np.hypot(signal + real, imaginary), 0, 4095)
-    return received.astype("<u2")
+    stored: Stored = received.astype("<u2")
+    return stored
 
 
 def _series_header(study: Study, row: tuple[object, ...], size: int, pixel: float, slice_mm: float) -> Dataset:

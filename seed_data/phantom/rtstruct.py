@@ -26,9 +26,7 @@ from seed_data.phantom.lesions import PlacedLesion
 _COLOURS = ([255, 64, 64], [255, 200, 0], [0, 200, 255], [190, 90, 255], [0, 220, 120], [255, 140, 0])
 
 
-def write_rtstruct(
-    folder: Path, study: Study, geometry: Geometry, build: Build, placed: list[PlacedLesion]
-) -> Path:
+def write_rtstruct(folder: Path, study: Study, geometry: Geometry, build: Build, placed: list[PlacedLesion]) -> Path:
     """Write the contours of every lesion and of the spinal canal; gives the file."""
     ds = Dataset()
     write_common(ds, study, RTStructureSetStorage)
@@ -92,9 +90,7 @@ def _canal_outlines(build: Build, geometry: Geometry) -> Outlines:
     return found
 
 
-def _add_roi(
-    ds: Dataset, study: Study, geometry: Geometry, number: int, drawing: tuple[str, str, Outlines]
-) -> None:
+def _add_roi(ds: Dataset, study: Study, geometry: Geometry, number: int, drawing: tuple[str, str, Outlines]) -> None:
     name, kind, outlines = drawing
     roi = Dataset()
     roi.ROINumber, roi.ROIName, roi.ROIGenerationAlgorithm = number, name, "MANUAL"
@@ -103,8 +99,7 @@ def _add_roi(
     drawn = Dataset()
     drawn.ROIDisplayColor, drawn.ReferencedROINumber = _COLOURS[(number - 1) % len(_COLOURS)], number
     drawn.ContourSequence = Sequence(
-        _contour(study, geometry, index, corners, place)
-        for place, (index, corners) in enumerate(outlines.items(), 1)
+        _contour(study, geometry, index, corners, place) for place, (index, corners) in enumerate(outlines.items(), 1)
     )
     seen = Dataset()
     seen.ObservationNumber, seen.ReferencedROINumber, seen.RTROIInterpretedType = number, number, kind

@@ -40,12 +40,11 @@ def chest_of(build: Build, clear: list[tuple[float, float, float]]) -> Chest:
     fork, k = build.at(0, 22, 104), build.scale
     wind = chain(np.array([build.at(0, 22, -20), build.at(1, 22, 40), fork]), 8.6 * k)
     main = [
-        chain(np.array([fork, build.at(side * 16, 18, 116), build.at(side * 32, 14, 126)]), 6.2 * k)
-        for side in (-1, 1)
+        chain(np.array([fork, build.at(side * 16, 18, 116), build.at(side * 32, 14, 126)]), 6.2 * k) for side in (-1, 1)
     ]
     return Chest(
-        lung_vessels=without(_merge(vessels), clear, 13.0),
-        airways=without(_merge([*airways, *main]), clear, 13.0),
+        lung_vessels=without(_merge(vessels), clear, 22.0),
+        airways=without(_merge([*airways, *main]), clear, 22.0),
         trachea=_merge([wind, *main]),
         arch=_arch(build),
         veins=_veins(build),
@@ -95,8 +94,7 @@ def _veins(build: Build) -> Balls:
     left = chain(np.array([build.at(36, -12, 36), build.at(4, -26, 56), build.at(-22, -18, 66)]), 5.6 * k)
     right = chain(np.array([build.at(-44, -6, 16), build.at(-28, -14, 58)]), 6.0 * k)
     points = [
-        (-22 * k, float(build.spine(d)) - g * k, d)
-        for d, g in ((206, 42), (240, 33), (300, 27), (380, 27), (430, 25))
+        (-22 * k, float(build.spine(d)) - g * k, d) for d, g in ((206, 42), (240, 33), (300, 27), (380, 27), (430, 25))
     ]
     points.extend(((-24 * k, float(build.spine(455)) - 14 * k, 455), (-38 * k, float(build.spine(486)) - 8, 486)))
     return _merge([upper, left, right, chain(np.array(points), 10.5 * k)])
