@@ -80,7 +80,9 @@ def test_each_missing_file_is_named(folder):
         ("reading.yaml", "readers: 2", "readers: two", 0, "“readers” must be a whole number"),
     ],
 )  # fmt: skip
-def test_a_mistake_is_named_with_file_line_and_what_to_do(folder, file, old, new, offset, sentence):
+def test_a_mistake_is_named_with_file_line_and_what_to_do(  # noqa: PLR0917 - the columns of the table
+    folder, file, old, new, offset, sentence
+):
     line = change(folder / file, old, new)
     assert [each for each in errors(folder) if each[0] == file and sentence in each[2]], errors(folder)
     lines = [each[1] for each in errors(folder) if each[0] == file and sentence in each[2]]

@@ -113,6 +113,7 @@ def test_the_demo_trial_has_nothing_to_complain_of(mapping):
         (lambda m: item(m, "DM", "RACEOTH").update(show_if="RACE == 'Other'"), "forms/DM.yaml", "error", "can never be “Other”"),
         (lambda m: item(m, "DM", "RACEOTH").update(show_if="RACE in ('OTHER', 'X')"), "forms/DM.yaml", "error", "can never be “X”"),
         (lambda m: item(m, "DM", "RACEOTH").update(show_if="visit == 'SRC'"), "forms/DM.yaml", "error", "no visit “SRC”"),
+        (lambda m: item(m, "DM", "RACEOTH").update(show_if="RACE != ''"), "forms/DM.yaml", "error", "write “RACE is missing”"),
         (lambda m: item(m, "DM", "RACEOTH").update(show_if="RACE =="), "forms/DM.yaml", "error", "cannot be read at character"),
         (lambda m: item(m, "DM", "RACEOTH").update(show_if="BRTHYR == '1960'"), "forms/DM.yaml", "error", "is a number"),
         (lambda m: item(m, "DM", "RACEOTH").update(show_if="RFICDAT == 'never'"), "forms/DM.yaml", "error", "is a date"),

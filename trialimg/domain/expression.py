@@ -9,7 +9,7 @@
     FORM.ITEM             of another form at this visit, or at the first visit that has the form
     VISIT.FORM.ITEM       of another visit
     today, visit          the day the form is looked at; the key of the visit it belongs to
-    days(a, b)            days from a to b        year(d)   abs(n)
+    days(a, b) years(a, b)    days, or full years, from a to b        year(d)   abs(n)
     count(GROUP) count(GROUP, condition) any(GROUP, condition) all(GROUP, condition)
     sum(GROUP, n) min(GROUP, n) max(GROUP, n)     over the rows of a repeating group
 
@@ -53,7 +53,7 @@ ROW_FUNCTIONS: Final = {
     "min": (2, 2),
     "max": (2, 2),
 }
-VALUE_FUNCTIONS: Final = {"days": (2, 2), "year": (1, 1), "abs": (1, 1)}
+VALUE_FUNCTIONS: Final = {"days": (2, 2), "years": (2, 2), "year": (1, 1), "abs": (1, 1)}
 KEYWORDS: Final = frozenset({"and", "or", "not", "in", "is", "missing", "today", "visit"})
 
 

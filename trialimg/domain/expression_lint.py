@@ -126,6 +126,9 @@ class Standing:
         if found is None:
             return
         item, written = found[1], str(constant.value)
+        if not written:
+            yield f"what is blank is missing and equals nothing; write “{reference.text} is missing”"
+            return
         if item.choices and all(choice.code != written for choice in item.choices):
             codes = ", ".join(choice.code for choice in item.choices)
             yield f"“{reference.text}” can never be “{written}”; its codes are {codes}"

@@ -194,7 +194,11 @@ def _function(name: str, values: Sequence[Value]) -> Value:
     first, second = dates
     if first is None or second is None or not (first.is_full and second.is_full):
         return None
-    return Decimal((second.earliest - first.earliest).days)
+    start, end = first.earliest, second.earliest
+    if name == "days":
+        return Decimal((end - start).days)
+    not_yet = (end.month, end.day) < (start.month, start.day)
+    return Decimal(end.year - start.year - not_yet)
 
 
 def _over_rows(node: Call, scope: Scope) -> Value:
