@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trialimg.domain.expression import MAX_LENGTH, names, parse
+from trialimg.domain.expression import KEYWORDS, MAX_LENGTH, ROW_FUNCTIONS, VALUE_FUNCTIONS, names, parse
 from trialimg.domain.expression_value import holds, value_of
 from trialimg.domain.partial_date import PartialDate
 from trialimg.errors import BadDefinition
@@ -240,3 +242,11 @@ def test_a_month_reaches_to_its_last_day_and_a_year_to_its_end():
     assert day("2024-02").latest == date(2024, 2, 29)
     assert day("2024").earliest == date(2024, 1, 1)
     assert day("2024").latest == date(2024, 12, 31)
+
+
+def test_the_manual_names_every_function_and_word_of_the_language():
+    manual = (Path(__file__).parents[2] / "docs" / "forms.md").read_text(encoding="utf-8")
+    for name in (*ROW_FUNCTIONS, *VALUE_FUNCTIONS):
+        assert f"`{name}(" in manual
+    for word in KEYWORDS:
+        assert re.search(rf"`[^`]*\b{word}\b[^`]*`", manual), word
