@@ -85,6 +85,7 @@ class OrthancPeer:
     aet: str = "ORTHANC"
     user: str = _USER
     password: str = _PASSWORD
+    move_port: int = field(default_factory=free_port)
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     @property
@@ -110,6 +111,10 @@ class OrthancPeer:
             [_program("Orthanc"), str(self.folder / "orthanc.json")], self.folder, {"TCP_NODELAY": "1"}
         )
         _wait_for(lambda: self.rest("/system"), self._process, self.folder)
+
+    def runs(self) -> bool:
+        """Say whether the process lives."""
+        return self._process is not None and self._process.poll() is None
 
     def stop(self) -> None:
         """Ask it to end, and wait."""
@@ -164,7 +169,7 @@ def orthanc(
             "trialimg": {
                 "AET": "TRIALIMG",
                 "Host": "127.0.0.1",
-                "Port": free_port(),
+                "Port": peer.move_port,
                 "AllowEcho": True,
                 "AllowFind": True,
                 "AllowGet": True,

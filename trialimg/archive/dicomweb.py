@@ -151,9 +151,10 @@ class DicomwebArchive:
         url = self._instance(study_uid, series_uid, sop_instance_uid)
         url += "/frames/" + ",".join(map(str, numbers))
         found = self._parts(url, _AS_ARCHIVED.format("application/octet-stream"))
-        first = next(found, None)
-        if first is None:
-            raise NotFound
+        try:
+            first = next(found)
+        except (StopIteration, BadInput) as error:  # Orthanc: 400 for a number beyond
+            raise NotFound from error
         return _as_frames(first, found)
 
     def bulkdata(self, study_uid: str, series_uid: str, sop_instance_uid: str, tail: str) -> bytes:
@@ -162,7 +163,7 @@ class DicomwebArchive:
         if not all(step.replace("_", "").replace("-", "").isalnum() and step.isascii() for step in steps):
             raise NotFound
         url = f"{self._instance(study_uid, series_uid, sop_instance_uid)}/{tail}"
-        for part in self._parts(url, "multipart/related; type=application/octet-stream, */*;q=0.5"):
+        for part in self._parts(url, "*/*"):
             with part.file as file:
                 return file.read()
         raise NotFound

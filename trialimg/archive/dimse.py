@@ -18,7 +18,7 @@ from trialimg.archive.association import Peer, status_of
 from trialimg.archive.looked_at import LookedAt
 from trialimg.archive.part10 import as_json, identify
 from trialimg.archive.port import Frame, Held, Json, Progress, PushResult, Source, valid_uid
-from trialimg.archive.retrieve import find, find_each, retrieve
+from trialimg.archive.retrieve import Receive, find, find_each, retrieve
 from trialimg.archive.store_scu import Outgoing, Sending
 from trialimg.errors import ArchiveUnavailable, BadInput, Conflict, NotFound
 
@@ -114,7 +114,7 @@ class DimseArchive:
             "SOPInstanceUID": sop_instance_uid,
         }
         got: list[bytes] = []
-        retrieve(self._peer, "IMAGE", keys, self._classes_of(study_uid, series_uid), got.append)
+        self._retrieve("IMAGE", keys, got.append)
         if not got:
             raise NotFound
         return BytesIO(got[0])
@@ -198,12 +198,23 @@ class DimseArchive:
 
     def _bring_by(self, level: str, keys: dict[str, str]) -> None:
         """Have instances sent into a folder that lives for this call, then keep them at hand."""
-        classes = self._classes_of(keys["StudyInstanceUID"], keys["SeriesInstanceUID"])
         with TemporaryDirectory(prefix="trialimg-") as name:
             folder = Path(name)
-            retrieve(self._peer, level, keys, classes, lambda data: _file(folder, data))
+            self._retrieve(level, keys, lambda data: _file(folder, data))
             sources: list[Source] = [(path.name, _opener(path)) for path in folder.iterdir()]
             self._at_hand.keep(keys["StudyInstanceUID"], sources)
+
+    def _retrieve(self, level: str, keys: dict[str, str], receive: Receive) -> None:
+        """Have something sent; what the peer no longer lists is not found, whatever it calls that."""
+        study_uid, series_uid = keys["StudyInstanceUID"], keys["SeriesInstanceUID"]
+        classes = self._classes_of(study_uid, series_uid)
+        try:
+            retrieve(self._peer, level, keys, classes, receive)
+        except ArchiveUnavailable as error:
+            listed = {uid for held in self.holds(study_uid) for uid in held}
+            if keys.get("SOPInstanceUID", series_uid) not in listed:
+                raise NotFound from error
+            raise
 
 
 class _Counter:

@@ -72,7 +72,7 @@ def _identifier(level: str, keys: dict[str, str]) -> Dataset:
     identifier = Dataset()
     identifier.QueryRetrieveLevel = level
     for keyword, value in keys.items():
-        setattr(identifier, keyword, value)
+        setattr(identifier, keyword, value or None)
     return identifier
 
 
