@@ -31,7 +31,10 @@ class FormRecord(Keyed, Base):
 
 
 class ItemValue(Keyed, Base):
-    """One value of one item; ``repeat_key`` is a repeating row's stable key ("" where the group does not repeat)."""
+    """One value of one item; ``repeat_key`` is a repeating row's stable key ("" where the group does not repeat).
+
+    ``revision`` is the form's when the value was written last: a page made before it shows an older one.
+    """
 
     __tablename__ = "item_value"
     __table_args__ = (UniqueConstraint("form_record_id", "group_key", "repeat_key", "item_key"),)
@@ -43,6 +46,7 @@ class ItemValue(Keyed, Base):
     item_key: Mapped[str] = mapped_column(String(40))
     value: Mapped[str] = mapped_column(Text)
     unit: Mapped[str] = mapped_column(String(40), default="")
+    revision: Mapped[int] = mapped_column(Integer, default=0)
     form_record: Mapped[FormRecord] = relationship(back_populates="values")
 
 

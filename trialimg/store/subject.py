@@ -21,7 +21,7 @@ class Subject(Keyed, Base):
     site_id: Mapped[str] = mapped_column(ForeignKey("site.id"), index=True)
     enrolment_site: Mapped[str] = mapped_column(String(20))
     key_version: Mapped[int] = mapped_column(Integer)
-    number: Mapped[str] = mapped_column(String(40))
+    number: Mapped[str] = mapped_column(String(64))
     birth_year: Mapped[int | None] = mapped_column(Integer)
     sex: Mapped[str | None] = mapped_column(String(1))
     enrolled_at: Mapped[datetime] = mapped_column(UtcDateTime)
