@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from flask import Flask
-from flask_migrate import Migrate
+from flask_migrate import Migrate, upgrade
 from flask_security import Security
 from flask_wtf.csrf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -95,3 +95,9 @@ def create_app(settings: Settings | None = None, *, config: Mapping[str, object]
         count = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count)  # type: ignore[method-assign]
     return app
+
+
+def migrate_up() -> None:
+    """Bring the data base to the newest migration; must run in the application's context."""
+    upgrade(directory=str(MIGRATIONS))
+    db.session.remove()

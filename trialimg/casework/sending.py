@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
 from dataclasses import dataclass
+from pathlib import Path
 
 from sqlalchemy import select
 
@@ -15,6 +18,7 @@ from trialimg.errors import BadInput, NotFound
 from trialimg.store.base import db
 from trialimg.store.subject import Subject, Visit
 from trialimg.store.trial import Trial
+from trialimg.store.unit_of_work import UnitOfWork
 
 
 @dataclass(frozen=True)
@@ -70,3 +74,17 @@ def slot_by_names(person: Person, *, subject: str, visit: str, slot: str, trial:
     if len(codes) > 1:
         raise BadInput("This subject number stands in several trials; name the trial as well.")
     return slot_place(codes[0], subject, visit, slot)
+
+
+def write_site_key(uow: UnitOfWork, services: Services, place: Place, file: Path) -> None:
+    """Write the key of one site to a new file with mode 0600, and leave a record that it was given out."""
+    trial = db.session.get_one(Trial, place.trial_id)
+    key = site_key(services.keyring.trial_key(trial.code, trial.key_version), place.site_code)
+    text = json.dumps({"trial": trial.code, "site": place.site_code, "version": trial.key_version, "key": key.hex()})
+    try:
+        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise BadInput("There is a file of that name already; it was not touched. Choose another name.") from None
+    with os.fdopen(handle, "w") as stream:
+        stream.write(text + "\n")
+    uow.note("give keys", "site", place.site_id)
