@@ -37,7 +37,11 @@ def belly_of(build: Build, clear: list[tuple[float, float, float]]) -> Belly:
         grow_tree(np.array(build.at(-20, 16, 246)), cloud[95:170], leaf=1.1, power=0.34, rng=rng),
     ]
     loops = [
-        chain(wander(np.array(build.at(x, y, depth)), np.array((34.0, 22.0, 30.0)) * k, 24, 15, rng), 10.0 * k, 3)
+        chain(
+            wander(np.array(build.at(x, y, depth)), np.array((34.0, 22.0, 30.0)) * k, 24, 15, rng),
+            10.0 * k,
+            3,
+        )
         for x, y, depth in (
             (-32, -36, 400),
             (34, -36, 394),

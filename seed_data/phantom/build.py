@@ -50,12 +50,12 @@ class Build:
         half_y = self.scale * np.interp(depth, _DEPTH, _CAVITY_Y)
         wall_y = self.scale * np.interp(depth, _DEPTH, _WALL_Y)
         front = np.interp(depth, (0, 60, 130, 300, 480), (26, 17, 15, 10, 9))
-        return half_x, half_y, BACK_Y - self.fat - 2 * wall_y + front + half_y
+        return _light(half_x), _light(half_y), _light(BACK_Y - self.fat - 2 * wall_y + front + half_y)
 
     def spine(self, depth: Number) -> Number:
         """Give y of the middle of the vertebral bodies: the curves of chest and loin."""
         bend = np.interp(depth, (0, 60, 160, 260, 360, 440, 480), (38, 50, 58, 52, 40, 44, 54))
-        return self.scale * bend + (BACK_Y - self.fat - 110 * self.scale) * np.float32(0.75)
+        return _light(self.scale * bend + (BACK_Y - self.fat - 110 * self.scale) * 0.75)
 
     def at(self, x: float, y: float, depth: float) -> tuple[float, float, float]:
         """Place a point of the average body in this one (y counted from the middle of its cavity)."""
@@ -86,22 +86,27 @@ class Build:
         k, middle, spine = self.scale, self.cavity(depth)[2], self.spine(depth)
         back = _ellipse(x, y, 0, spine, 21 * k, 22 * k)
         pipe = _ellipse(x, y, 22 * k, spine - 13 * k - 9, 15 * k, 15 * k) + 99 * ((depth < 88) | (depth > 335))
-        upper = np.interp(depth, (0, 40, 80, 120, 160, 320), (26, 35, 36, 32, 20, 15)) * k
+        upper = _light(np.interp(depth, (0, 40, 80, 120, 160, 320), (26, 35, 36, 32, 20, 15)) * k)
         # Vessels and fat bulge: a smooth oval would look drawn.
         bulge = 4 * np.sin(depth / 31 + 3 * self.lean[5]) + 3.5 * np.sin(y / 13 + depth / 37 + self.lean[4])
         core = _ellipse(x, y, 1 + bulge, middle - 2, upper, 58 * k)
-        scale = np.sqrt(np.maximum(1 - ((depth - 172) / 60) ** 2, 1e-3))
+        scale = _light(np.sqrt(np.maximum(1 - ((depth - 172) / 60) ** 2, 1e-3)))
         heart = _ellipse(x, y, 20 * k, middle - 26 * k, 63 * k * scale, 52 * k * scale)
         return np.minimum(np.minimum(back, core), np.minimum(heart, pipe))
+
+
+def _light(value: Number) -> Number:
+    """Give a lone number as a plain float: numpy's own would turn whole pictures into double precision."""
+    return float(value) if np.ndim(value) == 0 else value
 
 
 def _ellipse(  # noqa: PLR0917 - a point, a middle and two radii are read in this order everywhere here
     x: Number, y: Number, cx: Number, cy: Number, rx: Number, ry: Number, *, power: float = 2.0
 ) -> Number:
-    rx, ry = np.maximum(rx, 0.1), np.maximum(ry, 0.1)
+    rx, ry = _light(np.maximum(rx, 0.1)), _light(np.maximum(ry, 0.1))
     u, v = np.abs((x - cx) / rx), np.abs((y - cy) / ry)
     size = np.sqrt(u * u + v * v) if power == 2 else (u**power + v**power) ** (1 / power)
-    result: Number = (size - 1) * np.minimum(rx, ry)
+    result: Number = (size - 1) * _light(np.minimum(rx, ry))
     return result
 
 

@@ -92,7 +92,11 @@ def localizer_header(study: Study, geometry: Geometry, rows: int) -> Dataset:
 def _write_series(ds: Dataset, study: Study, number: int, description: str) -> None:
     ds.Modality, ds.SeriesNumber, ds.SeriesDescription = "CT", number, description
     ds.SeriesInstanceUID = study.uid(f"series {number}")
-    ds.SeriesDate, ds.SeriesTime, ds.ProtocolName = study.date, study.time(20 * number), "5.7 CHEST ABDOMEN TRIAL"
+    ds.SeriesDate, ds.SeriesTime, ds.ProtocolName = (
+        study.date,
+        study.time(20 * number),
+        "5.7 CHEST ABDOMEN TRIAL",
+    )
     ds.PatientPosition, ds.BodyPartExamined = "FFS", study.body_part
     ds.FrameOfReferenceUID, ds.PositionReferenceIndicator = study.uid("frame of reference"), "XY"
 

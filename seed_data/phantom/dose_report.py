@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
@@ -29,7 +30,7 @@ def report_lines(study: Study) -> list[str]:
         "|||(mGy)|(mGy.cm)|cm",
         "1|Scout|S0.0 - I480.0|-|-|-",
         "2|Helical|S0.0 - I480.0|8.74|447.31|Body 32",
-        "", "|||Total Exam DLP:|447.31", "", "||1/1",
+        "", "||Total Exam DLP:||447.31", "", "||1/1",
     ]  # fmt: skip
 
 
@@ -62,6 +63,8 @@ def _draw(lines: list[str]) -> bytes:
     picture = Image.new("L", (_SIZE, _SIZE), 0)
     draw, font = ImageDraw.Draw(picture), ImageFont.load_default(15)
     for row, line in enumerate(lines):
-        for column, cell in zip(_COLUMNS, line.split("|"), strict=False):
+        # The built-in font has no letters with accents; neither have the scanners whose pages look like this.
+        plain = unicodedata.normalize("NFKD", line).encode("ascii", "ignore").decode()
+        for column, cell in zip(_COLUMNS, plain.split("|"), strict=False):
             draw.text((column, 16 + 27 * row), cell, fill=235, font=font)
     return picture.tobytes()

@@ -95,7 +95,11 @@ def write_patient(ds: Dataset, study: Study) -> None:
 def write_study(ds: Dataset, study: Study) -> None:
     """Write the study module, with physicians, order and references (PS3.3 C.7.2)."""
     p = study.patient
-    ds.StudyInstanceUID, ds.StudyID, ds.AccessionNumber = study.uid("study"), str(study.number), study.accession
+    ds.StudyInstanceUID, ds.StudyID, ds.AccessionNumber = (
+        study.uid("study"),
+        str(study.number),
+        study.accession,
+    )
     ds.StudyDate, ds.StudyTime, ds.StudyDescription = study.date, study.time(), study.description
     ds.ReferringPhysicianName = p.referring_physician
     ds.ReferringPhysicianIdentificationSequence = Sequence([_person_identification(p)])
@@ -107,7 +111,10 @@ def write_study(ds: Dataset, study: Study) -> None:
     ds.PerformingPhysicianName, ds.OperatorsName = p.performing_physician, p.operator
     ds.RequestingPhysician, ds.RequestedProcedureDescription = p.referring_physician, study.description
     order = Dataset()
-    order.RequestedProcedureID, order.ScheduledProcedureStepID = f"RP{study.accession[-7:]}", f"SPS{study.number}"
+    order.RequestedProcedureID, order.ScheduledProcedureStepID = (
+        f"RP{study.accession[-7:]}",
+        f"SPS{study.number}",
+    )
     order.AccessionNumber, order.RequestedProcedureDescription = study.accession, study.description
     order.StudyInstanceUID = study.uid("study")
     order.ReferencedStudySequence = Sequence([reference(STUDY_COMPONENT_MANAGEMENT, study.uid("order"))])

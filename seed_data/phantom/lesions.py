@@ -115,7 +115,7 @@ def paint_lesions(c: Canvas, placed: list[PlacedLesion]) -> None:
         distance = far - one.radius(np.arctan2(dy, dx)) * np.float32(size)
         if around is not None:
             c.paint(c.cover(distance - np.float32(4), edge=5), around + 8, box)
-        inside = c.cover(distance)
+        inside = c.cover(distance, edge=1.8)
         if one.lesion.site == "liver":
             # A metastasis in the portal phase: darker than the liver, darkest in its middle.
             c.paint(inside, hu, box)

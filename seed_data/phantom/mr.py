@@ -53,7 +53,10 @@ def write_mr(
             ds.InstanceCreationTime = study.time(seconds + 3)
             picture = paint_head(head, index, z, pixel=pixel, weighting=weighting, diameters=lesions)
             stored, top = _received(picture, rng), 4095
-            ds.SmallestImagePixelValue, ds.LargestImagePixelValue = int(stored.min()), min(top, int(stored.max()))
+            ds.SmallestImagePixelValue, ds.LargestImagePixelValue = (
+                int(stored.min()),
+                min(top, int(stored.max())),
+            )
             ds.PixelData = stored.tobytes()
             written.append(save(ds, series_folder(folder, study, series) / f"IM{index + 1:06}", study))
             if progress:

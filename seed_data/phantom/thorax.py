@@ -69,9 +69,24 @@ def _inside_lung(build: Build, count: int, rng: np.random.Generator, *, right: b
 def _arch(build: Build) -> Balls:
     """Lay the aorta from the heart over the arch and down to where it divides."""
     k = build.scale
-    path = [(-2, -14, 152), (-14, -22, 128), (-15, -20, 102), (-8, -10, 84), (6, 6, 76), (20, 24, 84), (25, 34, 104)]
+    path = [
+        (-2, -14, 152),
+        (-14, -22, 128),
+        (-15, -20, 102),
+        (-8, -10, 84),
+        (6, 6, 76),
+        (20, 24, 84),
+        (25, 34, 104),
+    ]
     points = [build.at(*p) for p in path]
-    for depth, x, gap in ((140, 24, 13), (200, 19, 12), (260, 10, 14), (320, 5, 17), (380, 4, 18), (424, 3, 17)):
+    for depth, x, gap in (
+        (140, 24, 13),
+        (200, 19, 12),
+        (260, 10, 14),
+        (320, 5, 17),
+        (380, 4, 18),
+        (424, 3, 17),
+    ):
         points.append((x * k, float(build.spine(depth)) - gap * k - 9, depth))
     radius = np.interp(np.arange(len(points)), (0, 4, 7, 9, 12), (16, 14, 12.5, 11, 9)) * k
     aorta = chain(np.array(points), radius)
@@ -129,8 +144,8 @@ def paint_great_vessels(c: Canvas, build: Build, chest: Chest) -> None:
         if cover is not None:
             c.paint(cover, hu)
     if c.depth < 236:
-        y = float(build.spine(c.depth)) - (23 if c.depth > 110 else 26) * build.scale
-        x = float(np.interp(c.depth, (0, 150, 236), (3, 2, 12)))
+        y = build.spine(c.depth) - float(np.interp(c.depth, (0, 130, 236), (26, 27, 42))) * build.scale
+        x = float(np.interp(c.depth, (0, 150, 236), (3, 1, 10)))
         c.ellipse(x, y, 8.5, 5.5, 44)
         c.ellipse(x, y, 2.6, 1.4, -260, strength=0.7)
     if c.depth < 14:
@@ -144,10 +159,10 @@ def paint_lungs(c: Canvas, build: Build, chest: Chest) -> None:
         return
     both = None
     for right in (True, False):
-        distance = build.lung(c.x, c.y, np.float32(c.depth), right=right).astype(np.float32)
+        distance = build.lung(c.x, c.y, c.depth, right=right).astype(np.float32)
         c.paint(c.cover(distance - np.float32(0.7)) * np.float32(0.6), MUSCLE)
         if c.depth > 200:
-            floor = build.lung(c.x, c.y, np.float32(c.depth), right=right, below=3.2)
+            floor = build.lung(c.x, c.y, c.depth, right=right, below=3.2)
             c.paint(c.cover(floor.astype(np.float32)), MUSCLE)
         both = distance if both is None else np.minimum(both, distance)
     assert both is not None

@@ -14,7 +14,13 @@ from seed_data.phantom.identities import PATIENT_IDENTITIES, Patient
 from seed_data.phantom.lesions import Lesion
 from seed_data.phantom.mr import write_mr
 
-LESIONS = (Lesion("lung", 22), Lesion("liver", 30), Lesion("node", 17), Lesion("adrenal", 20), Lesion("liver", 16))
+LESIONS = (
+    Lesion("lung", 22),
+    Lesion("liver", 30),
+    Lesion("node", 17),
+    Lesion("adrenal", 20),
+    Lesion("liver", 16),
+)
 
 
 @dataclass(frozen=True)
@@ -33,7 +39,9 @@ class Written:
         return sorted(found, key=lambda ds: int(ds.InstanceNumber))
 
     def volume(self) -> NDArray[np.float32]:
-        return np.stack([ds.pixel_array * float(ds.RescaleSlope) + float(ds.RescaleIntercept) for ds in self.axial()])
+        return np.stack(
+            [ds.pixel_array * float(ds.RescaleSlope) + float(ds.RescaleIntercept) for ds in self.axial()]
+        )
 
 
 @pytest.fixture(scope="session")

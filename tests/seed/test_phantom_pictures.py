@@ -50,7 +50,9 @@ def test_a_lesion_measures_what_was_asked_within_two_millimetres(short_ct: Writt
     lesion = short_ct.lesions[index]
     outlines = contours.ROIContourSequence[index].ContourSequence
     drawn = max(outlines, key=lambda c: np.ptp(np.array(c.ContourData[0::3], float)))
-    image = next(ds for ds in slices if ds.SOPInstanceUID == drawn.ContourImageSequence[0].ReferencedSOPInstanceUID)
+    image = next(
+        ds for ds in slices if ds.SOPInstanceUID == drawn.ContourImageSequence[0].ReferencedSOPInstanceUID
+    )
     pixel = float(image.PixelSpacing[0])
     x, y = (float(np.mean([float(v) for v in drawn.ContourData[axis::3]])) for axis in (0, 1))
     column, row = ((v - float(image.ImagePositionPatient[a])) / pixel for a, v in ((0, x), (1, y)))
@@ -91,7 +93,9 @@ def test_the_body_stays_and_only_lesion_and_noise_change_between_visits(tmp_path
 def test_two_people_do_not_have_the_same_body(tmp_path: Path):
     first, second = (
         Written(
-            p, (), write_ct(tmp_path / p.patient_id, p, study_date="20260105", slices=3, size=128, study_key="a")
+            p,
+            (),
+            write_ct(tmp_path / p.patient_id, p, study_date="20260105", slices=3, size=128, study_key="a"),
         ).volume()
         for p in PATIENT_IDENTITIES[:2]
     )
@@ -124,7 +128,9 @@ def test_noise_has_grain_and_differs_from_slice_to_slice(short_ct: Written):
 
 
 def test_a_lesion_of_no_size_is_not_there():
-    placed = place(build_of(PATIENT_IDENTITIES[0], 1), (Lesion("liver", 0), Lesion("liver", 12)), [285.0, 262.0])
+    placed = place(
+        build_of(PATIENT_IDENTITIES[0], 1), (Lesion("liver", 0), Lesion("liver", 12)), [285.0, 262.0]
+    )
     assert placed[0].size_at(placed[0].depth) == 0
     assert placed[1].size_at(placed[1].depth) == 1
 
