@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import tempfile
@@ -122,8 +123,9 @@ def _one(source: Path, out: Path, recipe: Recipe) -> Cleaned | Refused:
     except MemoryError:
         return Refused(source, UnreadableObject.code, "It needs more memory than the reader may use.")
     except OSError as error:
-        sentence = NoSpace("The disk is full.").sentence if error.errno == 28 else "It cannot be read or written."
-        return Refused(source, "later.no_space" if error.errno == 28 else "file", sentence)  # noqa: PLR2004
+        if error.errno == errno.ENOSPC:
+            return Refused(source, NoSpace.code, "The disk is full; make room and run this again.")
+        return Refused(source, "file", "It cannot be read.")
 
 
 def clean_folder(
