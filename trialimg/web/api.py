@@ -28,8 +28,12 @@ _MOST_JSON: Final = 64 * 1024
 @blueprint.before_request
 def _tokens_only() -> None:
     # A cookie is sent by any page a browser shows; a token only by a program that was given it.
-    if request.endpoint != "api.openapi" and not request.headers.get("Authorization", "").startswith("Bearer "):
-        raise NotSignedIn("This interface takes a token: Authorization: Bearer …; make one on your account's page.")
+    if request.endpoint != "api.openapi" and not request.headers.get("Authorization", "").startswith(
+        "Bearer "
+    ):
+        raise NotSignedIn(
+            "This interface takes a token: Authorization: Bearer …; make one on your account's page."
+        )
 
 
 def _body() -> dict[str, Any]:
@@ -87,7 +91,10 @@ def imaging_list() -> Response:
         raise BadInput("This address takes the query key subject only.")
     found = imaging_lines(current_person(), subject=request.args.get("subject"))
     return jsonify(
-        [{**asdict(line), "linked_at": line.linked_at.isoformat() if line.linked_at else None} for line in found]
+        [
+            {**asdict(line), "linked_at": line.linked_at.isoformat() if line.linked_at else None}
+            for line in found
+        ]
     )
 
 
@@ -136,7 +143,9 @@ def receive(submission: str) -> tuple[Response, int]:
     except ValueError:
         raise BadInput("X-Object-Ordinal is missing, or is no whole number.") from None
     # A cleaned object has no name of its own: the client sends none.
-    got = intake.receive(services(), submission, request.stream, name="", actor=current_person().actor, ordinal=ordinal)
+    got = intake.receive(
+        services(), submission, request.stream, name="", actor=current_person().actor, ordinal=ordinal
+    )
     return jsonify(ordinal=got.ordinal, sha256=got.sha256, size=got.size), 201
 
 
@@ -148,7 +157,7 @@ def complete(submission: str) -> Response:
     if not isinstance(count, int):
         raise BadInput("“count” is the number of objects sent.")
     with current_person().acting("all objects sent", current_place()) as uow:
-        intake.announce(uow, services(), submission, count)
+        intake.announce(uow, submission, count)
     return jsonify(_report())
 
 
