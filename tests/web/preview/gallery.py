@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import json
 import threading
+import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pydicom
 from flask import Flask, Response, jsonify, render_template, request, send_from_directory
@@ -14,6 +15,7 @@ from jinja2 import ChoiceLoader, FileSystemLoader
 from pydicom.data import get_testdata_file
 from werkzeug.serving import WSGIRequestHandler, make_server
 from wtforms import BooleanField, Form, PasswordField, RadioField, SelectField, StringField, SubmitField
+from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired
 
 from tests.web.preview import samples
@@ -34,10 +36,12 @@ PAGES = ("states", "form", "tables", "upload", "confirm", "plain", "nothing")
 class SignIn(Form):
     """An ordinary WTForms input with one field of each kind that the pages use."""
 
-    name = StringField("User name", [InputRequired("Enter your user name.")], description="Usually your e-mail.")
+    name = StringField(
+        "User name", [InputRequired("Enter your user name.")], description="Usually your e-mail."
+    )
     password = PasswordField("Password", [InputRequired("Enter your password.")])
-    role = SelectField("Role", choices=[("c", "Site coordinator"), ("m", "Monitor")])
-    sex = RadioField("Sex", choices=[("F", "Female"), ("M", "Male")])
+    role = SelectField("Role", choices=[SelectChoice("c", "Site coordinator"), SelectChoice("m", "Monitor")])
+    sex = RadioField("Sex", choices=[SelectChoice("F", "Female"), SelectChoice("M", "Male")])
     stay = BooleanField("Stay signed in")
     send = SubmitField("Sign in")
 
@@ -45,7 +49,7 @@ class SignIn(Form):
 class Server:
     """What the upload page talks to: it keeps what arrives and answers as `plan` says.
 
-    ``plan`` maps an ordinal to the statuses of its first answers; then 201 follows.
+    ``plan`` maps an ordinal to the statuses of its first answers; then 201 follows, after ``pause`` seconds.
     """
 
     def __init__(self) -> None:
@@ -60,6 +64,7 @@ class Server:
         self.completed: list[dict[str, int]] = []
         self.cancelled = 0
         self.asked = 0
+        self.pause = 0.0
         self.at_once = self.most_at_once = 0
 
 
@@ -69,7 +74,12 @@ def _problem(status: int) -> Response:
 
 
 def _frame(server: Server) -> dict[str, Any]:
-    return {"shell": samples.SHELL, "csrf_token": lambda: "token-of-the-test", "samples": samples, "server": server}
+    return {
+        "shell": samples.SHELL,
+        "csrf_token": lambda: "token-of-the-test",
+        "samples": samples,
+        "server": server,
+    }
 
 
 def _add_pages(app: Flask, server: Server) -> None:
@@ -95,7 +105,10 @@ def _add_upload(app: Flask, server: Server) -> None:
         server.created.append(dict(request.form))
         base = "/uploads/7"
         return jsonify(
-            id=7, objects_url=f"{base}/objects", complete_url=f"{base}/complete", cancel_url=f"{base}/cancel",
+            id=7,
+            objects_url=f"{base}/objects",
+            complete_url=f"{base}/complete",
+            cancel_url=f"{base}/cancel",
             page_url="/gallery/nothing",
         )
 
@@ -109,6 +122,7 @@ def _add_upload(app: Flask, server: Server) -> None:
             planned = server.plan.get(ordinal) or []
             status = planned.pop(0) if planned else 201
         body = request.get_data()
+        time.sleep(server.pause)
         with server.lock:
             server.at_once -= 1
             if status == 201:
@@ -194,11 +208,13 @@ class Running:
 
     def __init__(self) -> None:
         self.server = Server()
-        self._http = make_server("127.0.0.1", 0, make_gallery(self.server), threaded=True, request_handler=Quiet)
+        self._http = make_server(
+            "127.0.0.1", 0, make_gallery(self.server), threaded=True, request_handler=Quiet
+        )
         self.url = f"http://127.0.0.1:{self._http.server_port}"
         self._thread = threading.Thread(target=self._http.serve_forever, daemon=True)
 
-    def __enter__(self) -> Running:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
