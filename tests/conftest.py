@@ -16,6 +16,8 @@ from trialimg.keyring import AUDIT, SESSION, Keyring
 from trialimg.settings import Settings, read_settings
 from trialimg.store.base import db
 
+pytest_plugins = ["tests.world"]
+
 ROOT = Path(__file__).resolve().parent.parent
 CORPORA = Path(os.environ.get("TRIALIMG_CORPORA") or ROOT.parent / "shared" / "corpora")
 

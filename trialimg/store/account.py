@@ -6,19 +6,24 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from flask_security import RoleMixin, SQLAlchemyUserDatastore, UserMixin
-from sqlalchemy import Boolean, ForeignKey, Integer, String, Text
+from sqlalchemy import Boolean, ForeignKey, Integer, String, Text, select
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from trialimg.domain.permission import Grant, Role
-from trialimg.store.base import Base, Keyed, UtcDateTime, db, utc_now
+from trialimg.store.base import Base, Keyed, UtcDateTime, db, new_id, utc_now
 from trialimg.store.unit_of_work import Actor, unit_of_work
 
 
-class Account(UserMixin, Keyed, Base):  # type: ignore[misc]
+class Account(UserMixin, Keyed, Base):
     """A person who may sign in. Failed sign-ins in a row lock the account for a while."""
 
     __tablename__ = "account"
+    UNAUDITED_COLUMNS: ClassVar[dict[str, str]] = {
+        "failures": "Counted before the password is looked at; each refusal is a record of its own."
+    }
 
+    # Said again, because the library's mixin takes keys for numbers.
+    id: Mapped[str] = mapped_column(String(32), primary_key=True, default=new_id)  # type: ignore[assignment]
     email: Mapped[str] = mapped_column(String(200), unique=True)
     name: Mapped[str] = mapped_column(String(200))
     password: Mapped[str | None] = mapped_column(String(255))
@@ -33,16 +38,14 @@ class Account(UserMixin, Keyed, Base):  # type: ignore[misc]
     SECRET_COLUMNS: ClassVar[frozenset[str]] = frozenset({"password", "fs_uniquifier"})
 
     @property
-    def roles(self) -> list[Any]:
+    def roles(self) -> list[Any]:  # type: ignore[override]
         """Give none: roles here are grants for a trial or site, judged by domain/permission.py."""
         return []
 
     def live_grants(self, now: datetime) -> list[Grant]:
         """Give the roles this person has now."""
         return [
-            Grant(Role(g.role), g.trial_id, g.site_id)
-            for g in self.grants
-            if g.ended_at is None or g.ended_at > now
+            Grant(Role(g.role), g.trial_id, g.site_id) for g in self.grants if g.ended_at is None or g.ended_at > now
         ]
 
 
@@ -115,11 +118,17 @@ class Task(Keyed, Base):
     done_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
-class AccountStore(SQLAlchemyUserDatastore):  # type: ignore[misc]
+class AccountStore(SQLAlchemyUserDatastore):
     """The accounts library's door to the data base; its commits become units of work."""
 
     def __init__(self) -> None:
         super().__init__(db, Account, LibraryRole)
+
+    def find_user(self, case_insensitive: bool = False, **wanted: Any) -> Account | None:  # noqa: FBT001, FBT002
+        """Find an account by the values of its columns, without the library's roles, which do not exist here."""
+        del case_insensitive  # e-mail addresses are kept in lower case
+        found: Account | None = db.session.scalar(select(Account).filter_by(**wanted))
+        return found
 
     def commit(self) -> None:
         """Write what the library changed as one audited unit of work."""
