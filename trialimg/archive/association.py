@@ -52,7 +52,8 @@ class Peer:
         """Read ``dimse://CALLED@host:port?calling=OURS&move_port=11113``; raises Misconfigured."""
         try:
             found = urlsplit(url)
-            asked = {key: values[-1] for key, values in parse_qs(found.query, strict_parsing=bool(found.query)).items()}
+            pairs = parse_qs(found.query, keep_blank_values=True, strict_parsing=bool(found.query))
+            asked = {key: values[-1] for key, values in pairs.items()}
             peer = cls(
                 aet=found.username or "",
                 host=found.hostname or "",

@@ -49,7 +49,14 @@ _SERIES_KEYS: Final = [
     "SeriesTime",
     "NumberOfSeriesRelatedInstances",
 ]
-_INSTANCE_KEYS: Final = ["SOPInstanceUID", "SOPClassUID", "InstanceNumber", "Rows", "Columns", "NumberOfFrames"]
+_INSTANCE_KEYS: Final = [
+    "SOPInstanceUID",
+    "SOPClassUID",
+    "InstanceNumber",
+    "Rows",
+    "Columns",
+    "NumberOfFrames",
+]
 
 
 class DimseArchive:

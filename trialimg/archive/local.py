@@ -14,7 +14,9 @@ import hashlib
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -27,6 +29,7 @@ from trialimg.errors import ArchiveUnavailable, BadInput, Misconfigured, NotFoun
 
 _CHUNK: Final = 1024 * 1024
 _BATCH: Final = 50  # instances noted in the index at once: one sync for all of them
+_ABANDONED: Final = 24 * 3600.0  # seconds
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 _NO_LINKS: Final = frozenset({errno.EPERM, errno.ENOTSUP, errno.EMLINK})  # e.g. a folder shared by SMB
 _OTHER_CONTENT: Final = (
@@ -55,6 +58,7 @@ class LocalArchive:
             raise Misconfigured(
                 f"The archive's folder cannot be made ({error.strerror}): set another folder or its rights."
             ) from error
+        self._drop_abandoned()
         self._index = Index(folder / "index.sqlite3")
         if self._index.is_new:
             self.reindex()
@@ -88,8 +92,11 @@ class LocalArchive:
         folders: set[Path] = set()
 
         def settle() -> None:
-            for folder in folders:
-                _sync_folder(folder)
+            try:
+                for folder in folders:
+                    _sync_folder(folder)
+            except OSError as error:
+                raise _unwritable(error) from error
             self._index.add(waiting)
             stored.update(row.sop_instance_uid for row in waiting)
             waiting.clear()
@@ -182,7 +189,8 @@ class LocalArchive:
                     raise BadInput("An object holds another instance than the one it was announced as.")
                 shown = attributes(stream)
             target = self._path(who.study_uid, who.series_uid, uid)
-            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for folder in reversed(list(target.parents)[:4]):
+                folder.mkdir(mode=0o700, exist_ok=True)
             try:
                 _place(arriving, target)
             except FileExistsError:
@@ -191,13 +199,16 @@ class LocalArchive:
             folders.update(list(target.parents)[:5])
             return Row(who.study_uid, who.series_uid, uid, digest, shown)
         except OSError as error:
-            if error.errno in _FULL:
-                raise ArchiveUnavailable(
-                    "The archive's disk is full: what it has it keeps. Free some space, the rest follows."
-                ) from error
-            raise ArchiveUnavailable(f"The archive's folder cannot be written ({error.strerror}).") from error
+            raise _unwritable(error) from error
         finally:
             arriving.unlink(missing_ok=True)
+
+    def _drop_abandoned(self) -> None:
+        """Delete what a killed process had half taken."""
+        for path in self._arriving.iterdir():
+            with suppress(FileNotFoundError):
+                if time.time() - path.stat().st_mtime > _ABANDONED:
+                    path.unlink()
 
     def _attributes(
         self, study_uid: str, series_uid: str | None = None, sop_instance_uid: str | None = None
@@ -220,6 +231,14 @@ class LocalArchive:
         first = next(iter(groups.values()))[0]
         modalities = sorted({query.value(group[0], _MODALITY) for group in groups.values()} - {""})
         return [query.study(first, modalities, len(groups), sum(map(len, groups.values())))]
+
+
+def _unwritable(error: OSError) -> ArchiveUnavailable:
+    if error.errno in _FULL:
+        return ArchiveUnavailable(
+            "The archive's disk is full: what it has it keeps. Free some space, the rest follows."
+        )
+    return ArchiveUnavailable(f"The archive's folder cannot be written ({error.strerror}).")
 
 
 def _spool(opener: Callable[[], BinaryIO], path: Path) -> str:

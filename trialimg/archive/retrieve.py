@@ -30,7 +30,29 @@ _SYNTAXES: Final = [
     *(f"1.2.840.10008.1.2{tail}" for tail in ("", ".1", ".1.99", ".2", ".5")),
     *(
         f"1.2.840.10008.1.2.4.{number}"
-        for number in (50, 51, 57, 70, 80, 81, 90, 91, 92, 93, 100, 101, 102, 103, 104, 105, 106, 107, 108, 201, 203)
+        for number in (
+            50,
+            51,
+            57,
+            70,
+            80,
+            81,
+            90,
+            91,
+            92,
+            93,
+            100,
+            101,
+            102,
+            103,
+            104,
+            105,
+            106,
+            107,
+            108,
+            201,
+            203,
+        )
     ),
 ]
 
@@ -78,7 +100,10 @@ def _identifier(level: str, keys: dict[str, str]) -> Dataset:
 
 def _get(peer: Peer, identifier: Dataset, sop_classes: list[str], receive: Receive) -> bool:
     """Use C-GET; gives False, nothing received, when the peer does not offer it."""
-    contexts = [build_context(_GET), *(build_context(one, syntax) for one in sop_classes for syntax in _SYNTAXES)]
+    contexts = [
+        build_context(_GET),
+        *(build_context(one, syntax) for one in sop_classes for syntax in _SYNTAXES),
+    ]
     roles = [build_role(one, scp_role=True) for one in sop_classes]
     handlers = [(evt.EVT_C_STORE, _taking(receive))]
     with peer.associated(contexts, roles=roles, handlers=handlers) as association:
