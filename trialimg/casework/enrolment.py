@@ -54,13 +54,9 @@ def enrol(uow: UnitOfWork, place: Place, *, birth_year: int | None = None, sex: 
     if trial is None or site is None or site.trial_id != trial.id:
         raise NotFound
     if not site.active:
-        raise Conflict(
-            f"Site {site.code} is closed, so it enrols nobody. Ask the trial administrator to open it."
-        )
+        raise Conflict(f"Site {site.code} is closed, so it enrols nobody. Ask the trial administrator to open it.")
     if trial.definition_id is None:
-        raise Conflict(
-            "This trial has no definition yet, so nobody can be enrolled. Ask the administrator to load it."
-        )
+        raise Conflict("This trial has no definition yet, so nobody can be enrolled. Ask the administrator to load it.")
     rules = definition(trial.definition_id)
     _judge_asked(rules, birth_year, sex, uow.at)
     subject = Subject(
@@ -155,9 +151,7 @@ def _refuse_future(day: date, at: datetime) -> None:
 
 def anchor_date(uow: UnitOfWork, subject: Subject, rules: TrialDefinition) -> date | None:
     """Give the date of the subject's anchor visit, from which all windows are counted."""
-    wanted = select(Visit.date).where(
-        Visit.subject_id == subject.id, Visit.definition_key == rules.anchor_visit
-    )
+    wanted = select(Visit.date).where(Visit.subject_id == subject.id, Visit.definition_key == rules.anchor_visit)
     return uow.session.scalar(wanted)
 
 
@@ -169,9 +163,7 @@ def date_visit(uow: UnitOfWork, visit_id: str, day: date, revision: int) -> Timi
     """
     visit = _locked(uow, Visit, visit_id)
     if visit.revision != revision:
-        raise Stale(
-            "Somebody changed this visit meanwhile, so nothing was saved. Look at its date and repeat."
-        )
+        raise Stale("Somebody changed this visit meanwhile, so nothing was saved. Look at its date and repeat.")
     if visit.not_done_reason:
         raise Conflict("This visit is marked not done, so it has no date. Take that back first.")
     _refuse_future(day, uow.at)
@@ -215,9 +207,7 @@ def mark_visit_not_done(uow: UnitOfWork, visit_id: str, reason: str, revision: i
         raise Stale("Somebody changed this visit meanwhile, so nothing was saved. Look at it and repeat.")
     reason = _need_reason(reason, "A visit not done")
     if visit.date is not None:
-        raise Conflict(
-            "This visit has a date, so it took place. If that is wrong, correct the date or its forms."
-        )
+        raise Conflict("This visit has a date, so it took place. If that is wrong, correct the date or its forms.")
     filled = select(FormRecord.id).where(FormRecord.visit_id == visit.id, FormRecord.state != "empty")
     if uow.session.scalar(filled.limit(1)) is not None:
         raise Conflict("Forms of this visit hold data, so it cannot be marked not done. Clear them first.")
@@ -242,9 +232,7 @@ def _refuse_images(uow: UnitOfWork, slot: Slot, what: str) -> None:
     ended = [stage.value for stage in (*ENDED, Stage.LINKED)]
     under_way = select(Submission.id).where(Submission.slot_id == slot.id, Submission.stage.not_in(ended))
     if uow.session.scalar(under_way.limit(1)) is not None:
-        raise Conflict(
-            f"Images for {what} are under way, so it cannot be marked not done. Cancel them first."
-        )
+        raise Conflict(f"Images for {what} are under way, so it cannot be marked not done. Cancel them first.")
 
 
 def mark_slot_not_done(uow: UnitOfWork, slot_id: str, reason: str) -> None:
