@@ -210,6 +210,17 @@ def test_a_blank_row_is_no_row():
     assert keys(evaluate(DEMO.forms["AE"], events(b={"AETERM": ""}), context())) == [("rows", "", "hard")]
 
 
+def test_a_blank_row_on_the_page_shows_what_it_asks():
+    values = events(new={})
+    asked = {
+        item
+        for group, row, item in visible(DEMO.forms["AE"], values, context())
+        if (group, row) == ("AE", "new")
+    }
+    assert {"AETERM", "AEONGO"} <= asked
+    assert "AEENDAT" not in asked
+
+
 def test_more_rows_than_the_form_takes_are_found_and_kept():
     rows = {str(n): {"TULOC": "liver", "LDIAM_TRORRES": "10"} for n in range(6)}
     values = {"RS": {"1": {"RSPERF": "Y", "RSDAT": "2026-01-05"}}, "TARGETS": rows}

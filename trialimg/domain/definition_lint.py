@@ -7,10 +7,12 @@ from collections.abc import Iterable, Iterator
 
 from trialimg.domain.crf import FormDef, GroupDef, ItemDef, Limits
 from trialimg.domain.definition import Problem
+from trialimg.domain.deidentification import Profile
 from trialimg.domain.expression_lint import Standing, loops
 from trialimg.domain.form_scope import SUBJECT
 from trialimg.domain.trial import TrialDefinition
 from trialimg.domain.visit import VisitDef
+from trialimg.errors import BadDefinition
 
 Path = tuple[str | int, ...]
 
@@ -183,6 +185,17 @@ def _imaging(definition: TrialDefinition) -> Iterator[Problem]:
 
 
 def _deidentification(definition: TrialDefinition) -> Iterator[Problem]:
+    file = "deidentification.yaml"
+    doubts = list(_kept_without_why(definition))
+    yield from doubts
+    if not doubts:
+        try:
+            Profile.from_mapping(dict(definition.deidentification))
+        except BadDefinition as refusal:  # the engine has the last word on what it can do
+            yield Problem(file, (), refusal.sentence.removeprefix(f"{file}: "))
+
+
+def _kept_without_why(definition: TrialDefinition) -> Iterator[Problem]:
     rules = definition.deidentification.get("rules") or []
     for at, rule in enumerate(rules if isinstance(rules, list) else []):
         if isinstance(rule, dict) and rule.get("action") == "K" and not str(rule.get("why") or "").strip():

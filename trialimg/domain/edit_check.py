@@ -19,12 +19,12 @@ _NOWHERE: Final = Context()
 
 
 def visible(form: FormDef, values: FormValues, context: Context = _NOWHERE) -> frozenset[Place]:
-    """Give the places (group, repeat key, item) that are asked now."""
+    """Give the places (group, repeat key, item) that are asked now, those of rows still blank included."""
     scope = FormScope(form, values, context)
     return frozenset(
         (group.key, key, item.key)
         for group in form.groups
-        for key, _ in rows_of(group, values)
+        for key, _ in rows_of(group, values, blank=True)
         for item in group.items
         if scope.in_row(group.key, key).shows(group, item)
     )

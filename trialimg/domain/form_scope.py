@@ -42,12 +42,12 @@ class Context:
     subject: Mapping[str, str] = field(default_factory=dict)
 
 
-def rows_of(group: GroupDef, values: FormValues) -> list[tuple[str, Row]]:
-    """The rows of a group: of a repeating one those that hold anything, else always exactly one."""
+def rows_of(group: GroupDef, values: FormValues, *, blank: bool = False) -> list[tuple[str, Row]]:
+    """The rows of a group: of a repeating one those that hold anything (or ``blank`` ones too), else just one."""
     rows = values.get(group.key, {})
     if not group.repeating:
         return [next(iter(rows.items()), (ONE_ROW, {}))]
-    return [(key, row) for key, row in rows.items() if any(text.strip() for text in row.values())]
+    return [(key, row) for key, row in rows.items() if blank or any(text.strip() for text in row.values())]
 
 
 @dataclass(frozen=True)
