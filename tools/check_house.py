@@ -1,0 +1,89 @@
+"""Checks the house rules no other tool knows: lengths, words that must not stand, and addresses of registries."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+LONGEST_FILE, LONGEST_FUNCTION = 320, 45
+# Each with its reason: a larger file or function is an exception that somebody thought about.
+LONGER = {
+    "trialimg/errors.py": "one tree and its three translations are read together",
+    "trialimg/cli.py": "one command a function, all commands on one page",
+    "trialimg/web/openapi.py": "a document, not a program",
+}
+FORBIDDEN_NAMES = {"utils.py", "helpers.py", "common.py", "manager.py", "misc.py"}
+WORDS = re.compile(r"\b(" + "|".join(("TO" + "DO", "FIX" + "ME", "X" + "XX")) + r")\b")
+REGISTRIES = re.compile("|".join(("py" + r"pi\.org", "pythonhosted" + r"\.org", "npmjs" + r"\.(?:org|com)")))
+SOURCES = (".py", ".html", ".css", ".js", ".yaml", ".md", ".txt", ".in", ".toml", ".json", ".sh", "Makefile", "run")
+
+
+def tracked() -> list[Path]:
+    """Give the files git tracks."""
+    done = subprocess.run(["git", "ls-files", "-z"], capture_output=True, check=True, cwd=ROOT)
+    return [ROOT / name for name in done.stdout.decode().split("\0") if name and (ROOT / name).is_file()]
+
+
+def functions(tree: ast.Module) -> list[tuple[str, int]]:
+    """Give every function with the number of its lines, its docstring left out."""
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            start = node.lineno
+            if ast.get_docstring(node) and len(node.body) > 1:
+                start = node.body[1].lineno - 1
+            found.append((node.name, (node.end_lineno or start) - start))
+    return found
+
+
+def python_problems(path: Path, name: str, text: str) -> list[str]:
+    """Give what is wrong with one Python file."""
+    found = []
+    if path.name in FORBIDDEN_NAMES:
+        found.append("a junk drawer; a helper lives where its noun lives")
+    if not name.startswith(("trialimg/", "seed_data/", "tools/", "bench/")) or name in LONGER:
+        return found
+    lines = text.count("\n")
+    if lines > LONGEST_FILE:
+        found.append(f"{lines} lines; split it, or give the reason in tools/check_house.py")
+    tree = ast.parse(text)
+    found += [f"{function} has {n} lines" for function, n in functions(tree) if n > LONGEST_FUNCTION]
+    if path.name == "__init__.py" and name.startswith("trialimg/") and len(tree.body) > 1:
+        found.append("something live stands in an __init__.py")
+    return found
+
+
+def problems(path: Path) -> list[str]:
+    """Give what is wrong with one file."""
+    name = str(path.relative_to(ROOT))
+    if not name.endswith(SOURCES):
+        return []
+    text = path.read_text("utf-8", errors="replace")
+    found = python_problems(path, name, text) if name.endswith(".py") else []
+    if match := WORDS.search(text):
+        found.append(f"holds the word {match.group()}; finish it or leave it out")
+    if REGISTRIES.search(text):
+        found.append("names the host of a package registry")
+    if name.endswith("package-lock.json") and '"resolved"' in text:
+        found.append("has resolved addresses")
+    return found
+
+
+def main() -> None:
+    """Check every tracked file; the exit code says whether the house is in order."""
+    bad = 0
+    files = tracked()
+    for path in files:
+        for problem in problems(path):
+            bad += 1
+            print(f"{path.relative_to(ROOT)}: {problem}")
+    print(f"{len(files)} files, {bad} problems")
+    sys.exit(1 if bad else 0)
+
+
+if __name__ == "__main__":
+    main()
