@@ -182,6 +182,7 @@ def orthanc(
         "StorageCompression": False,
         "MaximumStorageSize": 0,
         "MaximumPatientCount": 0,
+        "MaximumStorageMode": "Reject",
         "StableAge": 1,
         "DicomWeb": {"Enable": True, "Root": "/dicom-web/"},
     } | extra

@@ -71,6 +71,15 @@ class Index:
         """Give the studies there are."""
         return [row[0] for row in self._ask("SELECT DISTINCT study_uid FROM instance")]
 
+    def series(self, study_uid: str) -> list[tuple[Json, int]]:
+        """Give, for each series of a study, the attributes of one instance and how many there are."""
+        asked = (
+            "SELECT series_uid, min(sop_instance_uid), count(*) FROM instance WHERE study_uid = ? GROUP BY series_uid"
+        )
+        groups = self._ask(asked, study_uid)
+        firsts = [(self.attributes(study_uid, series, sop), count) for series, sop, count in groups]
+        return [(found[0], count) for found, count in firsts if found]
+
     def attributes(
         self, study_uid: str, series_uid: str | None = None, sop_instance_uid: str | None = None
     ) -> list[Json]:

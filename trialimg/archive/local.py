@@ -145,8 +145,8 @@ class LocalArchive:
 
     def search_series(self, study_uid: str) -> list[Json]:
         """List the series of a study by their number."""
-        groups = self._by_series(study_uid)
-        shown = [query.series(instances[0], len(instances)) for instances in groups.values()]
+        valid_uid(study_uid)
+        shown = [query.series(one, count) for one, count in self._index.series(study_uid)]
         return sorted(shown, key=lambda one: _as_number(query.value(one, "00200011")))
 
     def search_instances(self, study_uid: str, series_uid: str) -> list[Json]:
@@ -217,20 +217,13 @@ class LocalArchive:
         found = self._index.attributes(study_uid, series_uid, sop_instance_uid)
         return sorted(found, key=lambda one: _as_number(query.value(one, "00200013")))
 
-    def _by_series(self, study_uid: str) -> dict[str, list[Json]]:
-        groups: dict[str, list[Json]] = {}
-        for one in self._attributes(study_uid):
-            groups.setdefault(query.value(one, "0020000E"), []).append(one)
-        return groups
-
     def _study(self, study_uid: str) -> list[Json]:
         """Show one study, as a list that is empty when there is none."""
-        groups = self._by_series(study_uid)
-        if not groups:
+        series = self._index.series(study_uid)
+        if not series:
             return []
-        first = next(iter(groups.values()))[0]
-        modalities = sorted({query.value(group[0], _MODALITY) for group in groups.values()} - {""})
-        return [query.study(first, modalities, len(groups), sum(map(len, groups.values())))]
+        modalities = sorted({query.value(one, _MODALITY) for one, _ in series} - {""})
+        return [query.study(series[0][0], modalities, len(series), sum(count for _, count in series))]
 
 
 def _unwritable(error: OSError) -> ArchiveUnavailable:
