@@ -88,7 +88,7 @@ class Build:
         pipe = _ellipse(x, y, 22 * k, spine - 13 * k - 9, 15 * k, 15 * k) + 99 * ((depth < 88) | (depth > 335))
         upper = _light(np.interp(depth, (0, 40, 80, 120, 160, 320), (26, 35, 36, 32, 20, 15)) * k)
         # Vessels and fat bulge: a smooth oval would look drawn.
-        bulge = 4 * np.sin(depth / 31 + 3 * self.lean[5]) + 3.5 * np.sin(y / 13 + depth / 37 + self.lean[4])
+        bulge = _light(4 * np.sin(depth / 31 + 3 * self.lean[5])) + 3.5 * np.sin(y / 13 + depth / 37 + self.lean[4])
         core = _ellipse(x, y, 1 + bulge, middle - 2, upper, 58 * k)
         scale = _light(np.sqrt(np.maximum(1 - ((depth - 172) / 60) ** 2, 1e-3)))
         heart = _ellipse(x, y, 20 * k, middle - 26 * k, 63 * k * scale, 52 * k * scale)

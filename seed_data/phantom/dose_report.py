@@ -63,7 +63,7 @@ def _draw(lines: list[str]) -> bytes:
     picture = Image.new("L", (_SIZE, _SIZE), 0)
     draw, font = ImageDraw.Draw(picture), ImageFont.load_default(15)
     for row, line in enumerate(lines):
-        # The built-in font has no letters with accents; neither have the scanners whose pages look like this.
+        # The built-in font has no letters with accents: it would draw boxes in their place.
         plain = unicodedata.normalize("NFKD", line).encode("ascii", "ignore").decode()
         for column, cell in zip(_COLUMNS, plain.split("|"), strict=False):
             draw.text((column, 16 + 27 * row), cell, fill=235, font=font)

@@ -39,9 +39,7 @@ class Written:
         return sorted(found, key=lambda ds: int(ds.InstanceNumber))
 
     def volume(self) -> NDArray[np.float32]:
-        return np.stack(
-            [ds.pixel_array * float(ds.RescaleSlope) + float(ds.RescaleIntercept) for ds in self.axial()]
-        )
+        return np.stack([ds.pixel_array * float(ds.RescaleSlope) + float(ds.RescaleIntercept) for ds in self.axial()])
 
 
 @pytest.fixture(scope="session")

@@ -24,16 +24,10 @@ def complaints(paths: list[Path]) -> list[str]:
         pytest.skip("dciodvfy (Debian package dicom3tools) is not installed")
     found = []
     for path in paths:
-        said = subprocess.run(
-            [program, str(path)], capture_output=True, text=True, errors="replace", check=False
-        )
+        said = subprocess.run([program, str(path)], capture_output=True, text=True, errors="replace", check=False)
         lines = said.stdout + said.stderr
         assert lines.strip(), "dciodvfy names at least the object's class"
-        found += [
-            f"{path.parent.name}/{path.name}: {line}"
-            for line in lines.splitlines()
-            if line.startswith("Error")
-        ]
+        found += [f"{path.parent.name}/{path.name}: {line}" for line in lines.splitlines() if line.startswith("Error")]
     return found
 
 
@@ -54,17 +48,13 @@ def test_a_validator_finds_no_error_in_anybodys_study(tmp_path: Path):
             tmp_path / str(number), patient, study_date="20260105", slices=2, size=64, study_key="a",
             dose_report=True, rtstruct=True,
         )  # fmt: skip
-        paths += write_mr(
-            tmp_path / f"mr{number}", patient, study_date="20260106", slices=2, size=64, study_key="b"
-        )
+        paths += write_mr(tmp_path / f"mr{number}", patient, study_date="20260106", slices=2, size=64, study_key="b")
         assert complaints(paths) == []
 
 
 @pytest.mark.parametrize("patient", PATIENT_IDENTITIES, ids=lambda p: p.patient_id)
 def test_every_planted_string_stands_in_the_raw_bytes_of_a_study(patient, tmp_path: Path):
-    paths = write_ct(
-        tmp_path, patient, study_date="20260105", slices=1, size=64, study_key="a", rtstruct=True
-    )
+    paths = write_ct(tmp_path, patient, study_date="20260105", slices=1, size=64, study_key="a", rtstruct=True)
     raw = b"".join(path.read_bytes() for path in paths)
     encoding = "utf-8" if patient.charset == "ISO_IR 192" else "latin-1"
     missing = [text for text in planted_strings(patient) if text.encode(encoding) not in raw]

@@ -21,7 +21,8 @@ HALFWAY = {"lung": (-400, True), "liver": (80, False), "node": (-10, True), "adr
 def longest_diameter(plane: np.ndarray, row: float, column: float, pixel: float, site: str) -> float:
     """Measure as a reader does, in the axial slice: grow from the middle, take the longest line (mm)."""
     level, bright = HALFWAY[site]
-    # Five pixels wide where little contrast stands against noise, as a reader's eye does.
+    # Wider where little contrast stands against noise: with three pixels noise on the border of a liver
+    # lesion adds up to 2.5 mm to the longest line, which is the measurement and not the lesion.
     width = 5 if site == "liver" else 3
     padded = np.pad(plane, width // 2, mode="edge")
     smooth = sum(padded[i : i + 512, j : j + 512] for i in range(width) for j in range(width)) / width**2
@@ -50,9 +51,7 @@ def test_a_lesion_measures_what_was_asked_within_two_millimetres(short_ct: Writt
     lesion = short_ct.lesions[index]
     outlines = contours.ROIContourSequence[index].ContourSequence
     drawn = max(outlines, key=lambda c: np.ptp(np.array(c.ContourData[0::3], float)))
-    image = next(
-        ds for ds in slices if ds.SOPInstanceUID == drawn.ContourImageSequence[0].ReferencedSOPInstanceUID
-    )
+    image = next(ds for ds in slices if ds.SOPInstanceUID == drawn.ContourImageSequence[0].ReferencedSOPInstanceUID)
     pixel = float(image.PixelSpacing[0])
     x, y = (float(np.mean([float(v) for v in drawn.ContourData[axis::3]])) for axis in (0, 1))
     column, row = ((v - float(image.ImagePositionPatient[a])) / pixel for a, v in ((0, x), (1, y)))
@@ -128,9 +127,7 @@ def test_noise_has_grain_and_differs_from_slice_to_slice(short_ct: Written):
 
 
 def test_a_lesion_of_no_size_is_not_there():
-    placed = place(
-        build_of(PATIENT_IDENTITIES[0], 1), (Lesion("liver", 0), Lesion("liver", 12)), [285.0, 262.0]
-    )
+    placed = place(build_of(PATIENT_IDENTITIES[0], 1), (Lesion("liver", 0), Lesion("liver", 12)), [285.0, 262.0])
     assert placed[0].size_at(placed[0].depth) == 0
     assert placed[1].size_at(placed[1].depth) == 1
 
