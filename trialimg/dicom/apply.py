@@ -13,7 +13,7 @@ from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence
 
 from trialimg.dicom.encode import raw
-from trialimg.dicom.part10 import LONG_FORM
+from trialimg.dicom.part10 import LONG_FORM, PIXEL_DATA
 from trialimg.dicom.plan import CONTENT_SEQUENCE, Do, Plan, Step
 from trialimg.dicom.table import keyword_of, tag_text
 from trialimg.domain.deidentification import (
@@ -39,7 +39,7 @@ _DUMMIES: Final = {
     **{vr: b"\0" * size for vr, size in _ZEROS.items()},
     **dict.fromkeys(("OB", "OD", "OF", "OL", "OV", "OW", "UN"), b"\x00" * 8),
 }
-_SHORT_FORM_LIMIT: Final = 0xFFFF
+_SHORT_FORM_LIMIT, _UNDEFINED = 0xFFFF, 0xFFFFFFFF
 
 
 def dummy(vr: str) -> bytes:
@@ -78,6 +78,7 @@ class Cleaning:
     def clean(self, dataset: Dataset) -> None:
         """Change a data set, and every item in it, in place."""
         plan_step, done = self.plan.step, self.done
+        explicit = not dataset.original_encoding[0]
         for tag in list(dataset.keys()):
             element = dataset.get_item(tag)
             step = plan_step(int(tag), element.VR)
@@ -87,7 +88,7 @@ class Cleaning:
                 del dataset[tag]
             elif step.do is not Do.KEEP:
                 self._change(dataset, int(tag), element, step)
-            elif element.VR == "UN":
+            elif explicit and (element.VR == "UN" or element.VR is None or len(element.VR) != 2):  # noqa: PLR2004
                 _say_vr(dataset, int(tag), element, step.vr)
 
     def _change(self, dataset: Dataset, tag: int, element: DataElement | RawDataElement, step: Step) -> None:
@@ -149,9 +150,13 @@ def report_of(profile: Profile, codes: tuple[str, ...], done: Counter[tuple[int,
 
 
 def _say_vr(dataset: Dataset, tag: int, element: DataElement | RawDataElement, vr: str) -> None:
-    """Write a public attribute that came as UN under its own VR, so that nothing hides in it."""
+    """Write a public attribute that came without its VR, or as UN, under its own, so that nothing hides in it."""
     value = element.value if isinstance(element.value, bytes) else b""
     if len(value) > _SHORT_FORM_LIMIT and vr.encode("ascii") not in LONG_FORM:
         del dataset[tag]
-    else:
-        dataset[tag] = raw(dataset, tag, vr, value)
+        return
+    undefined = isinstance(element, RawDataElement) and element.length == _UNDEFINED
+    if tag == PIXEL_DATA and not undefined:
+        vr = "OW"  # native pixels of one byte may be written so too (PS3.5 8.1.2)
+    written = raw(dataset, tag, vr, value)
+    dataset[tag] = written._replace(length=_UNDEFINED) if undefined else written

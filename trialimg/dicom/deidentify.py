@@ -21,6 +21,7 @@ from trialimg.dicom.plan import Plan
 from trialimg.dicom.residue import find_in_bytes, find_residue, identifying_values
 from trialimg.dicom.screen import pixel_risk
 from trialimg.domain.deidentification import Profile, Report, SubjectIdentity, fingerprint
+from trialimg.errors import OurFault
 
 _PLANS: Final[dict[Profile, Plan]] = {}
 _CHUNK: Final = 1 << 20
@@ -107,10 +108,19 @@ def clean_file(
         with target.open("wb") as stream:
             write_file(stream, dataset, part.transfer_syntax, facts.sop_class_uid, new_uid)
         mark = fingerprint(fingerprint_key, facts.study_instance_uid) if fingerprint_key is not None else None
-        return _result(buffer_of(target), report, _reasons(pixel_risk(facts), residue), mark)
+        result = _result(buffer_of(target), report, _reasons(pixel_risk(facts), residue), mark)
+        _compare(facts, result.facts)
+        return result
     except BaseException:
         target.unlink(missing_ok=True)
         raise
+
+
+def _compare(before: InstanceFacts, after: InstanceFacts) -> None:
+    """Prove by what was read back that cleaning kept the image an image."""
+    for name in ("sop_class_uid", "has_pixels", "rows", "columns", "frames", "transfer_syntax"):
+        if getattr(before, name) != getattr(after, name):
+            raise OurFault(f"Cleaning changed the {name} of an image. It was not kept; tell the operator.")
 
 
 def _pixels(dataset: Dataset) -> memoryview:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from pydicom.charset import convert_encodings, decode_bytes
-from pydicom.uid import MPEGTransferSyntaxes
+from pydicom.uid import UID, MPEGTransferSyntaxes
 
 from trialimg.dicom.part10 import PIXEL_DATA, Part10, buffer_of, open_part10
 from trialimg.dicom.walk import walk
@@ -38,7 +38,11 @@ _TEXT: Final[Mapping[str, int]] = {
     "conversion_type": 0x00080064,
     "photometric_interpretation": 0x00280004,
 }
-_NUMBERS: Final[Mapping[str, int]] = {"series_number": 0x00200011, "instance_number": 0x00200013, "frames": 0x00280008}
+_NUMBERS: Final[Mapping[str, int]] = {
+    "series_number": 0x00200011,
+    "instance_number": 0x00200013,
+    "frames": 0x00280008,
+}
 _ROWS, _COLUMNS, _SAMPLES, _BITS = 0x00280010, 0x00280011, 0x00280002, 0x00280100
 _CHARACTER_SET, _IMAGE_TYPE, _BURNED_IN = 0x00080005, 0x00080008, 0x00280301
 _REGIONS, _OVERLAY_BITS = 0x00186011, 0x0100
@@ -204,6 +208,10 @@ def _check_pixels(part: Part10, found: _Gathered) -> int:
             )
         return 0
     if found.native_length is None:
+        if UID(_ascii(found.values[_TEXT["sop_class_uid"]])).name.endswith("Image Storage"):
+            raise UnreadableObject(
+                "It is an image by its class and has no pixel data: it was cut off. Ask for it again."
+            )
         return 0
     rows, columns = _short(part, found.values.get(_ROWS)), _short(part, found.values.get(_COLUMNS))
     samples = _short(part, found.values.get(_SAMPLES)) or 1

@@ -61,12 +61,13 @@ def write_markers(dataset: Dataset, profile: Profile, identity: SubjectIdentity,
     for tag, vr in ALWAYS_PRESENT.items():
         if tag not in dataset:
             dataset[tag] = raw(dataset, tag, vr, b"")
-    encoding = "ascii"
     if not all(text.isascii() for _, text in markers.values()):
         write_in_utf8(dataset)
-        encoding = "utf-8"
     for tag, (vr, text) in markers.items():
-        dataset[tag] = raw(dataset, tag, vr, text.encode(encoding))
+        if text.isascii():
+            dataset[tag] = raw(dataset, tag, vr, text.encode("ascii"))
+        else:
+            dataset.add_new(tag, vr, text)
     implicit, little = dataset.original_encoding
     meanings = tuple((code, CID_7050[code]) for code in codes)
     items = encoded_codes(meanings, implicit=bool(implicit), little=little is not False)

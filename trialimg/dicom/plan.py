@@ -75,9 +75,17 @@ _BEYOND: Final[Mapping[int, Do]] = {
 _NEEDS_A_VALUE: Final = frozenset(
     {
         *(0x00080023, 0x00080033, 0x0008002A),  # content date and time, acquisition date and time
+        0x00081111,  # referenced performed procedure step: type 2 in reports, 3 in images; its UIDs are mapped
         *(0x00181000, 0x00189516, 0x00189517, 0x0040A032),  # device serial number, start and end, observation
     }
 )
+_FIXED: Final[Mapping[int, tuple[Do, str]]] = {
+    PATIENT_NAME: (Do.NAME, "D"),
+    PATIENT_ID: (Do.NAME, "D"),
+    0x00200010: (Do.EMPTY, "D"),  # Study ID: the outermost one is written anew
+    **dict.fromkeys((0x7FE00001, 0x7FE00002, 0x7FE00008, 0x7FE00009, PIXEL_DATA), (Do.KEEP, "")),
+}
+_NEEDS_A_SEQUENCE: Final = frozenset({0x00400555})  # acquisition context: type 2, may be empty
 _DATES: Final = frozenset({"DA", "DT", "TM"})
 _TEXT: Final = frozenset(
     {*("AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT"), *("SH", "ST", "TM", "UC", "UR", "UT")}
@@ -103,8 +111,8 @@ class Plan:
         self._steps: dict[tuple[int, str], Step] = {}
 
     def step(self, tag: int, stated_vr: str | None) -> Step:
-        """Decide about an element; ``stated_vr`` is the file's, None or UN where it tells none."""
-        key = (tag, stated_vr or "UN")
+        """Decide about an element; ``stated_vr`` is the file's, None, UN or a choice where it tells none."""
+        key = (tag, stated_vr if stated_vr is not None and len(stated_vr) == 2 else "UN")  # noqa: PLR2004
         step = self._steps.get(key)
         if step is None:
             vr = _effective_vr(tag, key[1])
@@ -115,8 +123,8 @@ class Plan:
     def _decide(self, tag: int, vr: str) -> tuple[Do, str]:
         if _never_carried(tag):
             return Do.REMOVE, "X"
-        if tag in {PATIENT_NAME, PATIENT_ID}:
-            return Do.NAME, "D"
+        if tag in _FIXED:
+            return _FIXED[tag]
         if tag in self._rules:
             return self._by_rule(self._rules[tag], tag, vr)
         if tag in _BEYOND:
@@ -195,10 +203,10 @@ def _by_row(row: Row, tag: int, vr: str) -> tuple[Do, str]:
         return _kept_as(tag, vr), "U" if vr == "UI" else ""
     if basic == "D":
         return _dummy_as(vr), "C" if vr == "SQ" else "D"
-    needs_a_value = tag in _NEEDS_A_VALUE or (basic == "X/D" and vr in {"LO", "SH", "CS"})
-    if "/D" in basic and needs_a_value:
-        return Do.DUMMY, "D"
-    do = Do.EMPTY if basic in {"Z", "X/Z", "Z/D"} else Do.REMOVE
+    if "D" in basic and (tag in _NEEDS_A_VALUE or (basic == "X/D" and vr in {"LO", "SH", "CS"})):
+        return _dummy_as(vr), "D"
+    # An empty value is legal wherever none is, and needed where the attribute is of type 2; not so a sequence.
+    do = Do.REMOVE if basic == "X" or (vr == "SQ" and "X" in basic and tag not in _NEEDS_A_SEQUENCE) else Do.EMPTY
     return do, do.value
 
 

@@ -24,14 +24,28 @@ from trialimg.domain.deidentification import is_mapped_uid
 
 _NAMES: Final = frozenset(
     {
-        *(0x00100010, 0x00101001, 0x00101005, 0x00101060, 0x00102297),  # patient, other, birth, mother's, responsible
+        *(
+            0x00100010,
+            0x00101001,
+            0x00101005,
+            0x00101060,
+            0x00102297,
+        ),  # patient, other, birth, mother's, responsible
         *(0x00080090, 0x0008009C, 0x00081048, 0x00081050, 0x00081060, 0x00081070),  # physicians, operators
         *(0x00321032, 0x00400006, 0x0040A075, 0x0040A123, 0x00700084, 0x00402008, 0x300E0008),
     }
 )
 _WHOLE: Final = frozenset(
     {
-        *(0x00100020, 0x00100021, 0x00101000, 0x00101040, 0x00102154, 0x00101090, 0x001021F0),  # ids, address, phone
+        *(
+            0x00100020,
+            0x00100021,
+            0x00101000,
+            0x00101040,
+            0x00102154,
+            0x00101090,
+            0x001021F0,
+        ),  # ids, address, phone
         *(0x00080050, 0x00080080, 0x00080081, 0x00081040, 0x00081010, 0x00181000, 0x00200010, 0x0020000D),
         *(0x00380010, 0x00400253, 0x00401001, 0x00402016, 0x00402017, 0x00120040, 0x00080094, 0x00080092),
     }

@@ -43,7 +43,16 @@ _MAY_SHOW_TEXT: Final = {
 }
 _GREY: Final = frozenset(f"{_STORAGE}.{leaf}" for leaf in ("1", "1.1", "1.2", "2", "4", "20", "128"))
 _DOCUMENTS: Final = tuple(f"{_STORAGE}.104.{n}" for n in range(1, 9))
-_CAPTURED: Final = ("SCREEN SAVE", "SCREENSAVE", "SCREEN", "SNAPSHOT", "DOSE_INFO", "DOSE INFO", "REPORT", "SCANNED")
+_CAPTURED: Final = (
+    "SCREEN SAVE",
+    "SCREENSAVE",
+    "SCREEN",
+    "SNAPSHOT",
+    "DOSE_INFO",
+    "DOSE INFO",
+    "REPORT",
+    "SCANNED",
+)
 _LOOK: Final = "Look at it and decide: send it, or discard it."
 _UNLISTED: Final = f"It is of a kind (SOP class) that nobody has listed as safe. {_LOOK}"
 
@@ -71,11 +80,23 @@ def _what_the_file_says(facts: InstanceFacts) -> str | None:
     coloured = facts.sop_class_uid in _GREY and not facts.photometric_interpretation.startswith("MONOCHROME")
     reasons = (
         (facts.burned_in == "YES", "The file says that text is burned into its pixels."),
-        (facts.has_regions, "The image is divided into regions, as ultrasound screens are, and may show text."),
+        (
+            facts.has_regions,
+            "The image is divided into regions, as ultrasound screens are, and may show text.",
+        ),
         (facts.has_overlay_in_pixels, "An overlay is stored inside the pixel data and may be text."),
-        (facts.pixel_surplus > 0, "There are more bytes of pixel data than the image needs; they may be anything."),
-        (captured, "It is a picture of a screen, a scan of paper or a dose report, which usually shows text."),
-        (coloured, "It is a colour picture where the scanner makes grey ones: a result page, which may show text."),
+        (
+            facts.pixel_surplus > 0,
+            "There are more bytes of pixel data than the image needs; they may be anything.",
+        ),
+        (
+            captured,
+            "It is a picture of a screen, a scan of paper or a dose report, which usually shows text.",
+        ),
+        (
+            coloured,
+            "It is a colour picture where the scanner makes grey ones: a result page, which may show text.",
+        ),
     )
     return next((f"{sentence} {_LOOK}" for applies, sentence in reasons if applies), None)
 

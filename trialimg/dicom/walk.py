@@ -68,7 +68,7 @@ class _Walk:
         self.short_at = struct.Struct(sign + "H").unpack_from
         self.long_at = struct.Struct(sign + "L").unpack_from
         self.levels = [_Level(self.size, implicit=part.implicit, is_sequence=False, tag=0)]
-        self.parts = 0
+        self.parts = self.last = 0
 
     def events(self) -> Iterator[Event]:
         levels = self.levels
@@ -89,14 +89,20 @@ class _Walk:
             if level.is_sequence:
                 yield self._item(level)
                 continue
-            if len(levels) == 1 and self.size - self.position < 8:  # noqa: PLR2004 - less than a header is padding
+            if len(levels) == 1 and self.size - self.position < 8:  # noqa: PLR2004 - less than a header
+                self._refuse_remainder()
                 return
             event = self._element(level)
+            self.last = event.tag
             yield event
             if event.kind == "P":
                 yield from self._fragments(event.tag)
             if event.tag == PIXEL_DATA and len(levels) == 1 and not self.past_pixels:
                 return
+
+    def _refuse_remainder(self) -> None:
+        if any(self.data[self.position :]):
+            raise truncated(self.last)
 
     def _closed(self, level: _Level) -> Event:
         return Event("s" if level.is_sequence else "i", level.tag, "", self.position, 0, len(self.levels) - 1)

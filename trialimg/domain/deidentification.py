@@ -134,14 +134,19 @@ class Profile:
             keep_age="age" in keep,
             keep_size="size" in keep,
             keep_weight="weight" in keep,
-            rules=_read_rules(definition.get("rules") or [], file),
+            rules=_read_rules(definition.get("rules"), file),
             deidentify_at=cast("Literal['server', 'site']", place),
             held_days=days,
         )
 
     def to_mapping(self) -> dict[str, Any]:
         """Give the definition again; ``from_mapping`` of it is equal to this profile."""
-        kept = {"sex": self.keep_sex, "age": self.keep_age, "size": self.keep_size, "weight": self.keep_weight}
+        kept = {
+            "sex": self.keep_sex,
+            "age": self.keep_age,
+            "size": self.keep_size,
+            "weight": self.keep_weight,
+        }
         return {
             "name": self.name,
             "version": self.version,
@@ -169,6 +174,7 @@ class Profile:
 
 
 def _read_rules(entries: Any, file: str) -> tuple[Rule, ...]:
+    entries = [] if entries is None else entries
     if not isinstance(entries, list):
         raise BadDefinition(f"{file}: 'rules' is a list of tag, action and why.")
     rules = tuple(Rule.from_mapping(entry, number) for number, entry in enumerate(entries, 1))

@@ -1,0 +1,307 @@
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from io import BytesIO
+
+import pydicom
+import pytest
+from pydicom.uid import UID
+
+from tests.dicom.conftest import pydicom_files
+from tests.dicom.planted import STUDY_DATE, make_planted
+from trialimg.dicom.canonical import canonical_hash
+from trialimg.dicom.deidentify import clean_file, deidentify, verify_clean
+from trialimg.dicom.header import read_facts
+from trialimg.dicom.plan import CLASSES_AND_SCHEMES, Do, Plan
+from trialimg.dicom.table import confidentiality_table, vr_of
+from trialimg.domain.deidentification import Profile, Rule, date_shift, is_mapped_uid, map_uid, shift_date
+from trialimg.errors import BadInput, NotClean, UnreadableObject
+
+
+@pytest.fixture
+def clean(tmp_path, profile, identity, key):
+    """Cleans a file; gives the result and the new file's path."""
+
+    def act(source, name="clean.dcm", **changes):
+        given = {"profile": profile, "identity": identity, "subject_key": key, **changes}
+        return clean_file(source, tmp_path / name, **given), tmp_path / name
+
+    return act
+
+
+@pytest.fixture
+def clean_planted(tmp_path, clean):
+    make_planted(tmp_path / "original.dcm")
+    return clean(tmp_path / "original.dcm")[1]
+
+
+def names_in(path, planted):
+    """Which planted strings are in a file in any encoding that the file may use, whatever their case."""
+    content = path.read_bytes().lower()
+    encodings = ("utf-8", "utf-16-le", "euc-kr", "gb18030", "iso2022_jp_2")
+    return [name for name in planted if any(name.lower().encode(e, "ignore") in content for e in encodings)]
+
+
+@pytest.mark.parametrize("dates", ["removed", "shifted", "kept"])
+def test_no_planted_identity_is_left_in_any_byte(tmp_path, clean, dates):
+    planted = make_planted(tmp_path / "original.dcm")
+    assert len(planted) > 60
+    assert names_in(tmp_path / "original.dcm", planted) == planted
+    _, path = clean(tmp_path / "original.dcm", profile=Profile("demo", "1", dates))
+    assert names_in(path, planted) == []
+    assert b"konkwo" not in path.read_bytes().lower()
+
+
+def test_the_planted_file_is_clean_and_goes_on(tmp_path, clean, profile, identity):
+    make_planted(tmp_path / "original.dcm")
+    result, path = clean(tmp_path / "original.dcm")
+    assert result.hold_reason is None
+    assert verify_clean(path, profile=profile, identity=identity).canonical_hash == result.canonical_hash
+    assert result.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert result.size == path.stat().st_size
+
+
+def test_a_name_in_an_attribute_that_is_kept_holds_the_instance_without_telling_it(tmp_path, clean):
+    planted = make_planted(tmp_path / "original.dcm", hidden=True)
+    result, _ = clean(tmp_path / "original.dcm")
+    assert "(0028,1055)" in result.hold_reason
+    assert planted[0].lower() not in result.hold_reason.lower()
+
+
+def test_the_subject_the_trial_and_the_method_are_written(tmp_path, clean, key):
+    make_planted(tmp_path / "original.dcm")
+    original = pydicom.dcmread(tmp_path / "original.dcm")
+    _, path = clean(tmp_path / "original.dcm")
+    made = pydicom.dcmread(path)
+    assert (made.PatientID, str(made.PatientName), made.PatientBirthDate) == ("101-001", "101-001", "")
+    assert (made.PatientSex, made.PatientAge, made.PatientWeight) == ("F", "089Y", 58.5)
+    assert made.StudyDate == STUDY_DATE
+    assert (made.ClinicalTrialSponsorName, made.ClinicalTrialProtocolID) == ("Sponsor", "PROT-1")
+    assert (made.ClinicalTrialSiteID, made.ClinicalTrialSubjectID) == ("101", "101-001")
+    assert (made.ClinicalTrialTimePointID, made.ClinicalTrialTimePointDescription) == ("W8", "Week 8")
+    assert made.PatientIdentityRemoved == "YES"
+    assert made.LongitudinalTemporalInformationModified == "UNMODIFIED"
+    assert [item.CodeValue for item in made.DeidentificationMethodCodeSequence] == [
+        "113100",
+        "113104",
+        "113106",
+        "113108",
+    ]
+    assert made.StudyInstanceUID == map_uid(key, original.StudyInstanceUID)
+    assert made.AccessionNumber == ""
+    assert 0 < len(made.StudyID) <= 16
+    assert made.preamble == b"\0" * 128
+    assert made.file_meta.MediaStorageSOPInstanceUID == made.SOPInstanceUID
+    assert {element.keyword for element in made.file_meta} == {
+        *("FileMetaInformationGroupLength", "FileMetaInformationVersion", "MediaStorageSOPClassUID"),
+        *("MediaStorageSOPInstanceUID", "TransferSyntaxUID", "ImplementationClassUID", "ImplementationVersionName"),
+    }
+
+
+def test_removed_dates_and_characteristics_are_gone(tmp_path, clean):
+    make_planted(tmp_path / "original.dcm")
+    _, path = clean(tmp_path / "original.dcm", profile=Profile("demo", "1", "removed"))
+    made = pydicom.dcmread(path)
+    assert STUDY_DATE.encode() not in path.read_bytes()
+    assert made.PatientSex == ""
+    assert "PatientAge" not in made
+    assert "PatientWeight" not in made
+    assert made.LongitudinalTemporalInformationModified == "REMOVED"
+
+
+def test_shifted_dates_keep_their_distances(tmp_path, clean, key):
+    make_planted(tmp_path / "original.dcm")
+    _, path = clean(tmp_path / "original.dcm", profile=Profile("demo", "1", "shifted"))
+    made = pydicom.dcmread(path)
+    moved = shift_date(STUDY_DATE, date_shift(key))
+    assert moved != STUDY_DATE
+    assert {made.StudyDate, made.SeriesDate, made.ContentDate} == {moved}
+    assert made.AcquisitionDateTime == f"{moved}101500.25+0100"
+    assert made.PatientBirthDate == ""
+    assert made.LongitudinalTemporalInformationModified == "MODIFIED"
+
+
+def test_a_rule_of_the_trial_keeps_what_the_profile_takes(tmp_path, clean, profile, identity):
+    make_planted(tmp_path / "original.dcm")
+    kept = replace(profile, rules=(Rule(0x0008103E, "K", "the manifest reads it"), Rule(0x00080070, "Z", "")))
+    _, path = clean(tmp_path / "original.dcm", profile=kept)
+    made = pydicom.dcmread(path)
+    assert made.SeriesDescription.startswith("axial")
+    assert made.Manufacturer == ""
+    verify_clean(path, profile=kept, identity=identity)
+    with pytest.raises(NotClean, match=r"\(0012,0063\)|\(0008,103E\)"):
+        verify_clean(path, profile=profile, identity=identity)
+
+
+def test_names_of_the_trial_that_are_not_ascii_are_written_in_unicode(tmp_path, clean, profile, identity):
+    original = pydicom.dcmread(pydicom.data.get_testdata_file("CT_small.dcm"))
+    original.WindowCenterWidthExplanation = "Größe"
+    original.SpecificCharacterSet = "ISO_IR 100"
+    original.save_as(tmp_path / "original.dcm")
+    german = replace(identity, sponsor="Müller 医药")
+    _, path = clean(tmp_path / "original.dcm", identity=german)
+    made = pydicom.dcmread(path)
+    assert made.SpecificCharacterSet == "ISO_IR 192"
+    assert made.ClinicalTrialSponsorName == "Müller 医药"
+    assert made.WindowCenterWidthExplanation == "Größe"
+    verify_clean(path, profile=profile, identity=german)
+
+
+def test_the_same_file_gives_the_same_bytes_and_another_subject_other_uids(tmp_path, clean, identity):
+    make_planted(tmp_path / "original.dcm")
+    one, first = clean(tmp_path / "original.dcm")
+    _, second = clean(tmp_path / "original.dcm", "again.dcm")
+    other, _ = clean(tmp_path / "original.dcm", "other.dcm", subject_key=b"another subject")
+    assert first.read_bytes() == second.read_bytes()
+    assert other.study_instance_uid != one.study_instance_uid
+
+
+def test_the_report_tells_attributes_and_counts_and_never_a_value(tmp_path, clean):
+    planted = make_planted(tmp_path / "original.dcm")
+    result, _ = clean(tmp_path / "original.dcm")
+    told = str(result.report.to_json())
+    assert not [name for name in planted if name in told]
+    actions = {(action.tag, action.action): action for action in result.report.actions}
+    assert actions["(0010,1040)", "X"].keyword == "PatientAddress"
+    assert actions["(0029,1010)", "X"].keyword == "private"
+    assert actions["(0008,0020)", "K"].count == 1
+
+
+def test_a_study_is_recognised_by_its_fingerprint_only_where_a_key_is_given(tmp_path, clean):
+    make_planted(tmp_path / "original.dcm")
+    assert clean(tmp_path / "original.dcm")[0].original_study_fingerprint is None
+    marked, _ = clean(tmp_path / "original.dcm", fingerprint_key=b"site")
+    assert len(marked.original_study_fingerprint) == 64
+
+
+def test_a_data_set_is_cleaned_without_touching_the_original(profile, identity, key):
+    original = pydicom.dcmread(pydicom.data.get_testdata_file("CT_small.dcm"))
+    cleaned, report = deidentify(original, profile, identity, key)
+    assert cleaned.PatientID == "101-001"
+    assert original.PatientID == "1CT1"
+    assert report.instances == 1
+    assert cleaned.PixelData == original.PixelData
+
+
+def test_every_row_of_the_table_is_obeyed_by_the_plan():
+    plan = Plan(Profile("demo", "1", "removed"))
+    harmless = {Do.REMOVE, Do.EMPTY, Do.DUMMY, Do.MAP_UID, Do.NAME, Do.CLEAN_ITEMS}
+    for tag, row in confidentiality_table().rows.items():
+        step = plan.step(tag, vr_of(tag).split(" or ")[0] or "UN")
+        assert step.do in harmless, (hex(tag), row)
+        if row.basic == "X":
+            assert step.do is Do.REMOVE, (hex(tag), row)
+        if step.do is Do.CLEAN_ITEMS:
+            assert row.basic in {"D", "X/Z/D", "X/Z/U*"}, (hex(tag), row)
+
+
+def test_what_nobody_knows_is_removed():
+    plan = Plan(Profile("demo", "1", "kept"))
+    for tag, vr in ((0x00091001, "LO"), (0x00089876, "LO"), (0x00104321, "UN"), (0x50000010, "US"), (0x60003000, "OW")):
+        assert plan.step(tag, vr).do is Do.REMOVE
+    assert plan.step(0x00280010, "LO").do is Do.REMOVE  # Rows written as text is no Rows
+    assert plan.step(0x00280010, "US").do is Do.KEEP
+
+
+@pytest.mark.parametrize("path", pydicom_files(), ids=lambda path: path.name)
+def test_every_file_of_pydicom_is_refused_or_becomes_clean_with_the_same_pixels(path, clean, profile, identity):
+    try:
+        read_facts(path)
+    except BadInput:
+        with pytest.raises(BadInput, match=r"\.$"):
+            clean(path)
+        return
+    result, made = clean(path)
+    again = verify_clean(made, profile=profile, identity=identity)
+    assert (again.sha256, again.canonical_hash) == (result.sha256, result.canonical_hash)
+    before, after = pydicom.dcmread(path, force=True), pydicom.dcmread(made)
+    for keyword in ("PixelData", "FloatPixelData", "DoubleFloatPixelData"):
+        assert before.get(keyword) == after.get(keyword)
+    assert not [e for e in after.iterall() if e.tag.is_private]
+    things = [e for e in after.iterall() if e.VR == "UI" and int(e.tag) not in CLASSES_AND_SCHEMES]
+    uids = [u for e in things for u in ([e.value] if isinstance(e.value, str) else e.value)]
+    assert all(is_mapped_uid(uid) or UID(uid).name != uid or not uid for uid in uids)
+
+
+def test_an_original_is_not_clean(profile, identity):
+    with pytest.raises(NotClean, match=r"preamble|\(0002,"):
+        verify_clean(pydicom_path("CT_small.dcm"), profile=profile, identity=identity)
+
+
+def pydicom_path(name):
+    return next(path for path in pydicom_files() if path.name == name)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "named"),
+    [
+        (lambda d: setattr(d, "PatientComments", "x"), "(0010,4000)"),
+        (lambda d: setattr(d, "PatientBirthDate", "19510203"), "(0010,0030)"),
+        (lambda d: setattr(d, "PatientAge", "095Y"), "(0010,1010)"),
+        (lambda d: setattr(d, "PatientName", "Okonkwo"), "(0010,0010)"),
+        (lambda d: setattr(d, "FrameOfReferenceUID", "1.2.3"), "(0020,0052)"),
+        (lambda d: setattr(d, "StudyID", "77"), "(0020,0010)"),
+        (lambda d: d.add_new(0x00091001, "LO", "x"), "(0009,1001)"),
+        (lambda d: d.add_new(0x00089876, "LO", "x"), "(0008,9876)"),
+        (lambda d: delattr(d, "PatientIdentityRemoved"), "(0012,0062)"),
+        (
+            lambda d: setattr(d.ReferencedImageSequence[0], "ReferencedSOPInstanceUID", "1.2"),
+            "(0008,1140)[1].(0008,1155)",
+        ),
+        (lambda d: d.DeidentificationMethodCodeSequence.pop(), "(0012,0064)"),
+        (lambda d: setattr(d.file_meta, "SourceApplicationEntityTitle", "CT01"), "(0002,0016)"),
+        (lambda d: setattr(d, "preamble", b"x" * 128), "preamble"),
+    ],
+)
+def test_whatever_is_added_to_a_clean_file_is_found_by_its_tag(clean_planted, profile, identity, spoil, named):
+    path = clean_planted
+    dataset = pydicom.dcmread(path)
+    spoil(dataset)
+    dataset.save_as(path)
+    with pytest.raises(NotClean) as refusal:
+        verify_clean(path, profile=profile, identity=identity)
+    assert named in refusal.value.sentence
+
+
+def test_bytes_behind_a_clean_image_are_found(tmp_path, clean, profile, identity):
+    make_planted(tmp_path / "original.dcm")
+    _, path = clean(tmp_path / "original.dcm")
+    with pytest.raises(NotClean, match="end of the file"):
+        verify_clean(BytesIO(path.read_bytes() + b"more"), profile=profile, identity=identity)
+
+
+def test_a_clean_file_of_another_subject_is_not_clean_for_this_one(tmp_path, clean, profile, identity):
+    make_planted(tmp_path / "original.dcm")
+    _, path = clean(tmp_path / "original.dcm")
+    with pytest.raises(NotClean, match="subject"):
+        verify_clean(path, profile=profile, identity=replace(identity, subject_number="101-002"))
+
+
+def test_a_refused_file_leaves_no_target(tmp_path, clean):
+    with pytest.raises(UnreadableObject):
+        clean(pydicom_path("MR_truncated.dcm"))
+    assert not (tmp_path / "clean.dcm").exists()
+
+
+def test_a_comment_inside_compressed_pixels_is_found(tmp_path, clean):
+    original = pydicom.dcmread(pydicom_path("SC_rgb_jpeg_gdcm.dcm"))
+    original.PatientName = "Okonkwo^Adaeze"
+    frame = bytearray(original.PixelData)
+    comment = b"\xff\xfe\x00\x10okonkwo adaeze"
+    start = frame.index(b"\xff\xd8") + 2
+    frame[start:start] = comment
+    length_at = start - 2 - 4
+    length = int.from_bytes(frame[length_at : start - 2], "little") + len(comment)
+    frame[length_at : start - 2] = length.to_bytes(4, "little")
+    original.PixelData = bytes(frame)
+    original.save_as(tmp_path / "original.dcm")
+    result, _ = clean(tmp_path / "original.dcm")
+    assert "(7FE0,0010)" in result.hold_reason
+
+
+def test_a_canonical_hash_does_not_change_when_cleaned_bytes_are_written_again(tmp_path, clean):
+    make_planted(tmp_path / "original.dcm")
+    result, path = clean(tmp_path / "original.dcm")
+    pydicom.dcmread(path).save_as(tmp_path / "again.dcm", enforce_file_format=True)
+    assert canonical_hash(tmp_path / "again.dcm") == result.canonical_hash

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pydicom
+import pytest
+from pydicom.data import get_testdata_file
+
+from trialimg.dicom.header import read_facts
+from trialimg.dicom.residue import find_residue, identifying_values
+from trialimg.dicom.screen import pixel_risk
+
+CT = read_facts(Path(get_testdata_file("CT_small.dcm")))
+STORAGE = "1.2.840.10008.5.1.4.1.1."
+
+
+def test_an_ordinary_ct_goes_on():
+    assert pixel_risk(CT) is None
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"burned_in": "YES"},
+        {"has_regions": True},
+        {"has_overlay_in_pixels": True},
+        {"pixel_surplus": 12},
+        {"conversion_type": "WSD"},
+        {"image_type": ("DERIVED", "SECONDARY", "SCREEN SAVE")},
+        {"photometric_interpretation": "RGB"},
+        {"transfer_syntax": "1.2.840.10008.1.2.4.102"},
+        *(
+            {"sop_class_uid": STORAGE + leaf}
+            for leaf in ("6.1", "3.1", "7", "7.4", "12.1", "12.2", "77.1.4.1", "104.1")
+        ),
+        {"sop_class_uid": "1.3.12.2.1107.5.9.1"},
+        {"sop_class_uid": "1.3.12.2.1107.5.9.1", "has_pixels": False},
+    ],
+    ids=str,
+)
+def test_what_may_show_text_waits_for_a_person(changes):
+    assert pixel_risk(replace(CT, **changes)).endswith(".")
+
+
+@pytest.mark.parametrize("leaf", ["481.3", "481.5", "88.33", "66.4", "11.1"])
+def test_objects_without_pixels_that_rules_clean_go_on(leaf):
+    assert pixel_risk(replace(CT, sop_class_uid=STORAGE + leaf, has_pixels=False)) is None
+
+
+def values_of(**attributes):
+    original = pydicom.Dataset()
+    for keyword, value in attributes.items():
+        setattr(original, keyword, value)
+    return identifying_values(original)
+
+
+def residue(values, **attributes):
+    cleaned = pydicom.Dataset()
+    for keyword, value in attributes.items():
+        setattr(cleaned, keyword, value)
+    return find_residue(cleaned, values)
+
+
+def test_a_name_is_found_in_any_case_and_nested():
+    item = pydicom.Dataset()
+    item.CodeMeaning = "seen with OKONKWO today"
+    values = values_of(PatientName="Okonkwo^Ada")
+    assert residue(values, ConceptNameCodeSequence=[item]) == ["(0040,A043)[1].(0008,0104)"]
+    assert residue(values, SoftwareVersions="ada 7") == ["(0018,1020)"]
+
+
+def test_a_short_name_is_found_as_a_word_only():
+    values = values_of(PatientName="Lee^Bo")
+    assert residue(values, Manufacturer="SLEEP") == []
+    assert residue(values, Manufacturer="for Lee") == ["(0008,0070)"]
+
+
+def test_a_birth_date_is_found_as_people_write_it():
+    values = values_of(PatientBirthDate="19510203")
+    assert residue(values, Manufacturer="born 03.02.1951") == ["(0008,0070)"]
+    assert residue(values, Manufacturer="19510203") == ["(0008,0070)"]
+
+
+def test_a_number_inside_a_longer_number_is_no_find():
+    values = values_of(PatientID="123456")
+    assert residue(values, Manufacturer="9123456") == []
+    assert residue(values, Manufacturer="id 123456") == ["(0008,0070)"]
+
+
+def test_a_word_that_names_no_one_stops_nothing():
+    values = values_of(PatientName="Phantom^Head", InstitutionName="Hospital")
+    assert values == frozenset()
+    assert residue(values, BodyPartExamined="HEAD") == []
+
+
+def test_the_subject_of_the_trial_is_no_residue():
+    values = values_of(PatientID="101-001")
+    assert residue(values, PatientID="101-001", ClinicalTrialSubjectID="101-001") == []
+
+
+def test_a_name_in_another_script_is_found():
+    original = pydicom.Dataset()
+    original.SpecificCharacterSet = "ISO_IR 192"
+    original.PatientName = "Wang^XiaoDong=王^小东"
+    cleaned = pydicom.Dataset()
+    cleaned.SpecificCharacterSet = "ISO_IR 192"
+    cleaned.Manufacturer = "给 小东"
+    assert find_residue(cleaned, identifying_values(original)) == ["(0008,0070)"]
