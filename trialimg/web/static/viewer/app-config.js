@@ -1,5 +1,6 @@
 // How the viewer is set up here. Served by a route of ours at /viewer/app-config.js: the build's own file,
 // which points to a public demo server, is not installed.
+window.openedAt = window.location.pathname + window.location.search;
 window.config = {
   name: 'trialimg',
   routerBasename: '/viewer',
@@ -10,6 +11,12 @@ window.config = {
   customizationService: [{ 'ohif.tours': { $set: [] } }],
   // Our own pages say what this is for; the dialog would cover the lower part of the image.
   investigationalUseDialog: { option: 'never' },
+  whiteLabeling: {
+    // Our name in the place of the makers', as the way back to the casebook (the viewer has a tab of its own).
+    createLogoComponentFn: function (React) {
+      return React.createElement('a', { href: '/', className: 'text-foreground px-2 text-lg font-semibold' }, 'trialimg');
+    },
+  },
   showCPUFallbackMessage: false,
   showLoadingIndicator: true,
   showWarningMessageForCrossOrigin: false,
@@ -50,9 +57,11 @@ window.config = {
     },
   ],
   httpErrorHandler: function (error) {
-    // The session ended while images were being read: sign in again and come back to this very study.
-    if (error && error.status === 401) {
-      window.location.assign('/login?next=' + encodeURIComponent(window.location.pathname + window.location.search));
+    // The session ended while images were being read: sign in again and come back to this very study, not to
+    // the "study not found" page that the viewer has moved on to by the second refusal.
+    if (error && error.status === 401 && !window.leavingForSignIn) {
+      window.leavingForSignIn = true;
+      window.location.assign('/sign-in?next=' + encodeURIComponent(window.openedAt));
     }
   },
 };
