@@ -2,13 +2,41 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+from typing import Final
+
 from sqlalchemy import select
 
-from trialimg.domain.submission import Outcome, Stage, Step, advance, release
+from trialimg.casework.services import services
+from trialimg.domain.submission import (
+    ENDED,
+    NEEDS_ORIGINAL,
+    Fate,
+    Outcome,
+    Stage,
+    Step,
+    advance,
+    release,
+)
 from trialimg.errors import NotFound
-from trialimg.store.imaging import Submission
-from trialimg.store.job import STOPPED, WAITING, Job, enqueue
+from trialimg.store.base import db, utc_now
+from trialimg.store.imaging import Submission, SubmissionObject
+from trialimg.store.job import RUNNING, STOPPED, WAITING, Job, enqueue
 from trialimg.store.unit_of_work import UnitOfWork
+from trialimg.vault import Area
+
+NAMES_KEPT: Final = timedelta(hours=24)
+"""How long a refused submission still tells which file was refused why; its bytes go at once."""
+
+
+def quarantine(submission_id: str) -> Area:
+    """Give the area of the originals of a submission."""
+    return services().vault.area(f"quarantine/{submission_id}")
+
+
+def outbox(submission_id: str) -> Area:
+    """Give the area of the clean bytes of a submission."""
+    return services().vault.area(f"outbox/{submission_id}")
 
 
 def load(uow: UnitOfWork, submission_id: str) -> Submission:
@@ -22,7 +50,7 @@ def load(uow: UnitOfWork, submission_id: str) -> Submission:
 
 def stop_waiting_jobs(uow: UnitOfWork, submission: Submission, sentence: str) -> None:
     """Stop every job of the submission that has not started; one that runs finds its attempt outdated."""
-    waiting = select(Job).where(Job.submission_id == submission.id, Job.state.in_((WAITING, "running")))
+    waiting = select(Job).where(Job.submission_id == submission.id, Job.state.in_((WAITING, RUNNING)))
     for job in uow.session.scalars(waiting):
         job.state = STOPPED
         job.attempt += 1  # the fence: a result that arrives later is not written
@@ -30,16 +58,20 @@ def stop_waiting_jobs(uow: UnitOfWork, submission: Submission, sentence: str) ->
 
 
 def move(
-    uow: UnitOfWork, submission: Submission, outcome: Outcome, sentence: str = "", *, code: str = ""
-) -> Step | None:
-    """Let an outcome happen to a submission; raises :class:`trialimg.errors.ImpossibleStep`."""
+    uow: UnitOfWork, submission: Submission, outcome: Outcome, sentence: str = "", *, code: str = "",
+    due: datetime | None = None,
+) -> Step | None:  # fmt: skip
+    """Let an outcome happen to a submission; raises :class:`trialimg.errors.ImpossibleStep`.
+
+    The job that follows runs at once, or when it is ``due``.
+    """
     stage = Stage(submission.stage)
     following, step = advance(stage, outcome)
     if outcome is Outcome.HOLD:
         submission.held_from = stage.value
     _settle(uow, submission, following, sentence or outcome.value, code)
     if step is not None:
-        enqueue(uow, step.value, trial_id=submission.trial_id, submission_id=submission.id)
+        enqueue(uow, step.value, trial_id=submission.trial_id, submission_id=submission.id, due=due)
     return step
 
 
@@ -51,6 +83,65 @@ def let_go_on(uow: UnitOfWork, submission: Submission, sentence: str) -> Step:
     _settle(uow, submission, stage, sentence, "")
     enqueue(uow, step.value, trial_id=submission.trial_id, submission_id=submission.id)
     return step
+
+
+def destroy_unneeded(uow: UnitOfWork, submission: Submission) -> None:
+    """Destroy, after the commit, every byte this submission no longer needs, and note when originals went.
+
+    Call it wherever fates or the stage changed; a sweep repeats it after a crash.
+    """
+    uow.session.flush()
+    if submission.originals_destroyed_at is None and not _originals_needed(uow, submission):
+        submission.originals_destroyed_at = uow.at
+    key = submission.id
+    uow.afterwards(lambda: tidy(key))
+
+
+def _originals_needed(uow: UnitOfWork, submission: Submission) -> bool:
+    if submission.stage in ENDED:
+        return False
+    needed = select(SubmissionObject.id).where(
+        SubmissionObject.submission_id == submission.id, SubmissionObject.fate.in_(_needing(submission.stage))
+    )
+    return uow.session.scalar(needed.limit(1)) is not None
+
+
+def _needing(stage: str) -> list[str]:
+    clean_needed = stage not in {Stage.LINKED, Stage.VERIFIED}
+    return [fate.value for fate in NEEDS_ORIGINAL if clean_needed or fate is not Fate.CLEAN]
+
+
+def tidy(submission_id: str) -> None:
+    """Destroy what the record says is not needed: originals, clean bytes, notes. Can run at any time, twice.
+
+    A submission nobody knows needs nothing.
+    """
+    found = db.session.get(Submission, submission_id)
+    stage = found.stage if found is not None else Stage.CANCELLED.value
+    told = stage == Stage.REFUSED and found is not None and utc_now() - found.stage_since < NAMES_KEPT
+    objects = select(
+        SubmissionObject.fate, SubmissionObject.received_sha256, SubmissionObject.clean_sha256
+    ).where(SubmissionObject.submission_id == submission_id)
+    rows = [] if stage in ENDED else db.session.execute(objects).all()
+    db.session.rollback()
+    if stage in {Stage.RECEIVING, Stage.RECEIVED}:
+        return  # bytes are safe on the disk before their row is: what has no row yet is about to get one
+    needing = set(_needing(stage))
+    originals = {received for fate, received, _ in rows if fate in needing}
+    clean = {sha for fate, _, sha in rows if fate == Fate.CLEAN and stage != Stage.LINKED}
+    under_way = stage not in {*ENDED, Stage.LINKED}
+    _keep_only(quarantine(submission_id), originals, notes=bool(originals) or under_way or told)
+    if stage != Stage.CONFIRMED:  # cleaning may be at work there
+        _keep_only(outbox(submission_id), clean, notes=False)
+
+
+def _keep_only(area: Area, needed: set[str], *, notes: bool) -> None:
+    if not needed and not notes:
+        area.clear()
+        return
+    for stored in area.listing():
+        if stored.sha256 not in needed:
+            area.drop(stored.sha256)
 
 
 def _settle(uow: UnitOfWork, submission: Submission, stage: Stage, sentence: str, code: str) -> None:

@@ -130,10 +130,6 @@ def release(held_from: Stage) -> tuple[Stage, Step]:
     return held_from, RESUME[held_from]
 
 
-IN_ARCHIVE: Final = frozenset({S.PROMISED, S.SENT})
-"""Stages in which the archive may hold instances that the case record does not name yet."""
-
-
 class Fate(StrEnum):
     """What became of one object of a submission (the sets of the equation are disjoint)."""
 

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import procrastinate
 from flask import current_app
-from sqlalchemy import ForeignKey, Index, Integer, String, Text, select, update
+from sqlalchemy import ColumnElement, ForeignKey, Index, Integer, String, Text, select, text, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from trialimg.store.base import Base, Keyed, UtcDateTime, utc_now
@@ -23,7 +23,7 @@ engine = procrastinate.App(connector=procrastinate.SyncPsycopgConnector())
 """The engine on PostgreSQL; jobs are told on the unit of work's own connection, so it needs none here."""
 
 WAITING, RUNNING, DONE, STOPPED = "waiting", "running", "done", "stopped"
-LEASE = timedelta(minutes=3)
+LEASE = timedelta(seconds=75)
 """A running job whose worker has not been heard of for so long is started again."""
 
 
@@ -97,16 +97,43 @@ def wake() -> None:
         waker()
 
 
-def due_jobs(session: Session, now: datetime, limit: int = 20) -> list[str]:
-    """Give the keys of jobs that should run now: due ones, and running ones nobody has heard of."""
-    stale = now - LEASE
-    wanted = select(Job.id).where(
-        ((Job.state == WAITING) & (Job.due <= now)) | ((Job.state == RUNNING) & (Job.heard_at < stale))
-    )
+def due_jobs(
+    session: Session, now: datetime, limit: int = 20, *, but: frozenset[str] = frozenset()
+) -> list[str]:
+    """Give the keys of jobs that should run now: due ones, and running ones nobody has heard of.
+
+    ``but`` names steps that must wait. A moment in the row that lies ahead of ``now`` shows that the clock was
+    set back since; such a job is not made to wait for it.
+    """
+    ready = (Job.state == WAITING) & ((Job.due <= now) | (Job.created_at > now) | (Job.heard_at > now))
+    wanted = select(Job.id).where(ready | _silent(now)).where(Job.step.not_in(but))
     return list(session.scalars(wanted.order_by(Job.due).limit(limit)))
 
 
-def beat(session: Session, job_id: str, attempt: int, now: datetime, progress: tuple[int, int] | None) -> bool:
+def _silent(now: datetime) -> ColumnElement[bool]:
+    return (Job.state == RUNNING) & ((Job.heard_at < now - LEASE) | (Job.heard_at > now + LEASE))
+
+
+def may_start(job: Job, now: datetime, slack: timedelta) -> bool:
+    """Say whether a job may start now: it waits and is due (within ``slack``), or its worker fell silent."""
+    if job.state == RUNNING:
+        return job.heard_at is None or abs(now - job.heard_at) > LEASE
+    clock_went_back = job.created_at > now or (job.heard_at is not None and job.heard_at > now)
+    return job.state == WAITING and (job.due <= now + slack or clock_went_back)
+
+
+def told_to_engine(session: Session) -> set[str]:
+    """Give the keys of jobs that the engine on PostgreSQL runs or is about to run."""
+    wanted = text(
+        "SELECT args->>'job_id' FROM procrastinate_jobs WHERE task_name = :task AND "
+        "(status = 'doing' OR (status = 'todo' AND (scheduled_at IS NULL OR scheduled_at <= now())))"
+    )
+    return set(session.scalars(wanted, {"task": TASK}))
+
+
+def beat(
+    session: Session, job_id: str, attempt: int, now: datetime, progress: tuple[int, int] | None
+) -> bool:
     """Say that the worker of this attempt lives; False where the job is no longer this worker's."""
     values: dict[str, Any] = {"heard_at": now}
     if progress is not None:

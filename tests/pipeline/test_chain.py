@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.pipeline.bed import DAY, PATIENT, Bed
+from trialimg.casework.submission import outbox, quarantine
+from trialimg.domain.submission import Fate, Stage, Step
+from trialimg.pipeline.steps import STEPS
+
+
+def test_a_ct_goes_from_the_drop_to_linked(bed: Bed, ct: list[Path]) -> None:
+    key = bed.survey(ct)
+    assert bed.stage(key) is Stage.SURVEYED, bed.sentence(key)
+    summary = bed.summary(key)
+    assert [p.patient_id for p in summary.patients] == [PATIENT.patient_id]
+    assert sum(s.instances for s in summary.series) == len(ct)
+    bed.confirm(key)
+    bed.run()
+    assert bed.stage(key) is Stage.LINKED, bed.sentence(key)
+    assert set(bed.fates(key)) == {Fate.SENT}
+    (study,) = bed.studies()
+    assert (study.instance_count, study.held_count, study.acquired, study.modalities) == (len(ct), 0, DAY, "CT")
+    held = bed.services().archive.holds(study.study_instance_uid)
+    assert {h.sop_instance_uid for h in held} == {o.sop_instance_uid for o in bed.objects(key)}
+
+
+def test_originals_and_clean_bytes_are_gone_once_linked(bed: Bed, ct: list[Path]) -> None:
+    key = bed.link(ct)
+    assert bed.submission(key).originals_destroyed_at is not None
+    for area in (quarantine(key), outbox(key)):
+        assert (area.listing(), area.notes()) == ([], [])
+
+
+def test_every_step_has_what_it_does() -> None:
+    assert set(STEPS) == set(Step)

@@ -1,0 +1,224 @@
+"""What runs inside a child process: it reads unchecked bytes from the vault and answers in JSON lines.
+
+Started by :mod:`trialimg.pipeline.child`. It limits itself before it reads anything, has no data base, no network
+address and no environment of ours, and ends with its parent.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import resource
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+from trialimg.dicom.canonical import canonical_hash
+from trialimg.dicom.deidentify import CleanResult, clean_file, verify_clean
+from trialimg.dicom.header import is_dicomdir, read_facts
+from trialimg.dicom.screen import pixel_risk
+from trialimg.domain.deidentification import Profile, SubjectIdentity, fingerprint
+from trialimg.errors import NoSpace, NotDicom, TrialimgError, UnreadableObject
+from trialimg.pipeline.unzip import begins_like_zip, other_container, unpack
+from trialimg.vault import Area, Vault
+
+Json = dict[str, Any]
+_PR_SET_PDEATHSIG: Final = 1
+_MEMORY: Final = (
+    "Looking at this file needs more memory than is allowed: it is damaged, made to do harm, or larger than this "
+    "installation can take. Export it again from the scanner, or in smaller parts."
+)
+_TOLD: Final = (
+    "sop_class_uid", "sop_instance_uid", "study_instance_uid", "series_instance_uid", "modality", "series_number",
+    "series_description", "study_date", "study_description", "patient_id", "patient_name", "birth_date", "sex",
+    "issuer", "instance_number", "has_pixels",
+)  # fmt: skip
+
+
+class Inside:
+    """The work of one child, set up once."""
+
+    def __init__(self, setup: Mapping[str, Any]) -> None:
+        self._setup = setup
+        self._vault = Vault(Path(setup["vault"]))
+        self._quarantine = self._vault.area(f"quarantine/{setup['submission']}")
+        self._outbox = self._vault.area(f"outbox/{setup['submission']}")
+        self._acts: dict[str, Callable[[Json], Json]] = {
+            "look": self._look,
+            "unpack": self._unpack,
+            "canonical": self._canonical,
+            "picture": self._picture,
+            "clean": self._clean,
+            "verify": self._verify,
+        }
+
+    def answer(self, request: Json) -> Json:
+        """Do what is asked, and turn every failure into an answer without a word of the file."""
+        _limit_time(self._setup["seconds"])
+        try:
+            return {"done": self._acts[request["do"]](request)}
+        except NoSpace as error:
+            return {"full": error.sentence}
+        except TrialimgError as error:
+            return {"refused": {"code": error.code, "sentence": error.sentence}}
+        except MemoryError:
+            return {"refused": {"code": UnreadableObject.code, "sentence": _MEMORY}}
+        except Exception as error:  # noqa: BLE001 (a reader's failure on one file must not stop the others)
+            sentence = f"The file cannot be read ({type(error).__name__}): it is damaged. Export it again."
+            return {"refused": {"code": UnreadableObject.code, "sentence": sentence}}
+
+    def _open(self, request: Json) -> BinaryIO:
+        return self._quarantine.open(request["sha256"])
+
+    def _look(self, request: Json) -> Json:
+        with self._open(request) as stream:
+            start = stream.read(512)
+        if begins_like_zip(start):
+            return {"kind": "zip"}
+        if container := other_container(start):
+            raise NotDicom(
+                f"This is a {container} file, which is not unpacked here. Unpack it on your computer and send the "
+                "folder, or send it as zip."
+            )
+        with self._open(request) as stream:
+            if is_dicomdir(stream):
+                return {"kind": "index"}
+        with self._open(request) as stream:
+            facts = read_facts(stream)
+        told: Json = {name: getattr(facts, name) for name in _TOLD}
+        told["kind"] = "image"
+        told["risk"] = pixel_risk(facts) or ""
+        # What was cleaned at its source has a neutral identifier, which is its own mark.
+        key = bytes.fromhex(self._setup["fingerprint_key"])
+        told["fingerprint"] = fingerprint(key, facts.study_instance_uid) if key else facts.study_instance_uid
+        return told
+
+    def _unpack(self, request: Json) -> Json:
+        limits = self._setup["zip"]
+
+        def goes_on() -> None:
+            _limit_time(self._setup["seconds"])
+            _say({"alive": True})
+
+        with self._open(request) as stream:
+            entries = unpack(
+                stream, self._quarantine, most=limits["objects"], ratio=limits["ratio"],
+                largest=limits["largest"], goes_on=goes_on,
+            )  # fmt: skip
+        return {"entries": [asdict(entry) for entry in entries]}
+
+    def _canonical(self, request: Json) -> Json:
+        with self._open(request) as stream:
+            return {"canonical_hash": canonical_hash(stream)}
+
+    def _picture(self, request: Json) -> Json:
+        # Only here: it brings numpy and the decoders, which most children never need.
+        from trialimg.pixels.thumbnail import thumbnail
+
+        with self._open(request) as stream:
+            picture = thumbnail(stream, longest=request["longest"])
+        self._quarantine.note(request["note"], picture)
+        return {}
+
+    def _clean(self, request: Json) -> Json:
+        profile, identity = self._rules()
+        with self._vault.scratch() as folder:
+            target = folder / "clean.dcm"
+            with self._open(request) as source:
+                result = clean_file(
+                    source,
+                    target,
+                    profile=profile,
+                    identity=identity,
+                    subject_key=bytes.fromhex(self._setup["subject_key"]),
+                    fingerprint_key=bytes.fromhex(self._setup["fingerprint_key"]),
+                )
+                hold, code = self._hold(result, source, released=request["released"])
+            if not hold:
+                with target.open("rb") as stream:
+                    _keep(self._outbox, stream, result.sha256)
+        return _told(result, hold, code)
+
+    def _hold(self, result: CleanResult, source: BinaryIO, *, released: bool) -> tuple[str, str]:
+        """Say why the instance waits; a person's decision lifts what pixels may show, never a residue of text."""
+        if result.hold_reason is None:
+            return "", ""
+        risk = pixel_risk(read_facts(source))
+        if result.hold_reason != risk:
+            return result.hold_reason, "image.residue"
+        return ("", "") if released else (risk, "image.may_show_text")
+
+    def _verify(self, request: Json) -> Json:
+        profile, identity = self._rules()
+        with self._open(request) as source:
+            result = verify_clean(source, profile=profile, identity=identity)
+            hold = "" if request["released"] else result.hold_reason or ""
+            if not hold:
+                source.seek(0)
+                _keep(self._outbox, source, result.sha256)
+        return _told(result, hold, "image.may_show_text" if hold else "")
+
+    def _rules(self) -> tuple[Profile, SubjectIdentity]:
+        profile = Profile.from_mapping(self._setup["profile"])
+        return profile, SubjectIdentity(**self._setup["identity"])
+
+
+def _keep(area: Area, stream: BinaryIO, sha256: str) -> None:
+    if area.put(stream).sha256 != sha256:
+        raise UnreadableObject("The cleaned file changed while it was kept. Start this step again.")
+
+
+def _told(result: CleanResult, hold: str, code: str) -> Json:
+    return {
+        "sop_class_uid": result.sop_class_uid,
+        "study_instance_uid": result.study_instance_uid,
+        "series_instance_uid": result.series_instance_uid,
+        "sop_instance_uid": result.sop_instance_uid,
+        "modality": result.modality[:16],
+        "clean_sha256": result.sha256,
+        "clean_size": result.size,
+        "canonical_hash": result.canonical_hash,
+        "study_date": result.facts.study_date,
+        "fingerprint": result.original_study_fingerprint or result.study_instance_uid,
+        "report": result.report.to_json(),
+        "hold": hold,
+        "code": code,
+    }
+
+
+def _limit_time(seconds: int) -> None:
+    """Grant this much processor time from now on; beyond it the kernel ends this process."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    soft = int(used.ru_utime + used.ru_stime) + 1 + seconds
+    resource.setrlimit(resource.RLIMIT_CPU, (soft, resource.RLIM_INFINITY))
+
+
+def _limit_self(setup: Mapping[str, Any]) -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != setup["parent"]:
+        sys.exit(1)  # the parent ended before we asked to be told
+    os.umask(0o077)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_AS, (setup["memory"], setup["memory"]))
+
+
+def _say(message: Json) -> None:
+    sys.stdout.write(json.dumps(message) + "\n")
+    sys.stdout.flush()
+
+
+def main() -> None:
+    """Answer requests until the parent closes the pipe."""
+    setup = json.loads(sys.stdin.readline())
+    _limit_self(setup)
+    inside = Inside(setup)
+    for line in sys.stdin:
+        _say(inside.answer(json.loads(line)))
+
+
+if __name__ == "__main__":
+    main()

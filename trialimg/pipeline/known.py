@@ -1,0 +1,57 @@
+"""Whether a study was sent before, and what the slot holds: questions to the record."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import select
+
+from trialimg.domain.submission import ENDED
+from trialimg.pipeline.claim import Claim
+from trialimg.pipeline.judge import KnownStudy
+from trialimg.store.base import db
+from trialimg.store.imaging import ImagingStudy, Slot, StudyFingerprint, Submission
+
+WITHDRAWN = "withdrawn"
+
+
+def known_studies(claim: Claim, fingerprints: Sequence[str], mapped_uids: Sequence[str]) -> list[KnownStudy]:
+    """Give where studies with these fingerprints, or these identifiers once mapped, were sent before.
+
+    Submissions that came to nothing and withdrawn studies do not count; a link that was moved counts where it is.
+    """
+    found: dict[tuple[str, str], KnownStudy] = {}
+    wanted = (
+        select(StudyFingerprint.fingerprint, Submission)
+        .join(Submission, Submission.id == StudyFingerprint.submission_id)
+        .where(StudyFingerprint.trial_id == claim.trial_id, StudyFingerprint.fingerprint.in_(fingerprints))
+        .where(Submission.id != claim.submission_id, Submission.stage.not_in(ENDED))
+    )
+    for mark, submission in db.session.execute(wanted).all():
+        study = submission.study
+        if study is not None and study.state == WITHDRAWN:
+            continue
+        slot = study.slot if study is not None and study.slot is not None else submission.slot
+        found.setdefault((mark, slot.id), _known(claim, mark, slot))
+    linked = select(ImagingStudy).where(ImagingStudy.study_instance_uid.in_(mapped_uids))
+    for study in db.session.scalars(linked.where(ImagingStudy.state != WITHDRAWN)):
+        if study.slot is not None:
+            mark = study.study_instance_uid
+            found.setdefault((mark, study.slot.id), _known(claim, mark, study.slot))
+    db.session.rollback()
+    return list(found.values())
+
+
+def slot_is_taken(claim: Claim) -> bool:
+    """Say whether a study is linked to the slot."""
+    wanted = select(ImagingStudy.id).where(ImagingStudy.slot_id == claim.slot_id, ImagingStudy.state != WITHDRAWN)
+    taken = db.session.scalar(wanted.limit(1)) is not None
+    db.session.rollback()
+    return taken
+
+
+def _known(claim: Claim, mark: str, slot: Slot) -> KnownStudy:
+    subject = slot.visit.subject
+    return KnownStudy(
+        mark, subject.number, slot.visit.key, slot.key, subject.id == claim.subject_id, slot.id == claim.slot_id
+    )
