@@ -11,6 +11,7 @@ import flask_migrate
 import pytest
 from flask import Flask
 
+from tests.world import Browser
 from trialimg.app import create_app
 from trialimg.keyring import AUDIT, SESSION, Keyring
 from trialimg.settings import Settings, read_settings
@@ -62,6 +63,7 @@ def settings(migrated: Path, tmp_path: Path) -> Settings:
 @pytest.fixture
 def app(settings: Settings) -> Iterator[Flask]:
     app = create_app(settings, config={"TESTING": True})
+    app.test_client_class = Browser
     yield app
     with app.app_context():
         db.session.remove()

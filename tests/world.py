@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import contextvars
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from flask import Flask
+from flask import Flask, has_app_context
 from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
 
 from trialimg.casework import accounts, password, session, setup, token
 from trialimg.casework.access import Person, Place, site_place, trial_place
 from trialimg.casework.services import services
 from trialimg.casework.setup import sites
 from trialimg.domain.permission import Role
+from trialimg.store.base import db
 from trialimg.store.unit_of_work import Actor, UnitOfWork, unit_of_work
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -45,6 +49,16 @@ PEOPLE: dict[str, tuple[Role, str]] = {
 
 def email_of(name: str) -> str:
     return f"{name}@trial.example"
+
+
+class Browser(FlaskClient):
+    """A client whose requests have a context of their own, as in real life, even where the test has one open."""
+
+    def open(self, *args: Any, **kwargs: Any) -> TestResponse:
+        answer = contextvars.Context().run(super().open, *args, **kwargs)
+        if has_app_context():
+            db.session.rollback()  # the test reads on from what is true now
+        return answer
 
 
 @dataclass
@@ -78,6 +92,8 @@ class World:
         if name:
             with self.app.app_context():
                 opened = session.sign_in(services(), email_of(name), PASSWORD, "test browser")
+            if has_app_context():
+                db.session.rollback()
             with client.session_transaction() as cookie:
                 cookie["session"] = opened
         return client
@@ -151,7 +167,6 @@ def peopled(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The data folder of an installation with the small world in it, made once; tests copy it."""
     from tests.conftest import make_settings
     from trialimg.app import create_app
-    from trialimg.store.base import db
 
     data = tmp_path_factory.mktemp("peopled") / "data"
     shutil.copytree(migrated, data)

@@ -240,6 +240,11 @@ def end_sessions(uow: UnitOfWork, account_id: str, why: str, *, but: str = "") -
             row.ended_at, row.ended_why = uow.at, why
 
 
+def has_password(uow: UnitOfWork, account_id: str) -> bool:
+    """Say whether the person has set a password, and so needs no link to begin with."""
+    return _load(uow, account_id).password is not None
+
+
 def _load(uow: UnitOfWork, account_id: str) -> Account:
     account = uow.session.scalar(select(Account).where(Account.id == account_id).with_for_update())
     if account is None:

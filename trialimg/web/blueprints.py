@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from flask import Flask
 
+from trialimg.web import admin, auth, session, shell, trial_admin
+
 
 def register(app: Flask) -> None:
     """Add every page and interface to the application."""
-    del app
+    session.register(app)
+    shell.register(app)
+    for each in (auth, admin, trial_admin):
+        app.register_blueprint(each.blueprint)

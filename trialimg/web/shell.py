@@ -1,0 +1,62 @@
+"""What the frame of every page shows: the trial one is in, the pages one may open, and who one is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Flask, g, request
+
+from trialimg.casework.access import INSTALLATION, Person, Place
+from trialimg.domain.permission import Permission
+
+Link = dict[str, Any]
+
+
+def _link(label: str, url: str, icon: str) -> Link:
+    here = request.path == url or (url != "/" and request.path.startswith(url + "/"))
+    return {"label": label, "url": url, "icon": icon, "current": here}
+
+
+def _navigation(person: Person, place: Place) -> list[Link]:
+    links = [_link("My work", "/", "house")]
+    if place.trial_code:
+        home = f"/trials/{place.trial_code}"
+        if person.may_somewhere(Permission.SEE_TRIAL):
+            subjects = _link("Subjects", home, "people")
+            elsewhere = (f"{home}/sites", f"{home}/people", f"{home}/audit")
+            subjects["current"] = subjects["current"] and not request.path.startswith(elsewhere)
+            links.append(subjects)
+        trial = Place(trial_id=place.trial_id)
+        if person.may(Permission.MANAGE_TRIAL, trial):
+            links += [_link("Sites", f"{home}/sites", "hospital"), _link("People", f"{home}/people", "person-badge")]
+        if person.may(Permission.SEE_AUDIT, trial):
+            links.append(_link("Audit trail", f"{home}/audit", "clock-history"))
+    if person.may_somewhere(Permission.SEE_PIPELINE):
+        links.append(_link("Pipeline", "/pipeline", "diagram-3"))
+    if person.may(Permission.MANAGE_INSTALLATION, INSTALLATION):
+        links.append(_link("Administration", "/admin", "gear"))
+    return links
+
+
+def _shell() -> dict[str, Any]:
+    person, place = g.get("person"), g.get("place")
+    if not isinstance(person, Person):
+        return {"shell": {}}
+    place = place if isinstance(place, Place) else INSTALLATION
+    shell: dict[str, Any] = {
+        "nav": _navigation(person, place),
+        "account": {
+            "name": person.name,
+            "roles": sorted({grant.role.value for grant in person.grants}),
+            "links": [{"label": "My account", "url": "/account"}],
+            "sign_out_url": "/sign-out",
+        },
+    }
+    if place.trial_code:
+        shell["trial"] = {"title": place.trial_title, "code": place.trial_code, "url": f"/trials/{place.trial_code}"}
+    return {"shell": shell}
+
+
+def register(app: Flask) -> None:
+    """Give the frame its values on every page."""
+    app.context_processor(_shell)
