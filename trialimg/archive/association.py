@@ -17,8 +17,10 @@ from pynetdicom.presentation import PresentationContext
 from trialimg.archive.stow import sentence
 from trialimg.errors import ArchiveRefusesUs, ArchiveUnavailable, Misconfigured
 
-# A data set goes out as the bytes of its file, never decoded, never whole in memory.
+# A data set goes out as the bytes of its file and comes in as a file, never decoded, never whole in
+# memory. These are switches of the whole process: any C-STORE handler in it reads event.dataset_path.
 _config.STORE_SEND_CHUNKED_DATASET = True
+_config.STORE_RECV_CHUNKED_DATASET = True
 
 _AE_TITLE: Final = re.compile(r"[!-\[\]-~](?:[ -\[\]-~]{0,14}[!-\[\]-~])?")  # PS3.5 VR AE, no backslash
 _CONNECT, _AGREE, _SILENCE = 10, 30, 120  # seconds: TCP, association, a response

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from itertools import chain
 from typing import BinaryIO, Final
 
 from pydicom.uid import UID, ExplicitVRLittleEndian
@@ -249,7 +250,7 @@ def _text(one: Json, tag: str) -> str:
 
 
 def _as_frames(first: Part, rest: Iterator[Part]) -> Iterator[Frame]:
-    for part in (first, *rest):
+    for part in chain([first], rest):
         media, parameters = media_and_parameters(part.content_type)
         syntax = parameters.get("transfer-syntax", str(ExplicitVRLittleEndian))
         if not UID(syntax).is_transfer_syntax or not UID(syntax).is_encapsulated:

@@ -5,8 +5,8 @@ Slower to look at than DICOMweb, since a whole instance is fetched for one frame
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterable, Iterator
-from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import BinaryIO, Final
@@ -120,11 +120,11 @@ class DimseArchive:
             "SeriesInstanceUID": series_uid,
             "SOPInstanceUID": sop_instance_uid,
         }
-        got: list[bytes] = []
-        self._retrieve("IMAGE", keys, got.append)
+        got: list[BinaryIO] = []
+        self._retrieve("IMAGE", keys, lambda path: got.append(_kept_open(path)))
         if not got:
             raise NotFound
-        return BytesIO(got[0])
+        return got[0]
 
     def forget(self, study_uid: str) -> None:
         """DIMSE has no word for it."""
@@ -207,7 +207,7 @@ class DimseArchive:
         """Have instances sent into a folder that lives for this call, then keep them at hand."""
         with TemporaryDirectory(prefix="trialimg-") as name:
             folder = Path(name)
-            self._retrieve(level, keys, lambda data: _file(folder, data))
+            self._retrieve(level, keys, lambda path: _file(folder, path))
             sources: list[Source] = [(path.name, _opener(path)) for path in folder.iterdir()]
             self._at_hand.keep(keys["StudyInstanceUID"], sources)
 
@@ -247,9 +247,15 @@ def _instance_query(study_uid: str, series_uid: str, keys: list[str]) -> dict[st
     return {"StudyInstanceUID": study_uid, "SeriesInstanceUID": series_uid} | dict.fromkeys(keys, "")
 
 
-def _file(folder: Path, data: bytes) -> None:
-    uid = identify(BytesIO(data)).sop_instance_uid
-    (folder / uid).write_bytes(data)
+def _kept_open(path: Path) -> BinaryIO:
+    """Open a file that loses its name at once and its bytes when it is closed."""
+    return path.open("rb")
+
+
+def _file(folder: Path, path: Path) -> None:
+    with path.open("rb") as stream:
+        uid = identify(stream).sop_instance_uid
+    shutil.copyfile(path, folder / uid)
 
 
 def _opener(path: Path) -> Callable[[], BinaryIO]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from contextlib import suppress
+from pathlib import Path
 from typing import Any, Final
 
 from pydicom.dataset import Dataset
@@ -13,15 +13,15 @@ from pynetdicom import AE, build_context, build_role, evt
 from trialimg.archive.association import Peer, accepted, responses, status_of
 from trialimg.errors import ArchiveUnavailable, Misconfigured, NotFound
 
-Receive = Callable[[bytes], None]
-"""Takes one whole Part-10 file that the peer sent."""
+Receive = Callable[[Path], None]
+"""Takes a Part-10 file that the peer sent; it is there for the time of the call."""
 
 # The study root information models (PS3.4 section C.6.2).
 _FIND: Final = "1.2.840.10008.5.1.4.1.2.2.1"
 _GET: Final = "1.2.840.10008.5.1.4.1.2.2.3"
 _MOVE: Final = "1.2.840.10008.5.1.4.1.2.2.2"
 _PENDING, _SUBOPERATIONS_FAILED = 0xFF00, 0xB000
-_TAKEN, _NOT_OURS = 0x0000, 0x0124
+_TAKEN, _NO_ROOM = 0x0000, 0xA700
 _MOST_CLASSES: Final = 5  # times the syntaxes below: what fits in the 128 contexts of an association
 _MOVING: Final = threading.Lock()  # the port we receive on is one
 
@@ -144,10 +144,15 @@ def _move(peer: Peer, identifier: Dataset, sop_classes: list[str], receive: Rece
 
 def _taking(receive: Receive) -> Callable[[Any], int]:
     def take(event: Any) -> int:
-        with suppress(OSError):
-            receive(event.encoded_dataset())
-            return _TAKEN
-        return 0xA700  # out of resources: our disk is full
+        path: Path = event.dataset_path
+        try:
+            event.request._dataset_file.close()  # noqa: SLF001 - it may still hold back the last bytes
+            receive(path)
+        except OSError:
+            return _NO_ROOM
+        finally:
+            path.unlink(missing_ok=True)
+        return _TAKEN
 
     return take
 
