@@ -84,7 +84,7 @@ def _card(study: ImagingStudy) -> StudyCard:
         patient_name=study.subject.number,
         description=where,
         acquired=study.acquired,
-        modalities=tuple(m for m in study.modalities.split("\\") if m),
+        modalities=tuple(m for m in study.modalities.split(", ") if m),
         series_count=study.series_count,
         instance_count=study.instance_count,
     )

@@ -57,7 +57,7 @@ def files(path: str = "index.html") -> Response:
 
 def _packed(path: str) -> Response | None:
     """Give the compressed copy of a file where there is one and the browser takes it: the viewer's code is 17 MB."""
-    if "gzip" not in request.accept_encodings or not (DIST / f"{path}.gz").is_file():
+    if not request.accept_encodings["gzip"] or not (DIST / f"{path}.gz").is_file():
         return None
     kind = mimetypes.guess_type(path)[0] or "application/octet-stream"
     response = send_from_directory(DIST, f"{path}.gz", mimetype=kind, max_age=3600)
