@@ -19,14 +19,15 @@ from trialimg.domain.submission import (
     release,
 )
 from trialimg.errors import NotFound
-from trialimg.store.base import db, utc_now
 from trialimg.store.imaging import Submission, SubmissionObject
 from trialimg.store.job import RUNNING, STOPPED, WAITING, Job, enqueue
-from trialimg.store.unit_of_work import UnitOfWork
+from trialimg.store.unit_of_work import Actor, UnitOfWork, unit_of_work
 from trialimg.vault import Area
 
 NAMES_KEPT: Final = timedelta(hours=24)
 """How long a refused submission still tells which file was refused why; its bytes go at once."""
+
+_HOUSEKEEPER: Final = Actor("worker")
 
 
 def quarantine(submission_id: str) -> Area:
@@ -67,8 +68,8 @@ def move(
     """
     stage = Stage(submission.stage)
     following, step = advance(stage, outcome)
-    if outcome is Outcome.HOLD:
-        submission.held_from = stage.value
+    if outcome in {Outcome.HOLD, Outcome.DECIDED}:
+        submission.held_from = stage.value if outcome is Outcome.HOLD else ""
     _settle(uow, submission, following, sentence or outcome.value, code)
     if step is not None:
         enqueue(uow, step.value, trial_id=submission.trial_id, submission_id=submission.id, due=due)
@@ -114,25 +115,33 @@ def _needing(stage: str) -> list[str]:
 def tidy(submission_id: str) -> None:
     """Destroy what the record says is not needed: originals, clean bytes, notes. Can run at any time, twice.
 
-    A submission nobody knows needs nothing.
+    It happens under the row lock of the submission, so that no step can begin to write there meanwhile. A submission
+    nobody knows needs nothing.
     """
-    found = db.session.get(Submission, submission_id)
-    stage = found.stage if found is not None else Stage.CANCELLED.value
-    told = stage == Stage.REFUSED and found is not None and utc_now() - found.stage_since < NAMES_KEPT
+    with unit_of_work(_HOUSEKEEPER, "bytes that are not needed") as uow:
+        found = uow.session.scalar(select(Submission).where(Submission.id == submission_id).with_for_update())
+        if found is None:
+            _keep_only(quarantine(submission_id), set(), notes=False)
+            _keep_only(outbox(submission_id), set(), notes=False)
+        elif found.stage not in {Stage.RECEIVING, Stage.RECEIVED}:
+            # There, bytes are safe on the disk before their row is: what has no row yet is about to get one.
+            _keep_needed(uow, found)
+
+
+def _keep_needed(uow: UnitOfWork, submission: Submission) -> None:
+    stage = submission.stage
     objects = select(
         SubmissionObject.fate, SubmissionObject.received_sha256, SubmissionObject.clean_sha256
-    ).where(SubmissionObject.submission_id == submission_id)
-    rows = [] if stage in ENDED else db.session.execute(objects).all()
-    db.session.rollback()
-    if stage in {Stage.RECEIVING, Stage.RECEIVED}:
-        return  # bytes are safe on the disk before their row is: what has no row yet is about to get one
-    needing = set(_needing(stage))
+    ).where(SubmissionObject.submission_id == submission.id)
+    rows = [] if stage in ENDED else uow.session.execute(objects).all()
+    needing = set(_needing(stage)) if submission.originals_destroyed_at is None else set()
     originals = {received for fate, received, _ in rows if fate in needing}
-    clean = {sha for fate, _, sha in rows if fate == Fate.CLEAN and stage != Stage.LINKED}
+    told = stage == Stage.REFUSED and uow.at - submission.stage_since < NAMES_KEPT
     under_way = stage not in {*ENDED, Stage.LINKED}
-    _keep_only(quarantine(submission_id), originals, notes=bool(originals) or under_way or told)
+    _keep_only(quarantine(submission.id), originals, notes=bool(originals) or under_way or told)
     if stage != Stage.CONFIRMED:  # cleaning may be at work there
-        _keep_only(outbox(submission_id), clean, notes=False)
+        clean = {sha for fate, _, sha in rows if fate == Fate.CLEAN and stage != Stage.LINKED}
+        _keep_only(outbox(submission.id), clean, notes=False)
 
 
 def _keep_only(area: Area, needed: set[str], *, notes: bool) -> None:

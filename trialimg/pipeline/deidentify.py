@@ -13,7 +13,7 @@ from trialimg.domain.deidentification import Report
 from trialimg.domain.submission import TO_CLEAN, Fate, Outcome
 from trialimg.pipeline.child import Json, Limits, ask_each
 from trialimg.pipeline.claim import Claim, load_claim
-from trialimg.pipeline.survey import setup_of
+from trialimg.pipeline.survey import child_setup
 from trialimg.pipeline.work import Finish, Work
 from trialimg.store.imaging import ImagingStudy, StudyFingerprint, Submission, SubmissionObject
 from trialimg.store.unit_of_work import UnitOfWork
@@ -39,7 +39,7 @@ def deidentify(work: Work) -> Finish:
     answers: dict[int, Json] = {}
     limits = Limits.of(work.services.settings)
     work.progress(0, len(todo))
-    for request, answer in ask_each(todo, setup_of(work, claim), limits):
+    for request, answer in ask_each(todo, child_setup(work.services, claim), limits):
         answers[request["ordinal"]] = answer
         work.progress(len(answers), len(todo))
     return lambda uow: _finish(uow, claim, answers)

@@ -10,6 +10,7 @@ from typing import Final
 
 from sqlalchemy import select
 
+from trialimg.casework.services import Services
 from trialimg.casework.submission import destroy_unneeded, load, move, quarantine
 from trialimg.casework.summary import NOTE, FoundObject, Summary, parse_summary
 from trialimg.domain.submission import Fate, Outcome
@@ -60,7 +61,7 @@ def survey(work: Work) -> Finish:
     state = _Survey(work, claim, _names(work.submission_id))
     for each in claim.having(Fate.RECEIVED):
         state.hashes[each.ordinal], state.sizes[each.ordinal] = each.received_sha256, each.received_size
-    setup = setup_of(work, claim)
+    setup = child_setup(work.services, claim)
     zips = _look(state, setup, list(state.hashes))
     if zips:
         _look(state, setup, _unpack(state, setup, zips))
@@ -70,11 +71,11 @@ def survey(work: Work) -> Finish:
     return lambda uow: _finish(uow, state)
 
 
-def setup_of(work: Work, claim: Claim) -> Json:
+def child_setup(services: Services, claim: Claim) -> Json:
     """Give what a child needs to know to look at, and to clean, the objects of a submission."""
-    sending, settings = claim.sending, work.services.settings
+    sending, settings = claim.sending, services.settings
     return {
-        "vault": str(work.services.vault.root.resolve()),
+        "vault": str(services.vault.root.resolve()),
         "submission": claim.submission_id,
         "profile": sending.profile.to_mapping(),
         "identity": vars(sending.identity),
@@ -83,7 +84,7 @@ def setup_of(work: Work, claim: Claim) -> Json:
         "zip": {
             "objects": settings.zip_objects,
             "ratio": settings.zip_ratio,
-            "largest": work.services.vault.free_bytes(),
+            "largest": services.vault.free_bytes(),
         },
     }
 
