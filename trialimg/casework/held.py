@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
 from sqlalchemy import select
 
 from trialimg.casework.access import Place
-from trialimg.casework.imaging import a_reason, quarantine
-from trialimg.casework.services import Services
-from trialimg.casework.submission import load, move
+from trialimg.casework.imaging import a_reason
+from trialimg.casework.submission import destroy_unneeded, load, move
 from trialimg.domain.submission import Fate, Outcome, Stage
 from trialimg.errors import BadInput, Conflict
 from trialimg.store.imaging import Submission, SubmissionObject
 from trialimg.store.unit_of_work import UnitOfWork
+
+MAY_SHOW_TEXT: Final = "image.may_show_text"
+"""The code of the one reason to hold that a person who looks at the picture can settle."""
 
 
 class Decision(StrEnum):
@@ -25,7 +28,7 @@ class Decision(StrEnum):
 
 
 def decide(
-    uow: UnitOfWork, services: Services, place: Place, *, ordinals: frozenset[int], decision: Decision, reason: str
+    uow: UnitOfWork, place: Place, *, ordinals: frozenset[int], decision: Decision, reason: str
 ) -> int:
     """Decide on held images of a submission and start the steps again for them; gives how many were decided on."""
     submission = load(uow, place.submission_id)
@@ -33,6 +36,11 @@ def decide(
         raise Conflict("These images are under way. Decide when the submission is linked or held; nothing was changed.")
     why = a_reason(reason)
     held = _held(uow, submission, ordinals)
+    if decision is Decision.SEND and any(item.code != MAY_SHOW_TEXT for item in held):
+        raise BadInput(
+            "Some of these images are not held for what their pixels may show: looking at them cannot settle it, so "
+            "they cannot be sent. Discard them, or keep them and ask a data manager. Nothing was changed."
+        )
     if decision is Decision.KEEP:
         for item in held:
             item.decided_by = uow.actor.name
@@ -42,10 +50,9 @@ def decide(
         item.fate = (Fate.RELEASED if decision is Decision.SEND else Fate.DISCARDED).value
         item.decided_by = uow.actor.name
         item.sentence = f"{'Sent' if decision is Decision.SEND else 'Discarded'} by decision: {why}"
-    if decision is Decision.DISCARD:
-        _destroy(uow, services, submission, held)
     verb = "released" if decision is Decision.SEND else "discarded"
     move(uow, submission, Outcome.DECIDED, f"{len(held)} held images were {verb}; the study is checked again.")
+    destroy_unneeded(uow, submission)
     return len(held)
 
 
@@ -61,14 +68,3 @@ def _held(uow: UnitOfWork, submission: Submission, ordinals: frozenset[int]) -> 
     if len(held) != len(ordinals):
         raise Conflict("Somebody has decided on some of these images in between. Load the page again.")
     return held
-
-
-def _destroy(uow: UnitOfWork, services: Services, submission: Submission, items: list[SubmissionObject]) -> None:
-    area = services.vault.area(quarantine(submission.id))
-    still = select(SubmissionObject.received_sha256).where(
-        SubmissionObject.submission_id == submission.id, SubmissionObject.fate.in_((Fate.HELD, Fate.RELEASED))
-    )
-    uow.session.flush()
-    needed = set(uow.session.scalars(still))
-    for digest in {item.received_sha256 for item in items} - needed:
-        uow.afterwards(lambda digest=digest: area.drop(digest))  # type: ignore[misc]

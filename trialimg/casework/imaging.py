@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from trialimg.casework.access import Place
+from trialimg.casework.definition import definition
 from trialimg.casework.services import Services
-from trialimg.casework.submission import let_go_on, load, move, stop_waiting_jobs
+from trialimg.casework.submission import destroy_unneeded, let_go_on, load, move, stop_waiting_jobs
 from trialimg.casework.summary import Summary, read_summary
 from trialimg.domain.submission import ENDED, Fate, Outcome, Stage, Step
 from trialimg.errors import BadInput, Conflict, WrongPatient
-from trialimg.store.base import db
 from trialimg.store.imaging import ImagingStudy, Slot, Submission, SubmissionObject
 from trialimg.store.job import enqueue
 from trialimg.store.unit_of_work import UnitOfWork
 
 MOST_REASON = 2000
-
-
-def quarantine(submission_id: str) -> str:
-    """Name the vault's area of bytes that may still identify somebody."""
-    return f"quarantine/{submission_id}"
-
-
-def outbox(submission_id: str) -> str:
-    """Name the vault's area of clean bytes on their way to the archive."""
-    return f"outbox/{submission_id}"
 
 
 def a_reason(text: str) -> str:
@@ -45,8 +34,19 @@ def a_reason(text: str) -> str:
 def start(
     uow: UnitOfWork, place: Place, *, source: str, acquired: date | None = None, cleaned_at_source: bool = False
 ) -> str:
-    """Claim the slot for images that are about to be sent; gives the submission's key."""
+    """Claim the slot for images that are about to be sent; gives the submission's key.
+
+    Raises :class:`Conflict` where the slot or its visit is marked not done, or where the trial lets no original
+    leave the site.
+    """
     slot = uow.session.get_one(Slot, place.slot_id)
+    if not cleaned_at_source and definition(slot.visit.subject.definition_id).deidentify_at != "server":
+        raise Conflict(
+            "In this trial images are de-identified before they leave your site, so this page takes none. Use the "
+            "sending program there; nothing was sent."
+        )
+    if slot.visit.not_done_reason:
+        raise Conflict("This visit is marked as not done. Take that mark away, with a reason; then attach images.")
     if slot.not_done_reason:
         raise Conflict("This slot is marked as not done. Take that mark away, with a reason, before you attach images.")
     submission = Submission(
@@ -80,6 +80,8 @@ def confirm(
     stops = summary.stops(series)
     if stops:
         raise BadInput(f"This cannot go on: {stops[0]}")
+    if Stage(submission.stage) is not Stage.SURVEYED:
+        raise Conflict("Somebody has confirmed or cancelled these images in between. Load the page again.")
     wanted = summary.ordinals(series)
     for item in uow.session.scalars(_received(submission.id)):
         if item.ordinal not in wanted:
@@ -88,6 +90,7 @@ def confirm(
     submission.confirmed_by = uow.actor.name
     submission.acquired = acquired or submission.acquired or summary.study_date(series)
     move(uow, submission, Outcome.CONFIRMED, f"Confirmed: {len(wanted)} images are being de-identified.")
+    destroy_unneeded(uow, submission)
 
 
 def _received(submission_id: str) -> Any:
@@ -97,19 +100,47 @@ def _received(submission_id: str) -> Any:
 
 
 def cancel(uow: UnitOfWork, services: Services, place: Place, reason: str) -> None:
-    """Cancel a submission: its bytes are destroyed, and what the archive was given already is removed there."""
+    """Cancel a submission: its bytes are destroyed, and what the archive was given already is removed there.
+
+    Where a part of it is linked already, that part stays; only what is still on its way is discarded. Raises
+    :class:`Conflict` where the archive was given some of that, since single images cannot be taken back from it.
+    """
+    del services
     submission = load(uow, place.submission_id)
     was = Stage(submission.stage)
+    sent = {was, Stage(submission.held_from or was)} & {Stage.PROMISED, Stage.SENT}
+    if submission.study_id is not None and was not in ENDED | {Stage.LINKED}:
+        _back_to_linked(uow, submission, a_reason(reason), sent=bool(sent))
+        return
     move(uow, submission, Outcome.CANCELLED, f"Cancelled: {a_reason(reason)}")
     stop_waiting_jobs(uow, submission, "Cancelled by a person.")
-    submission.originals_destroyed_at = uow.at
-    sent = was in {Stage.PROMISED, Stage.SENT} or Stage(submission.held_from or was) in {Stage.PROMISED, Stage.SENT}
+    given = set()
     for item in uow.session.scalars(_live_objects(submission.id)):
         item.fate = Fate.DISCARDED.value
         item.sentence = "The submission was cancelled."
         if sent and item.study_instance_uid:
-            _forget_unlinked(uow, submission, item.study_instance_uid)
-    destroy_after(uow, services, submission.id)
+            given.add(item.study_instance_uid)
+    for study_instance_uid in sorted(given):
+        _forget_unlinked(uow, submission, study_instance_uid)
+    destroy_unneeded(uow, submission)
+
+
+def _back_to_linked(uow: UnitOfWork, submission: Submission, reason: str, *, sent: bool) -> None:
+    """Give up what is still on its way of a submission that is linked in part, and have the rest verified again."""
+    if sent:
+        raise Conflict(
+            "A part of these images is linked already and the rest is on its way to the archive. Wait until it has "
+            "arrived, or ask the archive's operator; what should not stand can then be withdrawn. Nothing was changed."
+        )
+    if submission.stage != Stage.HELD:
+        move(uow, submission, Outcome.HOLD, "Stopped by a person.")
+    stop_waiting_jobs(uow, submission, "Cancelled by a person.")
+    for item in uow.session.scalars(_live_objects(submission.id)):
+        if item.fate != Fate.SENT:
+            item.fate = Fate.DISCARDED.value
+            item.sentence = f"Cancelled: {reason}"
+    move(uow, submission, Outcome.DECIDED, "What was on its way was cancelled; the linked images are checked again.")
+    destroy_unneeded(uow, submission)
 
 
 def _live_objects(submission_id: str) -> Any:
@@ -121,24 +152,19 @@ def _live_objects(submission_id: str) -> Any:
 
 def _forget_unlinked(uow: UnitOfWork, submission: Submission, study_instance_uid: str) -> None:
     """Have the archive forget what it was given of a study that no record will ever tell of."""
-    known = select(ImagingStudy).where(ImagingStudy.study_instance_uid == study_instance_uid)
-    if uow.session.scalar(known) is not None:
-        return  # a linked study these images were to join: unlinked ones are never shown by the door
-    study = ImagingStudy(
-        trial_id=submission.trial_id, subject_id=submission.subject_id, slot_id=None,
-        study_instance_uid=study_instance_uid, state="withdrawn", forget_state="asked",
-        state_reason="The submission was cancelled before it was linked.",
-        linked_at=uow.at, linked_by=uow.actor.name,
-    )  # fmt: skip
-    uow.session.add(study)
+    study = uow.session.scalar(select(ImagingStudy).where(ImagingStudy.study_instance_uid == study_instance_uid))
+    if study is not None and (study.state != "withdrawn" or study.forget_state != "done"):
+        return  # a linked study these images were to join (the door shows linked ones only), or it goes anyway
+    if study is None:
+        study = ImagingStudy(
+            trial_id=submission.trial_id, subject_id=submission.subject_id, slot_id=None,
+            study_instance_uid=study_instance_uid, state="withdrawn", linked_at=uow.at, linked_by=uow.actor.name,
+        )  # fmt: skip
+        uow.session.add(study)
+    study.state_reason = "The submission was cancelled before it was linked."
+    study.forget_state = "asked"
     uow.session.flush()
     enqueue(uow, Step.FORGET.value, trial_id=submission.trial_id, study_id=study.id)
-
-
-def destroy_after(uow: UnitOfWork, services: Services, submission_id: str) -> None:
-    """Destroy a submission's bytes once the record says so; the sweep repeats it should the process die between."""
-    for name in (quarantine(submission_id), outbox(submission_id)):
-        uow.afterwards(services.vault.area(name).clear)
 
 
 def hold(uow: UnitOfWork, place: Place, reason: str) -> None:
@@ -153,17 +179,9 @@ def retry(uow: UnitOfWork, place: Place) -> None:
     submission = load(uow, place.submission_id)
     if Stage(submission.stage) in ENDED:
         raise Conflict("This submission has ended; send the images again instead.")
+    if submission.stage == Stage.HELD and not submission.held_from:
+        raise Conflict("Every image of this submission waits for a decision; the site decides on its page.")
     let_go_on(uow, submission, f"Started again by {uow.actor.name}.")
-
-
-def counts_by_fate(submission_id: str) -> Mapping[Fate, int]:
-    """Count a submission's objects by what became of them."""
-    rows = db.session.execute(
-        select(SubmissionObject.fate, func.count())
-        .where(SubmissionObject.submission_id == submission_id)
-        .group_by(SubmissionObject.fate)
-    )
-    return {Fate(fate): count for fate, count in rows}
 
 
 def summary_of(services: Services, place: Place) -> Summary:

@@ -17,7 +17,7 @@ from trialimg.domain.submission import ENDED, Stage
 from trialimg.domain.trial import SlotDef, TrialDefinition
 from trialimg.domain.visit import expectation
 from trialimg.store.base import db, utc_now
-from trialimg.store.imaging import ImagingStudy, Slot, Submission
+from trialimg.store.imaging import ImagingStudy, Slot, Submission, SubmissionObject
 from trialimg.store.subject import Subject, Visit
 
 WAITING_STATES = frozenset({"empty", "due", "overdue", "missing"})
@@ -57,9 +57,20 @@ class SlotState:
 
 def _linked(study: ImagingStudy) -> LinkedStudy:
     return LinkedStudy(
-        study.study_instance_uid, study.modalities.replace("\\", ", "), study.acquired, study.series_count,
+        study.study_instance_uid, study.modalities, study.acquired, study.series_count,
         study.instance_count, study.held_count, study.linked_at, study.linked_by, study.state,
     )  # fmt: skip
+
+
+def linked_studies(submission_id: str) -> tuple[LinkedStudy, ...]:
+    """Give the linked studies that a submission brought images of."""
+    wanted = (
+        select(ImagingStudy)
+        .join(SubmissionObject, SubmissionObject.study_id == ImagingStudy.id)
+        .where(SubmissionObject.submission_id == submission_id, ImagingStudy.state == "linked")
+        .order_by(ImagingStudy.study_instance_uid)
+    )
+    return tuple(_linked(study) for study in db.session.scalars(wanted).unique())
 
 
 def _waiting(visit: Visit, slot_def: SlotDef, due: date | None, today: date) -> tuple[str, str]:
@@ -164,16 +175,26 @@ class SubmissionLine:
 
 @dataclass(frozen=True)
 class SlotPage:
-    """Everything the page of a slot shows."""
+    """Everything the page of a slot shows.
+
+    ``window`` is the days before and after the visit in which the images should be taken; ``under_way`` is the
+    submission that must end before more can be attached, or empty.
+    """
 
     state: SlotState
+    visit_title: str
     hint: str
     modalities: tuple[str, ...]
     companions: tuple[str, ...]
+    min_instances: int
+    window: tuple[int | None, int | None]
     visit_date: date | None
+    visit_not_done: bool
+    not_done_reason: str
     deidentify_at: str
     held_days: int
     submissions: tuple[SubmissionLine, ...]
+    under_way: str
     may_attach: bool
 
 
@@ -182,22 +203,30 @@ def slot_page(place: Place, person: Person) -> SlotPage:
     slot = db.session.get_one(Slot, place.slot_id)
     trial = definition(slot.visit.subject.definition_id)
     slot_def = _slot_def(trial, slot.key)
-    state = slot_states([place.subject_id])[place.visit_id][place.slot_key]
+    visit_def = trial.visit(slot.visit.definition_key)
     submissions = db.session.scalars(
         select(Submission).where(Submission.slot_id == slot.id).order_by(Submission.created_at.desc())
     )
     lines = tuple(SubmissionLine(s.id, s.stage, s.sentence, s.created_at, s.created_by, s.source) for s in submissions)
-    busy = any(Stage(line.stage) in {Stage.RECEIVING, Stage.RECEIVED, Stage.SURVEYED} for line in lines)
+    waiting = {Stage.RECEIVING, Stage.RECEIVED, Stage.SURVEYED}
+    under_way = next((line.submission_id for line in lines if Stage(line.stage) in waiting), "")
+    undone = bool(slot.not_done_reason or slot.visit.not_done_reason)
     return SlotPage(
-        state=state,
+        state=slot_states([place.subject_id])[place.visit_id][place.slot_key],
+        visit_title=visit_def.title if visit_def else slot.visit.key,
         hint=slot_def.hint,
         modalities=slot_def.modalities,
         companions=slot_def.companions,
+        min_instances=slot_def.min_instances,
+        window=(slot_def.window_before, slot_def.window_after),
         visit_date=slot.visit.date,
+        visit_not_done=bool(slot.visit.not_done_reason),
+        not_done_reason=slot.not_done_reason,
         deidentify_at=trial.deidentify_at,
         held_days=int(trial.deidentification.get("held_days", 14)),
         submissions=lines,
-        may_attach=person.may(Permission.ATTACH_IMAGES, place) and not slot.not_done_reason and not busy,
+        under_way=under_way,
+        may_attach=person.may(Permission.ATTACH_IMAGES, place) and not undone and not under_way,
     )
 
 

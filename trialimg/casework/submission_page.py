@@ -1,19 +1,24 @@
-"""How one submission stands: for its page, for its progress bar, and for the program that sent it."""
+"""How one submission stands: for its page, for its progress bar, and for the program that sent it.
+
+Nothing here names a patient or a file: those stand in the summary, in quarantine, and only the site's people see it.
+"""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import select
 
 from trialimg.casework.access import Place
+from trialimg.casework.definition import definition
+from trialimg.casework.slots import LinkedStudy, linked_studies
 from trialimg.domain.submission import ENDED, OPEN_ENDED, Fate, Stage
 from trialimg.store.base import db, utc_now
-from trialimg.store.imaging import ImagingStudy, Submission, SubmissionObject
+from trialimg.store.imaging import Submission, SubmissionObject
 from trialimg.store.job import RUNNING, WAITING, Job
 
 MAIN_LINE: Final = (
@@ -68,11 +73,13 @@ class SubmissionReport:
     created_at: datetime
     created_by: str
     confirmed_by: str
+    acquired: date | None
+    originals_until: date | None
     originals_destroyed_at: datetime | None
     announced: int
     counts: dict[str, int]
     objects: tuple[ObjectLine, ...]
-    study_instance_uids: tuple[str, ...]
+    studies: tuple[LinkedStudy, ...]
     work: Work | None
     deid_report: dict[str, Any]
     timings: dict[str, float]
@@ -90,27 +97,15 @@ class SubmissionReport:
     @property
     def finished(self) -> bool:
         """Say whether no step is to come by itself."""
-        return self.stage in ENDED | OPEN_ENDED or self.stage is Stage.LINKED
+        return _finished(self.stage)
 
     def progress(self) -> dict[str, Any]:
         """Give what a progress bar needs."""
-        work = self.work
-        sentence = self.sentence
-        if work is not None and work.sentence and work.failures:
-            sentence = f"{work.sentence} The next attempt is in {max(work.due_in_seconds, 0)} seconds."
-        return {
-            "stage": self.stage.value,
-            "done": work.done if work else 0,
-            "total": work.total if work else 0,
-            "sentence": sentence,
-            "finished": self.finished,
-            "retrying": bool(work and work.failures),
-            "position": MAIN_LINE.index(self.stage) if self.stage in MAIN_LINE else -1,
-        }
+        return _progress(self.stage, self.sentence, self.work)
 
     def to_json(self) -> dict[str, Any]:
         """Give the document programs read."""
-        uids = self.study_instance_uids
+        uids = [study.study_instance_uid for study in self.studies]
         return {
             "submission": self.submission_id,
             "subject": self.subject,
@@ -119,7 +114,7 @@ class SubmissionReport:
             **self.progress(),
             "code": self.code,
             "study_instance_uid": uids[0] if uids else None,
-            "study_instance_uids": list(uids),
+            "study_instance_uids": uids,
             "counts": {"announced": self.announced, **self.counts},
             "instances": [
                 {
@@ -133,6 +128,29 @@ class SubmissionReport:
                 for item in self.objects
             ],
         }
+
+
+def _finished(stage: Stage) -> bool:
+    return stage in ENDED | OPEN_ENDED or stage is Stage.LINKED
+
+
+def _progress(stage: Stage, sentence: str, work: Work | None) -> dict[str, Any]:
+    return {
+        "stage": stage.value,
+        "done": work.done if work else 0,
+        "total": work.total if work else 0,
+        "sentence": work.sentence if work is not None and work.sentence and work.failures else sentence,
+        "finished": _finished(stage),
+        "needs_person": stage in OPEN_ENDED,
+        "retrying": bool(work and work.failures),
+        "position": MAIN_LINE.index(stage) if stage in MAIN_LINE else -1,
+    }
+
+
+def submission_progress(place: Place) -> dict[str, Any]:
+    """Give what a progress bar needs, in two small queries: it is asked each second."""
+    submission = db.session.get_one(Submission, place.submission_id)
+    return _progress(Stage(submission.stage), submission.sentence, _work(submission.id))
 
 
 def submission_report(place: Place) -> SubmissionReport:
@@ -157,11 +175,13 @@ def submission_report(place: Place) -> SubmissionReport:
         created_at=submission.created_at,
         created_by=submission.created_by,
         confirmed_by=submission.confirmed_by,
+        acquired=submission.acquired,
+        originals_until=_originals_until(submission, objects),
         originals_destroyed_at=submission.originals_destroyed_at,
         announced=submission.announced,
         counts={fate.value: count for fate, count in Counter(item.fate for item in objects).items()},
         objects=objects,
-        study_instance_uids=_studies(submission.id),
+        studies=linked_studies(submission.id),
         work=_work(submission.id),
         deid_report=json.loads(submission.report) if submission.report else {},
         timings=json.loads(submission.timings or "{}"),
@@ -175,14 +195,15 @@ def _line(row: SubmissionObject) -> ObjectLine:
     )  # fmt: skip
 
 
-def _studies(submission_id: str) -> tuple[str, ...]:
-    linked = (
-        select(ImagingStudy.study_instance_uid)
-        .join(SubmissionObject, SubmissionObject.study_id == ImagingStudy.id)
-        .where(SubmissionObject.submission_id == submission_id, ImagingStudy.state == "linked")
-        .distinct()
+def _originals_until(submission: Submission, objects: tuple[ObjectLine, ...]) -> date | None:
+    """Give the day on which originals that wait for a person are destroyed, None where none wait."""
+    waits = Stage(submission.stage) in {Stage.SURVEYED, Stage.HELD} or (
+        submission.stage == Stage.LINKED and any(item.fate is Fate.HELD for item in objects)
     )
-    return tuple(db.session.scalars(linked))
+    if not waits or submission.originals_destroyed_at is not None:
+        return None
+    rules = definition(submission.subject.definition_id).deidentification
+    return (submission.stage_since + timedelta(days=int(rules.get("held_days", 14)))).date()
 
 
 def _work(submission_id: str) -> Work | None:

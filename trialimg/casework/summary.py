@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
 from trialimg.casework.services import Services
-from trialimg.errors import Conflict
+from trialimg.errors import Conflict, NotFound
 
 NOTE = "summary"
 
@@ -87,7 +88,32 @@ class Summary:
         """Give the sentences that forbid these series to go on."""
         studies = {entry.study for entry in self.series if entry.index in series}
         about = {"", *(f"study:{n}" for n in studies), *(f"series:{n}" for n in series)}
+        if len(studies) > 1:
+            about.add("studies")
+        if len({study.patient for study in self.studies if study.index in studies}) > 1:
+            about.add("patients")
         return [problem.sentence for problem in self.problems if problem.level == "stop" and problem.about in about]
+
+    @property
+    def hopeless(self) -> list[str]:
+        """Give the sentences that forbid anything of it to go on, whatever is chosen."""
+        return [problem.sentence for problem in self.problems if problem.level == "stop" and not problem.about]
+
+    def preselected(self, modalities: tuple[str, ...], *, several: bool) -> frozenset[int]:
+        """Give the series most people would choose: nothing forbidden, of one person, and of one study if one is due.
+
+        ``modalities`` are what the slot is for: the study with most instances of these is taken.
+        """
+        allowed = [entry for entry in self.series if not self.stops(frozenset({entry.index}))]
+        weight: Counter[int] = Counter()
+        for entry in allowed:
+            weight[entry.study] += entry.instances if entry.modality in modalities else 0
+        if not weight:
+            return frozenset()
+        best = max(weight, key=lambda study: weight[study])
+        person = self.studies[best].patient
+        kept = {s.index for s in self.studies if s.patient == person} if several else {best}
+        return frozenset(entry.index for entry in allowed if entry.study in kept)
 
     def study_date(self, series: frozenset[int]) -> date | None:
         """Give the earliest study date among these series."""
@@ -119,9 +145,25 @@ def parse_summary(text: bytes) -> Summary:
     )
 
 
+def find_summary(services: Services, submission_id: str) -> Summary | None:
+    """Read a submission's summary, None where there is none yet or none any more."""
+    text = services.vault.area(f"quarantine/{submission_id}").read_note(NOTE)
+    return parse_summary(text) if text is not None else None
+
+
+def read_picture(services: Services, submission_id: str, series: int) -> bytes:
+    """Give the PNG of a series of the survey; raises :class:`NotFound` where there is none, or none any more."""
+    summary = find_summary(services, submission_id)
+    key = next((entry.thumbnail for entry in summary.series if entry.index == series), "") if summary else ""
+    picture = services.vault.area(f"quarantine/{submission_id}").read_note(key) if key else None
+    if picture is None:
+        raise NotFound
+    return picture
+
+
 def read_summary(services: Services, submission_id: str) -> Summary:
     """Read a submission's summary; raises :class:`Conflict` where it was destroyed with the originals."""
-    text = services.vault.area(f"quarantine/{submission_id}").read_note(NOTE)
-    if text is None:
+    found = find_summary(services, submission_id)
+    if found is None:
         raise Conflict("The originals of these images were destroyed, and what they showed with them.")
-    return parse_summary(text)
+    return found

@@ -91,7 +91,11 @@ def _card(study: ImagingStudy) -> StudyCard:
 
 
 def contents(place: Place) -> StudyContents:
-    """Give what of the study may be seen: the instances proved to be in the archive, neither held nor withdrawn."""
+    """Give what of the study may be seen: the instances proved to be in the archive, neither held nor withdrawn.
+
+    Raises :class:`NotFound` while the study is linked nowhere.
+    """
+    require_linked(place)
     rows = db.session.execute(
         select(SubmissionObject.series_instance_uid, SubmissionObject.sop_instance_uid).where(
             SubmissionObject.study_id == place.study_id, SubmissionObject.fate == Fate.SENT.value
@@ -103,6 +107,14 @@ def contents(place: Place) -> StudyContents:
     return StudyContents(place.study_instance_uid, {uid: frozenset(sops) for uid, sops in series.items()})
 
 
+def require_linked(place: Place) -> None:
+    """Raise :class:`NotFound` unless the study is linked to a slot: what was detached is opened by nobody."""
+    state = select(ImagingStudy.state).where(ImagingStudy.id == place.study_id)
+    if db.session.scalar(state) != "linked":
+        raise NotFound
+
+
 def record_opening(uow: UnitOfWork, place: Place) -> None:
-    """Leave a record that this person opened the study in the viewer."""
+    """Leave a record that this person opened the study; raises :class:`NotFound` while it is linked nowhere."""
+    require_linked(place)
     uow.note("open", "imaging_study", place.study_id)
