@@ -14,7 +14,7 @@ from typing import Final
 from sqlalchemy import ColumnElement, Select, func, or_, select
 from sqlalchemy.orm import joinedload
 
-from trialimg.casework.access import Person, Place
+from trialimg.casework.access import Person, Place, trial_place
 from trialimg.casework.definition import definition
 from trialimg.casework.form_findings import OPEN
 from trialimg.casework.slots import slot_states
@@ -178,3 +178,20 @@ def subject_cards(subjects: Sequence[Subject]) -> tuple[SubjectCard, ...]:
             )
         )
     return tuple(cards)
+
+
+def part_place(person: Person, trial: str, permission: Permission) -> Place:
+    """Give the trial as a place for somebody who may do this in it, at the least at one site.
+
+    Where they may not, the place they do see is given, or the trial: what is allowed there is the guard's to say.
+    """
+    whole = trial_place(trial)
+    for wanted in (permission, Permission.SEE_TRIAL):
+        reach = person.reach(wanted)
+        if reach.covers(whole.trial_id, ""):
+            return whole
+        sites = db.session.scalars(select(Site).where(Site.trial_id == whole.trial_id).order_by(Site.code))
+        mine = next((site for site in sites if reach.covers(whole.trial_id, site.id)), None)
+        if mine is not None:
+            return replace(whole, site_id=mine.id, site_code=mine.code)
+    return whole
