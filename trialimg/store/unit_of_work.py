@@ -9,16 +9,17 @@ from __future__ import annotations
 import json
 import logging
 import secrets
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, Final
 
 from flask import current_app
-from sqlalchemy import Table, event, insert, inspect, select, update
+from sqlalchemy import Table, TextClause, delete, event, insert, inspect, select, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.orm import ORMExecuteState, Session
+from sqlalchemy.orm import Mapper, ORMExecuteState, Session
 
 from trialimg.domain.audit import GENESIS, SYSTEM_CHAIN, Head, Record, commitment
 from trialimg.errors import OurFault
@@ -26,6 +27,9 @@ from trialimg.store.audit import AuditChain, AuditRecord, AuditValue
 from trialimg.store.base import Base, db, new_id, utc_now
 
 log = logging.getLogger("trialimg.store")
+REDACT: Final = "redact"
+"""The action of a record that lets the values of another one go; the triggers know it by this word."""
+_here = threading.local()
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,7 @@ class UnitOfWork:
     chain: str
     _changes: list[_Change] = field(default_factory=list)
     _afterwards: list[Callable[[], None]] = field(default_factory=list)
+    _redacted: list[str] = field(default_factory=list)
 
     def afterwards(self, act: Callable[[], None]) -> None:
         """Do something after a successful commit (wake a worker, remove bytes); never before."""
@@ -65,6 +70,11 @@ class UnitOfWork:
     def note(self, action: str, table: str, row: str, new: str | None = None) -> None:
         """Record an act that changes no row, such as an export or a sign-in."""
         self._changes.append(_Change(action, table, row, "", None, new))
+
+    def redact(self, record_id: str) -> None:
+        """Let the values beside a record go, once the record that says so is written."""
+        self.note(REDACT, "audit_record", record_id)
+        self._redacted.append(record_id)
 
 
 def as_text(value: object) -> str | None:
@@ -147,10 +157,20 @@ def _refuse_bulk(execution: ORMExecuteState) -> None:
     # Statements that change rows without loading them leave no trace by themselves.
     if execution.is_select or execution.execution_options.get("unaudited"):
         return
-    if execution.is_insert or execution.is_update or execution.is_delete:
+    statement = execution.statement
+    reads = isinstance(statement, TextClause) and statement.text.lstrip().upper().startswith("SELECT")
+    if not reads:
         raise OurFault("A bulk change would leave no audit record; nothing was written.")
 
 
+def _remember_old_values() -> None:
+    # Without this an attribute that is set before it was ever read has no old value to record.
+    for mapper in Base.registry.mappers:
+        for attribute in mapper.column_attrs:
+            getattr(mapper.class_, attribute.key).impl.active_history = True
+
+
+event.listen(Mapper, "after_configured", _remember_old_values)
 event.listen(Session, "after_flush", _collect)
 event.listen(Session, "do_orm_execute", _refuse_bulk)
 
@@ -189,6 +209,10 @@ def _append(uow: UnitOfWork) -> Head | None:
     connection.execute(insert(AuditValue.__table__), values)  # type: ignore[arg-type]
     chain = AuditChain.__table__
     assert isinstance(chain, Table)
+    if uow._redacted:  # noqa: SLF001
+        values_table = AuditValue.__table__
+        assert isinstance(values_table, Table)
+        connection.execute(delete(values_table).where(values_table.c.record_id.in_(uow._redacted)))  # noqa: SLF001
     connection.execute(update(chain).where(chain.c.chain == uow.chain).values(number=number, hash=previous))
     return Head(uow.chain, number, previous)
 
@@ -208,7 +232,11 @@ def unit_of_work(actor: Actor, reason: str = "", *, trial_id: str | None = None)
     ``trial_id`` names the audit chain the changes belong to; None is the system's own. Must run in an application
     context.
     """
+    if getattr(_here, "open", False):
+        # Two at a time in one thread would wait for each other's locks for ever.
+        raise OurFault("A unit of work was opened inside another one; nothing was written.")
     session = Session(db.engine, expire_on_commit=False)
+    _here.open = True
     try:
         # SQLite: the write lock first, so that what is read here cannot be outdated when it is written.
         session.connection(execution_options={"trialimg_writes": True})
@@ -222,6 +250,7 @@ def unit_of_work(actor: Actor, reason: str = "", *, trial_id: str | None = None)
         session.rollback()
         raise
     finally:
+        _here.open = False
         session.close()
     if head is not None:
         _keep_head(head)
