@@ -9,13 +9,14 @@ from datetime import date, datetime
 from sqlalchemy import select
 
 from trialimg.casework.access import Person, Place
-from trialimg.casework.data_entry import Posted, arranged, hidden_places, longest
+from trialimg.casework.data_entry import Posted, arranged, hidden_places, longest, normal
 from trialimg.casework.form_findings import NOT_KEPT, OPEN, RESOLVED, FindingPlace, place_of
 from trialimg.casework.form_values import Casebook, Values, find_record, label_of, open_casebook
 from trialimg.casework.slots import SlotState, slot_states
 from trialimg.domain.crf import FormDef
 from trialimg.domain.edit_check import visible
-from trialimg.domain.form_scope import FormValues
+from trialimg.domain.expression import names
+from trialimg.domain.form_scope import FormScope, FormValues
 from trialimg.domain.form_scope import Place as ItemPlace
 from trialimg.domain.item_value import Finding
 from trialimg.domain.permission import Permission
@@ -46,9 +47,10 @@ class FindingView:
 class FormPage:
     """One form at one visit for one person.
 
-    ``shown`` are the places asked now; ``hidden`` the labels of answers that are there although skip logic does not
-    ask for them; ``unfinished`` what keeps the form from being complete; ``meanwhile`` what somebody else saved at
-    places where something else was typed; ``removed`` rows that go when the page is saved.
+    ``shown`` are the places asked now; ``ruled_out`` the questions (group and item, or group and "" for all of it)
+    that no answer on this form can bring up; ``hidden`` the labels of answers that are there although skip logic
+    does not ask for them; ``unfinished`` what keeps the form from being complete; ``meanwhile`` what somebody else
+    saved where something else was typed; ``removed`` rows that go when the page is saved.
     """
 
     form: FormDef
@@ -62,6 +64,7 @@ class FormPage:
     saved_by: str
     values: FormValues
     shown: frozenset[ItemPlace]
+    ruled_out: frozenset[tuple[str, str]]
     hidden: tuple[str, ...]
     findings: tuple[FindingView, ...]
     unfinished: tuple[FindingView, ...]
@@ -104,11 +107,12 @@ def typed_page(place: Place, form_key: str, person: Person, posted: Posted) -> F
             if key not in typed[group.key] and (group.key, key) not in posted.removed:
                 typed[group.key][key] = row
     newer = [v for v in book.rows.get(record.id, ()) if v.revision > posted.revision]
-    meanwhile = {
-        (v.group_key, v.repeat_key, v.item_key): v.value
-        for v in newer
-        if typed.get(v.group_key, {}).get(v.repeat_key, {}).get(v.item_key, v.value) != v.value
-    }
+    meanwhile = {}
+    for value in newer:
+        found = form.find(value.item_key)
+        mine = typed.get(value.group_key, {}).get(value.repeat_key, {}).get(value.item_key, value.value)
+        if found is not None and normal(found[1], mine) != value.value:
+            meanwhile[value.group_key, value.repeat_key, value.item_key] = value.value
     page = _page(book, record, typed, person, place, findings=_found(book, record, typed, posted.answers))
     return replace(page, meanwhile=meanwhile, removed=tuple(sorted(posted.removed)))
 
@@ -129,6 +133,22 @@ def _found(
 ) -> tuple[FindingView, ...]:
     found = book.check(record, values, book.context(record, {record.id: values}))
     return tuple(_view(each, answers) for each in found if each.check_key not in NOT_KEPT)
+
+
+def _ruled_out(scope: FormScope) -> frozenset[tuple[str, str]]:
+    found = set()
+    for group in scope.form.groups:
+        for key, show_if in (("", group.show_if), *((item.key, item.show_if) for item in group.items)):
+            if show_if and not _looks_at_itself(scope.form, show_if) and scope.holds(show_if) is not True:
+                found.add((group.key, key))
+    return frozenset(found)
+
+
+def _looks_at_itself(form: FormDef, show_if: str) -> bool:
+    return any(
+        form.find(name.parts[-1]) is not None if len(name.parts) == 1 else name.parts[-2] == form.key
+        for name in names(show_if)
+    )
 
 
 def _page(
@@ -157,6 +177,7 @@ def _page(
         saved_by=record.saved_by,
         values=values,
         shown=visible(form, values, context),
+        ruled_out=_ruled_out(FormScope(form, values, context)),
         hidden=tuple(label_of(form, *p, values) for p in hidden_places(form, book, record, values)),
         findings=findings,
         unfinished=unfinished,

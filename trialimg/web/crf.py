@@ -17,7 +17,6 @@ from trialimg.casework.form_page import FindingView, FormPage
 from trialimg.casework.slots import SlotState
 from trialimg.domain.crf import FormDef, GroupDef, ItemDef
 from trialimg.domain.edit_check import reveal
-from trialimg.domain.expression import names
 from trialimg.domain.item_value import Value, parse_value
 from trialimg.domain.permission import Permission
 from trialimg.errors import BadInput
@@ -118,16 +117,11 @@ def groups_of(page: FormPage, person: Person, place: Place, *, ask_all: bool = F
     for group in page.form.groups:
         shown = any(asked == group.key for asked, _, _ in page.shown)
         filled = any(text for row in page.values.get(group.key, {}).values() for text in row.values())
-        if group.show_if and _decided_elsewhere(page.form, group.show_if) and not shown and not filled:
+        if not filled and ((group.key, "") in page.ruled_out or not (shown or page.may_edit)):
             continue
         made = _Maker(page, person, place, ask_all=ask_all)
         found.append(made.repeating(group) if group.repeating else made.single(group))
     return [group for group in found if group["repeating"] or group["fields"]]
-
-
-def _decided_elsewhere(form: FormDef, show_if: str) -> bool:
-    """Say whether skip logic looks at nothing on this form, so that the server has decided for good."""
-    return not any(len(name.parts) == 1 and form.find(name.parts[0]) for name in names(show_if))
 
 
 class _Maker:
@@ -185,11 +179,9 @@ class _Maker:
         return found
 
     def _belongs(self, item: ItemDef, where: ItemPlace) -> bool:
-        if not item.show_if or where in self.page.shown or self._text(where):
+        if where in self.page.shown or self._text(where):
             return True
-        if not self.page.may_edit:
-            return False
-        return not _decided_elsewhere(self.page.form, item.show_if)
+        return self.page.may_edit and (where[0], item.key) not in self.page.ruled_out
 
     def _text(self, where: ItemPlace) -> str:
         group, key, item = where
