@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+import shutil
+import subprocess
 from io import BytesIO
 
 import pydicom
 import pytest
 from pydicom.data import get_testdata_file
 from pydicom.encaps import encapsulate, generate_frames
-from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from tests.dicom.conftest import pydicom_files
 from trialimg.dicom.canonical import canonical_hash
+from trialimg.dicom.deidentify import clean_file
 from trialimg.dicom.header import read_facts
 from trialimg.errors import BadInput
 
@@ -124,3 +127,18 @@ def test_an_item_that_moves_into_another_sequence_changes_the_hash():
 def test_a_data_set_in_memory_has_the_hash_of_its_file():
     dataset = pydicom.dcmread(get_testdata_file("CT_small.dcm"))
     assert canonical_hash(dataset) == canonical_hash(written(dataset))
+
+
+@pytest.mark.skipif(shutil.which("dcmconv") is None, reason="dcmconv (DCMTK) is not installed")
+@pytest.mark.parametrize("option", ["+e", "-e", "+ti", "+g"])
+def test_another_toolkit_that_writes_the_same_content_gives_the_same_hash(tmp_path, profile, identity, key, option):
+    tried = 0
+    for path in readable():
+        result = clean_file(path, tmp_path / "c.dcm", profile=profile, identity=identity, subject_key=key)
+        syntax = UID(result.facts.transfer_syntax)
+        if option == "+ti" and (syntax.is_encapsulated or not syntax.is_little_endian):
+            continue
+        subprocess.run(["dcmconv", option, tmp_path / "c.dcm", tmp_path / "d.dcm"], check=True, capture_output=True)
+        assert canonical_hash(tmp_path / "d.dcm") == result.canonical_hash, path.name
+        tried += 1
+    assert tried > 20

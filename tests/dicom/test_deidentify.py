@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import random
 from dataclasses import replace
 from io import BytesIO
 
@@ -305,3 +306,44 @@ def test_a_canonical_hash_does_not_change_when_cleaned_bytes_are_written_again(t
     result, path = clean(tmp_path / "original.dcm")
     pydicom.dcmread(path).save_as(tmp_path / "again.dcm", enforce_file_format=True)
     assert canonical_hash(tmp_path / "again.dcm") == result.canonical_hash
+
+
+def test_damage_anywhere_is_refused_or_cleaned_and_never_leaks(tmp_path, clean, profile, identity):
+    planted = make_planted(tmp_path / "original.dcm")
+    whole, chance, cleaned = (tmp_path / "original.dcm").read_bytes(), random.Random(4), 0
+    for _ in range(400):
+        spoiled = bytearray(whole)
+        for _ in range(chance.choice((1, 2, 8))):
+            at = chance.randrange(132, len(spoiled) - 4)
+            spoiled[at : at + 1] = chance.choice((b"", b"\xff", b"\0\0", bytes([chance.randrange(256)])))
+        try:
+            result, path = clean(BytesIO(bytes(spoiled)))
+        except BadInput:
+            assert not (tmp_path / "clean.dcm").exists()
+            continue
+        cleaned += 1
+        verify_clean(path, profile=profile, identity=identity)
+        assert result.hold_reason or b"konkwo" not in path.read_bytes().lower()
+        path.unlink()
+    assert planted
+    assert 20 < cleaned < 400
+
+
+def test_cleaning_writes_no_value_into_a_log_or_a_warning(tmp_path, clean, caplog, recwarn):
+    planted = make_planted(tmp_path / "original.dcm")
+    recwarn.clear()
+    caplog.clear()
+    clean(tmp_path / "original.dcm")
+    told = caplog.text + "".join(str(warning.message) for warning in recwarn.list)
+    assert [name for name in planted if name in told] == []
+
+
+def test_a_value_that_breaks_its_vr_is_neither_carried_on_nor_logged(tmp_path, clean, caplog):
+    original = pydicom.dcmread(pydicom_path("CT_small.dcm"))
+    original.PatientBirthDate = original.StudyDate = original.ContentTime = original.PatientAge = "Okonkwo"
+    original.SpecificCharacterSet = "ISO_IR Okonkwo"
+    original.save_as(tmp_path / "original.dcm")
+    caplog.clear()
+    _, path = clean(tmp_path / "original.dcm")
+    assert "Okonkwo" not in caplog.text
+    assert b"Okonkwo" not in path.read_bytes()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import Final
 
 # The dictionary itself: UID(…).name would build and validate an object for every value.
 from pydicom._uid_dict import UID_dictionary
+from pydicom.charset import python_encoding
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
@@ -39,6 +41,7 @@ _DUMMIES: Final = {
     **{vr: b"\0" * size for vr, size in _ZEROS.items()},
     **dict.fromkeys(("OB", "OD", "OF", "OL", "OV", "OW", "UN"), b"\x00" * 8),
 }
+_DATE_OR_TIME: Final = re.compile(r"[\d.:+\-/ ]{0,26}", re.ASCII)
 _SHORT_FORM_LIMIT, _UNDEFINED = 0xFFFF, 0xFFFFFFFF
 
 
@@ -47,9 +50,24 @@ def dummy(vr: str) -> bytes:
     return _DUMMIES.get(vr, REMOVED_TEXT)
 
 
+def nested_subject(subject_number: str) -> str:
+    """Give the subject's number as it stands inside items, in whatever character set they are written."""
+    return subject_number.encode("ascii", "replace").decode("ascii").replace("\\", "/")[:64].strip()
+
+
 def is_registered(uid: str) -> bool:
     """Tell whether a UID is one of PS3.6: a name of the standard's own, not of anybody's thing."""
     return uid in UID_dictionary
+
+
+def is_known_character_set(text: str) -> bool:
+    """Tell whether every value is a term of the standard (PS3.3 C.12.1.1.2); the first may be empty."""
+    return all(name.strip() in python_encoding for name in text.split("\\"))
+
+
+def is_date(text: str) -> bool:
+    """Tell whether every value is made as dates and times are: scanners write more forms than PS3.5 6.2 has."""
+    return all(_DATE_OR_TIME.fullmatch(value) for value in text.split("\\"))
 
 
 def text_of(element: DataElement | RawDataElement) -> str:
@@ -69,7 +87,7 @@ class Cleaning:
 
     def __init__(self, plan: Plan, subject_number: str, subject_key: bytes) -> None:
         self.plan, self.key = plan, subject_key
-        self.subject = subject_number
+        self.subject = nested_subject(subject_number)
         self.days = date_shift(subject_key) if plan.profile.dates == "shifted" else 0
         self.done: Counter[tuple[int, str]] = Counter()
         self.cleaned_structured_content = False
@@ -92,25 +110,30 @@ class Cleaning:
                 _say_vr(dataset, int(tag), element, step.vr)
 
     def _change(self, dataset: Dataset, tag: int, element: DataElement | RawDataElement, step: Step) -> None:
-        do = step.do
-        if do is Do.CLEAN_ITEMS:
+        if step.do is Do.CLEAN_ITEMS:
             self._clean_items(dataset, tag)
-        elif do is Do.MAP_UID:
-            before = text_of(element)
-            after = "\\".join(self.new_uid(uid.strip(" \0")) for uid in before.split("\\"))
-            if after != before or element.VR == "UN":
-                dataset[tag] = raw(dataset, tag, "UI", after.encode("ascii", "replace"))
-        elif do is Do.EMPTY:
+        elif step.do is Do.EMPTY:
             dataset[tag] = raw(dataset, tag, step.vr, b"")
-        elif do is Do.DUMMY:
+        elif step.do is Do.DUMMY:
             dataset[tag] = raw(dataset, tag, step.vr, dummy(step.vr))
-        elif do is Do.SHIFT:
-            moved = "\\".join(shift_date(value, self.days) for value in text_of(element).split("\\"))
-            dataset[tag] = raw(dataset, tag, step.vr, moved.encode("ascii"))
-        elif do is Do.CAP_AGE:
-            dataset[tag] = raw(dataset, tag, "AS", cap_age(text_of(element)).encode("ascii"))
+        elif step.do is Do.KNOWN_CHARACTER_SET:
+            if not is_known_character_set(text_of(element)):
+                del dataset[tag]
         else:
-            dataset[tag] = raw(dataset, tag, step.vr, self.subject.encode("ascii", "replace"))
+            before = text_of(element)
+            after = self._new_text(step, before)
+            if after != before or step.vr != element.VR:
+                dataset[tag] = raw(dataset, tag, step.vr, after.encode("ascii", "replace"))
+
+    def _new_text(self, step: Step, text: str) -> str:
+        if step.do is Do.MAP_UID:
+            return "\\".join(self.new_uid(uid.strip(" \0")) for uid in text.split("\\"))
+        if step.do is Do.SHIFT:
+            return "\\".join(shift_date(value, self.days) for value in text.split("\\"))
+        if step.do is Do.KEEP_DATE:
+            # A DT that is none stands where one must be (frame content); DA and TM may be empty.
+            return text if is_date(text) else dummy("DT").decode() if step.vr == "DT" else ""
+        return cap_age(text) if step.do is Do.CAP_AGE else self.subject
 
     def _clean_items(self, dataset: Dataset, tag: int) -> None:
         items = dataset[tag].value

@@ -8,7 +8,7 @@ from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
-from trialimg.dicom.apply import dummy, is_registered, text_of
+from trialimg.dicom.apply import dummy, is_date, is_known_character_set, is_registered, nested_subject, text_of
 from trialimg.dicom.encode import IMPLEMENTATION_CLASS_UID, META_TAGS
 from trialimg.dicom.markers import ALWAYS_PRESENT, METHOD_CODES, expected_markers
 from trialimg.dicom.part10 import Part10
@@ -56,7 +56,7 @@ def check_data_set(dataset: Dataset, plan: Plan, identity: SubjectIdentity) -> t
     for tag in ALWAYS_PRESENT:
         if tag not in dataset:
             raise _not_clean(tag_text(tag), "is missing")
-    _check(dataset, plan, identity.subject_number, "", frozenset({*markers, METHOD_CODES}))
+    _check(dataset, plan, nested_subject(identity.subject_number), "", frozenset({*markers, METHOD_CODES}))
     return codes
 
 
@@ -98,6 +98,8 @@ def _objection(element: DataElement | RawDataElement, step: Step, subject: str) 
     if do is Do.EMPTY:
         return None if not element.value else "should be empty"
     text = text_of(element)
+    if do is Do.KEEP_DATE:
+        return None if is_date(text) else "holds no date or time"
     return _objection_to_text(do, text, subject)
 
 
@@ -110,4 +112,6 @@ def _objection_to_text(do: Do, text: str, subject: str) -> str | None:
         return None if well else "holds no date"
     if do is Do.CAP_AGE:
         return None if text in {"", cap_age(text)} else "holds an age that may not be told"
+    if do is Do.KNOWN_CHARACTER_SET:
+        return None if is_known_character_set(text) else "names no character set of the standard"
     return None if text == subject else "does not hold the subject's number"

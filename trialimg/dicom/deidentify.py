@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from pydicom.dataset import Dataset, FileDataset
+from pydicom.errors import BytesLengthException, InvalidDicomError
 
 from trialimg.dicom.apply import Cleaning
 from trialimg.dicom.canonical import hash_part
@@ -21,9 +23,13 @@ from trialimg.dicom.plan import Plan
 from trialimg.dicom.residue import find_in_bytes, find_residue, identifying_values
 from trialimg.dicom.screen import pixel_risk
 from trialimg.domain.deidentification import Profile, Report, SubjectIdentity, fingerprint
-from trialimg.errors import OurFault
+from trialimg.errors import NotClean, OurFault, UnreadableObject
 
 _PLANS: Final[dict[Profile, Plan]] = {}
+_PARSER_GIVES_UP: Final = (
+    *(ValueError, TypeError, LookupError, AttributeError, NotImplementedError, EOFError, RecursionError),
+    *(struct.error, BytesLengthException, InvalidDicomError),
+)
 _CHUNK: Final = 1 << 20
 
 
@@ -97,23 +103,35 @@ def clean_file(
     """
     part = open_part10(buffer_of(source))
     facts, end = facts_and_end(part)
+    try:
+        dataset, report, residue = _cleaned(part, end, profile, identity, subject_key)
+        with target.open("wb") as stream:
+            new_uid = str(dataset["SOPInstanceUID"].value)
+            write_file(stream, dataset, part.transfer_syntax, facts.sop_class_uid, new_uid)
+        mark = fingerprint(fingerprint_key, facts.study_instance_uid) if fingerprint_key is not None else None
+        result = _result(buffer_of(target), report, _reasons(pixel_risk(facts), residue), mark)
+        _compare(facts, result.facts)
+        return result
+    except _PARSER_GIVES_UP:
+        target.unlink(missing_ok=True)
+        # Not chained: what the parser says quotes values.
+        raise UnreadableObject("The file is damaged inside an attribute. Ask the site to export it again.") from None
+    except BaseException:
+        target.unlink(missing_ok=True)
+        raise
+
+
+def _cleaned(
+    part: Part10, end: int, profile: Profile, identity: SubjectIdentity, subject_key: bytes
+) -> tuple[Dataset, Report, list[str]]:
+    """Parse, clean, and search what is left; give the data set, the account and the tags of finds."""
     dataset = parse(part, end)
     values = identifying_values(dataset)
     report = _clean(dataset, profile, identity, subject_key)
     residue = find_residue(dataset, values)
     if part.is_encapsulated and PIXEL_DATA in dataset and find_in_bytes(_pixels(dataset), values):
         residue.append("(7FE0,0010)")
-    new_uid = str(dataset["SOPInstanceUID"].value)
-    try:
-        with target.open("wb") as stream:
-            write_file(stream, dataset, part.transfer_syntax, facts.sop_class_uid, new_uid)
-        mark = fingerprint(fingerprint_key, facts.study_instance_uid) if fingerprint_key is not None else None
-        result = _result(buffer_of(target), report, _reasons(pixel_risk(facts), residue), mark)
-        _compare(facts, result.facts)
-        return result
-    except BaseException:
-        target.unlink(missing_ok=True)
-        raise
+    return dataset, report, residue
 
 
 def _compare(before: InstanceFacts, after: InstanceFacts) -> None:
@@ -148,7 +166,10 @@ def verify_clean(source: Path | BinaryIO, *, profile: Profile, identity: Subject
     part = open_part10(data)
     facts, end = facts_and_end(part)
     check_file(part, end)
-    codes = check_data_set(parse(part, end), plan_of(profile), identity)
+    try:
+        codes = check_data_set(parse(part, end), plan_of(profile), identity)
+    except _PARSER_GIVES_UP:
+        raise NotClean("The file is damaged inside an attribute, so it cannot be checked. Send it again.") from None
     report = Report(profile.name, profile.version, 1, tuple(sorted(codes)))
     return _result(data, report, pixel_risk(facts), None)
 

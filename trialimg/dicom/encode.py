@@ -16,6 +16,7 @@ from pydicom.filewriter import write_dataset
 from pydicom.tag import BaseTag
 
 from trialimg.dicom.part10 import BIG_ENDIAN, DEFLATED, IMPLICIT, LONG_FORM, Part10
+from trialimg.dicom.quiet import silence_the_parser
 
 IMPLEMENTATION_CLASS_UID: Final = "2.25.65300932349981189902723427073344776161"
 """Names this program in file meta information (0002,0012); made once (PS3.5 B.2)."""
@@ -27,6 +28,7 @@ META_TAGS: Final = frozenset({*range(0x00020000, 0x00020004), 0x00020010, 0x0002
 
 def parse(part: Part10, end: int) -> Dataset:
     """Read a data set up to ``end``; the caller has walked it, so its lengths are right."""
+    silence_the_parser()
     stream = BytesIO(part.data[part.start : end])
     return read_dataset(stream, part.implicit, part.little)
 

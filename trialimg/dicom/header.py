@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from pydicom.charset import convert_encodings, decode_bytes
+from pydicom.charset import convert_encodings, decode_bytes, python_encoding
 from pydicom.uid import UID, MPEGTransferSyntaxes
 
 from trialimg.dicom.part10 import PIXEL_DATA, Part10, buffer_of, open_part10
+from trialimg.dicom.quiet import silence_the_parser
 from trialimg.dicom.walk import walk
 from trialimg.errors import UnreadableObject
 
@@ -142,6 +143,7 @@ def facts_of(part: Part10) -> InstanceFacts:
 
 def facts_and_end(part: Part10) -> tuple[InstanceFacts, int]:
     """Give the facts, and the position in ``part.data`` where the image ends: what follows is none of it."""
+    silence_the_parser()
     if _is_dicomdir(part):
         raise UnreadableObject(
             "This is a DICOMDIR index, not an image; it is skipped. The images it lists are read by themselves."
@@ -234,7 +236,8 @@ def _ascii(value: bytes) -> str:
 
 def _decode(values: Mapping[int, bytes]) -> dict[str, str]:
     """Decode the texts, free ones by the character set of the file (PS3.5 chapter 6)."""
-    declared = _ascii(values.get(_CHARACTER_SET, b"")).split("\\")
+    named = _ascii(values.get(_CHARACTER_SET, b"")).split("\\")
+    declared = [name.strip() if name.strip() in python_encoding else "" for name in named]
     try:
         encodings: Sequence[str] = convert_encodings(declared)
     except (LookupError, ValueError):

@@ -28,6 +28,10 @@ class Do(StrEnum):
     CAP_AGE = "A"
     NAME = "N"
     """Write the subject's number of the trial."""
+    KNOWN_CHARACTER_SET = "E"
+    """Keep if the standard defines it, else remove: it is read by machines and may say anything."""
+    KEEP_DATE = "T"
+    """Keep if it is a date or time, else empty."""
     CLEAN_ITEMS = "S"
     """Keep a sequence and clean what is in it."""
 
@@ -68,7 +72,6 @@ _BEYOND: Final[Mapping[int, Do]] = {
     0x04000561: Do.REMOVE,  # Original Attributes Sequence
     0x4FFE0001: Do.REMOVE,  # MAC Parameters Sequence
     0x00880200: Do.REMOVE,  # Icon Image Sequence
-    0x00080005: Do.KEEP,  # Specific Character Set
 }
 
 # Type 1 somewhere in PS3.3, so that an empty value or none would make the object invalid.
@@ -80,6 +83,7 @@ _NEEDS_A_VALUE: Final = frozenset(
     }
 )
 _FIXED: Final[Mapping[int, tuple[Do, str]]] = {
+    0x00080005: (Do.KNOWN_CHARACTER_SET, ""),
     PATIENT_NAME: (Do.NAME, "D"),
     PATIENT_ID: (Do.NAME, "D"),
     0x00200010: (Do.EMPTY, "D"),  # Study ID: the outermost one is written anew
@@ -128,7 +132,7 @@ class Plan:
         if tag in self._rules:
             return self._by_rule(self._rules[tag], tag, vr)
         if tag in _BEYOND:
-            return _BEYOND[tag], "" if _BEYOND[tag] is Do.KEEP else _BEYOND[tag].value
+            return _BEYOND[tag], _BEYOND[tag].value
         return self._by_option(tag, vr) or self._by_table(tag, vr)
 
     def _by_table(self, tag: int, vr: str) -> tuple[Do, str]:
@@ -141,7 +145,7 @@ class Plan:
             return (Do.CAP_AGE, "C") if tag == AGE else (Do.KEEP, "K")
         row = self._rows.get(tag)
         if (row is None and vr in _DATES) or (row is not None and FULL_DATES in row.options):
-            return self._by_date_option(row, vr)
+            return self._by_date_option(row, tag, vr)
         return None
 
     def _by_rule(self, action: str, tag: int, vr: str) -> tuple[Do, str]:
@@ -153,13 +157,13 @@ class Plan:
             return _kept_as(tag, vr) if vr in {"UI", "SQ"} else Do.REMOVE, "U" if vr in {"UI", "SQ"} else "X"
         return Do(action), action
 
-    def _by_date_option(self, row: Row | None, vr: str) -> tuple[Do, str] | None:
+    def _by_date_option(self, row: Row | None, tag: int, vr: str) -> tuple[Do, str] | None:
         """Apply the options for dates, 113106 and 113107."""
         dates = self.profile.dates
         if dates == "kept":
-            return (Do.CLEAN_ITEMS if vr == "SQ" else Do.KEEP), "K"
+            return Do.KEEP_DATE if vr in _DATES else _kept_as(tag, vr), "K"
         if dates == "shifted" and vr in _DATES and (row is None or MODIFIED_DATES in row.options):
-            return (Do.KEEP, "K") if vr == "TM" else (Do.SHIFT, "C")
+            return (Do.KEEP_DATE, "K") if vr == "TM" else (Do.SHIFT, "C")
         return None
 
 

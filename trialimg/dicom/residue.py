@@ -151,7 +151,7 @@ def _names_someone(dataset: Dataset, element: DataElement | RawDataElement, vr: 
     if vr == "UI":
         uids = [uid for uid in text.split("\\") if not (is_mapped_uid(uid) or is_registered(uid))]
         return any(pattern.search(uid) for uid in uids)
-    if vr in _NUMERIC_TEXT:
+    if vr in _NUMERIC_TEXT and not re.search("[A-DF-Za-df-z]", text):  # a number may have an exponent
         return any(len(n.strip()) > _WORD and pattern.fullmatch(n.strip()) for n in text.split("\\"))
     return pattern.search(_folded(text)) is not None
 
