@@ -3,10 +3,9 @@
 On PostgreSQL the jobs are run by `trialimg worker`; on SQLite this process runs them itself, so use one process.
 """
 
-from trialimg.worker import start_embedded
-
 from trialimg.app import create_app
 from trialimg.casework.services import services
+from trialimg.worker import start_embedded
 
 app = create_app()
 with app.app_context():
