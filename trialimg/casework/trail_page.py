@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, func, or_, select
+from sqlalchemy import ColumnElement, func, or_, select
 
 from trialimg.casework.access import Person, Place
 from trialimg.domain.permission import Permission
@@ -145,7 +145,7 @@ def _about_subject(place: Place, number: str) -> ColumnElement[bool]:
 
 
 _OF_FORM = (Subject.number, Visit.key, FormRecord.form_key)
-_KNOWN_BY: Final[dict[str, Select[Any]]] = {
+_KNOWN_BY: Final[dict[str, Any]] = {
     "subject": select(Subject.id, Subject.number),
     "visit": select(Visit.id, Subject.number, Visit.key).join(Visit.subject),
     "form_record": select(FormRecord.id, *_OF_FORM).join(FormRecord.visit).join(Visit.subject),

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import uuid
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 from flask_sqlalchemy import SQLAlchemy
+from flask_sqlalchemy.session import Session as FlaskSession
 from sqlalchemy import DateTime, Dialect, Engine, MetaData, String, Text, TypeDecorator, event
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from trialimg.errors import OurFault
 
 NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -74,7 +77,23 @@ class Keyed:
 
 LongText = Text
 
-db = SQLAlchemy(model_class=Base, session_options={"autoflush": False, "expire_on_commit": False})
+
+class NoBulk:
+    """Refuses the session's bulk methods: they write past the flush, and so past the audit trail."""
+
+    def _refused(self, *_args: object, **_more: object) -> NoReturn:
+        raise OurFault("A bulk change would leave no audit record; nothing was written.")
+
+    bulk_save_objects = bulk_insert_mappings = bulk_update_mappings = _refused
+
+
+class ReadingSession(NoBulk, FlaskSession):
+    """The session pages read through."""
+
+
+db = SQLAlchemy(
+    model_class=Base, session_options={"autoflush": False, "expire_on_commit": False, "class_": ReadingSession}
+)
 """The extension. Its session never flushes by itself: only the unit of work writes."""
 
 

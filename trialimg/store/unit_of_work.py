@@ -24,7 +24,7 @@ from sqlalchemy.orm import Mapper, ORMExecuteState, Session
 from trialimg.domain.audit import GENESIS, SYSTEM_CHAIN, Head, Record, commitment
 from trialimg.errors import OurFault
 from trialimg.store.audit import AuditChain, AuditRecord, AuditValue
-from trialimg.store.base import Base, db, new_id, utc_now
+from trialimg.store.base import Base, NoBulk, db, new_id, utc_now
 
 log = logging.getLogger("trialimg.store")
 REDACT: Final = "redact"
@@ -225,6 +225,10 @@ def _row(record: Record, key: str, at: datetime, digest: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
+class _WritingSession(NoBulk, Session):
+    """The session of a unit of work."""
+
+
 @contextmanager
 def unit_of_work(actor: Actor, reason: str = "", *, trial_id: str | None = None) -> Iterator[UnitOfWork]:
     """Open the only writable session; commit at the end, or leave no trace of an exception.
@@ -235,7 +239,7 @@ def unit_of_work(actor: Actor, reason: str = "", *, trial_id: str | None = None)
     if getattr(_here, "open", False):
         # Two at a time in one thread would wait for each other's locks for ever.
         raise OurFault("A unit of work was opened inside another one; nothing was written.")
-    session = Session(db.engine, expire_on_commit=False)
+    session = _WritingSession(db.engine, expire_on_commit=False)
     _here.open = True
     try:
         # SQLite: the write lock first, so that what is read here cannot be outdated when it is written.
