@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser
 
-from tests.e2e.installation import ROOT
-from tests.e2e.visitor import Visitor, visitor
+from tests import peers
+from tests.e2e.first_day import first_day
+from tests.e2e.installation import ROOT, Installation
+from tests.e2e.visitor import Visit, visiting
 from tests.web.preview.browser import chromium, need_frontend
 
 
@@ -42,16 +46,48 @@ def pictures(request: pytest.FixtureRequest) -> Iterator[Path]:
 
 
 @pytest.fixture
-def visit(browser: Browser, pictures: Path) -> Iterator[Callable[[str], Visitor]]:
-    """Give people with fresh browsers; at the end nothing they saw may have been wrong."""
-    people: list[Visitor] = []
+def visit(browser: Browser, pictures: Path) -> Iterator[Visit]:
+    with visiting(browser, pictures) as come:
+        yield come
 
-    def come(origin: str) -> Visitor:
-        people.append(visitor(browser, origin, pictures))
-        return people[-1]
 
-    yield come
-    for person in people:
-        person.context.close()
-    for person in people:
-        person.nothing_wrong("the whole visit")
+@dataclass
+class Place:
+    """An installation after its first day, and the archive behind it where that is an Orthanc."""
+
+    installation: Installation
+    orthanc: peers.OrthancPeer | None = None
+
+
+@pytest.fixture(scope="package")
+def on_local(browser: Browser, pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """An installation with the local archive, its first day lived through in the browser and looked at."""
+    installation = Installation(tmp_path_factory.mktemp("local"))
+    try:
+        with visiting(browser, pictures) as come:
+            first_day(installation, come)
+        yield Place(installation)
+    finally:
+        installation.stop()
+
+
+@pytest.fixture(scope="package")
+def on_orthanc(browser: Browser, pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """The same with an Orthanc behind it, reached by DICOMweb."""
+    peers.require(peers.missing_orthanc())
+    folder = tmp_path_factory.mktemp("orthanc")
+    with ExitStack() as stack:
+        archive = stack.enter_context(peers.orthanc(folder / "peer"))
+        installation = Installation(folder / "installation", archive.dicomweb_url)
+        stack.callback(installation.stop)
+        with visiting(browser, pictures, thorough=False) as come:
+            first_day(installation, come)
+        yield Place(installation, archive)
+
+
+@pytest.fixture(params=["local", pytest.param("orthanc", marks=pytest.mark.orthanc)])
+def place(request: pytest.FixtureRequest) -> Place:
+    """Each archive in turn."""
+    found = request.getfixturevalue(f"on_{request.param}")
+    assert isinstance(found, Place)
+    return found

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from playwright.sync_api import Page, expect
 
 from tests.e2e.installation import FORMS, Installation
-from tests.e2e.visitor import Visitor
+from tests.e2e.visitor import Visit, Visitor
 
 SITES: Final = (("101", "University Hospital North", "DE"), ("102", "City Clinic West", "FR"))
 TRIAL: Final = "DEMO"
@@ -64,7 +63,7 @@ def invite(page: Page, account: Account, role: str, place: str) -> str:
     return link.input_value()
 
 
-def first_day(installation: Installation, visit: Callable[[str], Visitor]) -> None:
+def first_day(installation: Installation, visit: Visit) -> None:
     """Live the first day; the server runs."""
     link = operator(installation)
     installation.start()

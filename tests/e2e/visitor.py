@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -24,6 +26,7 @@ class Visitor:
     page: Page
     origin: str
     pictures: Path
+    thorough: bool = True
     foreign: list[str] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
 
@@ -68,8 +71,11 @@ class Visitor:
     def look(self, name: str, *where: str, says: str | None = None) -> None:
         """Try the page that is open: where one is, axe-core, 360 px, and a picture of it.
 
-        ``where`` are words of the breadcrumb, ``says`` a part of the title.
+        ``where`` are words of the breadcrumb, ``says`` a part of the title. A visitor who is not thorough, since
+        another one was on the same pages, looks at nothing.
         """
+        if not self.thorough:
+            return
         page = self.page
         heading = page.locator("h1")
         expect(heading).to_have_count(1)
@@ -113,10 +119,32 @@ class Visitor:
         assert self.complaints == [], f"{name}: {self.complaints}"
 
 
-def visitor(browser: Browser, origin: str, pictures: Path) -> Visitor:
+def visitor(browser: Browser, origin: str, pictures: Path, *, thorough: bool = True) -> Visitor:
     """Give a person with a fresh browser."""
     context = browser.new_context(viewport=WIDE, locale="en-GB", reduced_motion="reduce")  # type: ignore[arg-type]
     page = context.new_page()
-    found = Visitor(context, page, origin, pictures)
+    found = Visitor(context, page, origin, pictures, thorough)
     found.watch(page)
     return found
+
+
+Visit = Callable[[str], Visitor]
+"""Gives a person with a fresh browser at an origin."""
+
+
+@contextmanager
+def visiting(browser: Browser, pictures: Path, *, thorough: bool = True) -> Iterator[Visit]:
+    """Let people come; when they have gone, nothing any of them saw may have been wrong."""
+    people: list[Visitor] = []
+
+    def come(origin: str) -> Visitor:
+        people.append(visitor(browser, origin, pictures, thorough=thorough))
+        return people[-1]
+
+    try:
+        yield come
+    finally:
+        for person in people:
+            person.context.close()
+    for person in people:
+        person.nothing_wrong("the whole visit")
