@@ -13,18 +13,24 @@ from trialimg.web import (
     dicomweb,
     health,
     home,
+    imaging,
+    link,
+    pipeline,
     session,
     shell,
     subjects,
     trial_admin,
+    uploads,
     viewer,
 )
 
 
 def register(app: Flask) -> None:
     """Add every page and interface to the application."""
+    uploads.register(app)
     session.register(app)
     shell.register(app)
-    for each in (auth, home, subjects, casebook, admin, trial_admin, audit, viewer, dicomweb, api, health):
+    pages = (auth, home, subjects, casebook, uploads, imaging, link, viewer, pipeline, admin, trial_admin, audit)
+    for each in (*pages, dicomweb, api, health):
         app.register_blueprint(each.blueprint)
     app.extensions["csrf"].exempt(api.blueprint)  # its requests carry a token, never a cookie
