@@ -21,6 +21,7 @@ from trialimg.web.guard import current_person, current_place, requires
 blueprint = Blueprint("casebook", __name__)
 Answer = str | AnyResponse | tuple[str, int]
 _REFUSED, _CHANGED, _SEE_OTHER = 422, 409, 303
+_NOT_SAVED = "Nothing was saved yet. Press Save to keep what you changed."
 
 
 def _url(form_key: str) -> str:
@@ -102,7 +103,7 @@ def save(trial: str, subject: str, visit: str, form: str) -> Answer:
     reason = request.form.get("reason", "").strip()
     draft = _draft(posted)
     if draft is not None:
-        return _show(typed_page(place, form, person, draft), reason=reason)
+        return _show(typed_page(place, form, person, draft), reason=reason, told=_NOT_SAVED)
     if len(reason) > LONGEST_REASON:
         page = typed_page(place, form, person, posted)
         sentence = f"The reason must not be longer than {LONGEST_REASON} characters. Nothing was saved yet."

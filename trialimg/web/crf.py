@@ -155,6 +155,7 @@ class _Maker:
             "key": group.key,
             "title": group.title,
             "repeating": True,
+            "reveal": None if rows else self._reveal(group.show_if, group, ""),
             "max": group.max_rows or None,
             "add_label": "Add an entry",
             "errors": [each.sentence for each in errors],
