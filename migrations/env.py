@@ -6,7 +6,7 @@ from typing import Any
 
 from alembic import context
 from flask import current_app
-from sqlalchemy import create_engine, pool
+from sqlalchemy import create_engine, inspect, pool
 from sqlalchemy.engine import make_url
 
 from trialimg.casework.services import services
@@ -16,12 +16,12 @@ from trialimg.store.base import Base, UtcDateTime
 config = context.config
 
 
-def _ours(_object: Any, name: str | None, kind: str, reflected: bool, _compare: Any) -> bool:
+def _ours(_object: Any, name: str | None, kind: str, _reflected: object, _compare: Any) -> bool:
     # procrastinate's tables come from its own schema, by a migration; they are no part of the models.
     return not (kind == "table" and name is not None and name.startswith("procrastinate"))
 
 
-def _render(kind: str, item: Any, autogen: Any) -> Any:
+def _render(kind: str, item: Any, _autogen: Any) -> Any:
     if kind == "type" and isinstance(item, UtcDateTime):
         return "sa.DateTime(timezone=True)"
     return False
@@ -45,7 +45,8 @@ def _run() -> None:
             context.run_migrations()
         if engine.dialect.name == "postgresql":
             application = make_url(settings.effective_database_url).username
-            if application and application != engine.url.username:
+            standing = inspect(connection).has_table("audit_record")
+            if standing and application and application != engine.url.username:
                 _grant(connection, application)
     engine.dispose()
 

@@ -40,8 +40,8 @@ def problems(environment: Environment, path: Path) -> list[str]:
     found = [f"imports {name} and does not use it" for name in sorted(unused_imports(tree))]
     bare = re.sub(r"\{#.*?#\}", lambda match: "\n" * match.group().count("\n"), text, flags=re.DOTALL)
     for pattern, meaning in FORBIDDEN.items():
-        for match in re.finditer(pattern, bare):
-            found.append(f"line {bare[: match.start()].count(chr(10)) + 1}: {meaning}")
+        places = (bare[: match.start()].count("\n") + 1 for match in re.finditer(pattern, bare))
+        found += [f"line {place}: {meaning}" for place in places]
     return found
 
 

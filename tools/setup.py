@@ -101,13 +101,14 @@ def ensure_packages(*, dev: bool) -> None:
 
 def run_with_progress(command: list[str]) -> None:
     """Run pip and show that it lives; on failure show what it said."""
-    started, shown, tail = time.monotonic(), 0.0, []
+    started, shown = time.monotonic(), 0.0
+    tail: list[str] = []
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT) as process:
         assert process.stdout is not None
         for line in process.stdout:
             tail = [*tail[-30:], line]
             now = time.monotonic()
-            if now - shown > 5 and line.startswith(("Collecting", "Installing", "  Downloading")):  # noqa: PLR2004
+            if now - shown > 5 and line.startswith(("Collecting", "Installing", "  Downloading")):
                 print(f"    {int(now - started):3d} s  {line.strip()[:90]}", flush=True)
                 shown = now
     if process.returncode:
@@ -158,7 +159,7 @@ def main() -> None:
     parser.add_argument("--dev", action="store_true")
     parser.add_argument("--peers", action="store_true")
     arguments = parser.parse_args()
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036 (this file is run by whatever Python is there)
         fail("trialimg needs Python 3.11 or newer.")
     ensure_venv()
     ensure_pango()

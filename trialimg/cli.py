@@ -22,6 +22,9 @@ from trialimg.settings import Settings, describe, read_settings
 if TYPE_CHECKING:
     from flask import Flask
 
+    from trialimg.client.clean import CleanedFolder
+    from trialimg.client.offline import Rules
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -33,7 +36,7 @@ class Context:
 
     def settings(self, **given: object) -> Settings:
         """Read the settings; the command line wins."""
-        settings, _sources = read_settings(data=self.data, **given)
+        settings, _sources = read_settings(None, data=self.data, **given)
         return settings
 
     def app(self, **given: object) -> Flask:
@@ -41,6 +44,11 @@ class Context:
         from trialimg.app import create_app
 
         return create_app(self.settings(**given))
+
+
+def a_person_looks() -> bool:
+    """Say whether what is printed is seen by a person and kept nowhere: then names of files may be told."""
+    return sys.stderr.isatty()
 
 
 def say(sentence: str) -> None:
@@ -288,11 +296,14 @@ def deidentify(  # noqa: PLR0917 (click gives them by name)
 ) -> None:
     """De-identify files or folders SOURCE into the folder OUT; the originals are not touched."""
     from trialimg.client.clean import Recipe, clean_folder
-    from trialimg.client.offline import find_key, find_profile, write_report
+    from trialimg.client.offline import find_key, write_report
+    from trialimg.client.source import overlap
     from trialimg.domain.deidentification import SubjectIdentity, subject_key
 
+    if overlap(source, out):
+        raise click.UsageError("OUT may not lie in SOURCE, nor SOURCE in OUT: originals must stay what they are.")
     settings = context.settings()
-    definition = find_profile(trial_name)
+    definition = _rules(context, settings, trial_name)
     key = find_key(settings.keys_folder, definition.code, site, key_file)
     say(key.sentence)
     identity = SubjectIdentity(
@@ -302,17 +313,43 @@ def deidentify(  # noqa: PLR0917 (click gives them by name)
     folder = clean_folder(source, out, recipe, jobs=jobs, progress=_counting)
     if report is not None:
         write_report(report, folder)
-    for item in folder.refused:
-        say(f"not taken: {item.source.name!r}: {item.sentence}")
+    _tell_cleaned(folder)
+    if folder.refused or not folder.cleaned:
+        raise BadInput("Not every file could be cleaned; those that could are in the folder.")
+
+
+def _rules(context: Context, settings: Settings, trial_name: str) -> Rules:
+    """Find a trial's rules among the definitions that come along, else among those loaded in this installation."""
+    from trialimg.client.offline import find_profile, rules_of
+    from trialimg.keyring import SESSION, Keyring
+
+    try:
+        return find_profile(trial_name)
+    except BadInput:
+        if Path(trial_name).is_dir() or not Keyring(settings.keys_folder).has(SESSION):
+            raise
+    from trialimg.casework.access import trial_place
+    from trialimg.casework.definition import current_definition
+
+    with context.app().app_context():
+        return rules_of(current_definition(trial_place(trial_name).trial_id))
+
+
+def _tell_cleaned(folder: CleanedFolder) -> None:
+    for refused in folder.refused:
+        say(f"not taken: {refused.source.shown(named=a_person_looks())}: {refused.sentence}")
     held = [item for item in folder.cleaned if item.result.hold_reason]
     for item in held:
         say(f"look at it before you send it: {item.target.name}: {item.result.hold_reason}")
+    if folder.persons > 1:
+        say(
+            f"The files name {folder.persons} persons, and all of them are now one subject. If that is not meant, "
+            "destroy what was written and give the folder of one person."
+        )
     say(
         f"{len(folder.cleaned)} cleaned, {len(folder.refused)} not taken, {len(folder.duplicates)} twice, "
         f"{len(folder.skipped)} left out, {len(held)} to look at."
     )
-    if folder.refused or not folder.cleaned:
-        raise BadInput("Not every file could be cleaned; those that could are in the folder.")
 
 
 def _counting(done: int) -> None:
@@ -330,6 +367,7 @@ def _counting(done: int) -> None:
 @click.option("--trial", "trial_code", default="", help="The trial's code, where the number stands in several.")
 @click.option("--acquired", type=click.DateTime(["%Y-%m-%d"]), help="The true acquisition date.")
 @click.option("--jobs", type=click.IntRange(1, 64))
+@click.option("--wait", type=click.FloatRange(0), help="Seconds to follow the images; without it, to the end.")
 @click.option("--json", "as_json", is_flag=True, help="Print the server's account to standard output.")
 def send(  # noqa: PLR0917 (click gives them by name)
     paths: tuple[Path, ...],
@@ -341,21 +379,35 @@ def send(  # noqa: PLR0917 (click gives them by name)
     trial_code: str,
     acquired: datetime | None,
     jobs: int | None,
+    wait: float | None,
     as_json: bool,  # noqa: FBT001 (click gives it by name)
 ) -> None:
     """De-identify images here, send them to a slot, and wait until they are linked."""
     from trialimg.client.sender import Target, judge
     from trialimg.client.sender import send as send_images
 
-    lines = [line for line in token_file.read_text("utf-8").splitlines() if line.strip()]
-    if not lines:
-        raise BadInput("The token file is empty.")
     day: date | None = acquired.date() if acquired else None
-    target = Target(server, lines[-1].strip(), subject, visit, slot, trial_code, day)
-    account = send_images(target, list(paths), say, jobs=jobs)
+    target = Target(server, _token_of(token_file), subject, visit, slot, trial_code, day, wait)
+    try:
+        account = send_images(target, list(paths), say, jobs=jobs, named=a_person_looks())
+    except TrialimgError as error:
+        if as_json:
+            click.echo(json.dumps({"stage": "not linked", "code": error.code, "sentence": error.sentence}, indent=2))
+        raise
     if as_json:
         click.echo(json.dumps(account, indent=2))
     judge(account)
+
+
+def _token_of(file: Path) -> str:
+    """Read the last line that is not empty, so that the output of `token create` serves as it is."""
+    try:
+        lines = [line.strip() for line in file.read_text("ascii").splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError):
+        lines = []
+    if not lines or not lines[-1].isprintable():
+        raise BadInput("The token file holds no token. Make one with `trialimg token create`.")
+    return lines[-1]
 
 
 _CLICK_USAGE: Final = (click.UsageError, click.BadParameter)

@@ -29,7 +29,7 @@ def _setting(default: Any, meaning: str, *, secret: bool = False, low: int | Non
 class Settings:
     """The settings of one installation; build it with :func:`read_settings`."""
 
-    data: Path = _setting(
+    data: Path = _setting(  # noqa: RUF009 (it makes a field of the dataclass)
         Path("var/data"), "Folder of everything this installation keeps: keys, vault, archive, SQLite file."
     )
     database_url: str = _setting(

@@ -12,6 +12,7 @@ from typing import Final
 from trialimg import trialfiles
 from trialimg.client.clean import CleanedFolder
 from trialimg.domain.deidentification import Profile, site_key
+from trialimg.domain.trial import TrialDefinition
 from trialimg.errors import BadInput
 from trialimg.keyring import Keyring
 
@@ -52,7 +53,11 @@ def find_profile(trial: str) -> Rules:
     folder = given if (given / "trial.yaml").is_file() else _newest(FORMS / trial.lower())
     if folder is None:
         raise BadInput("There is no such trial here; give the folder of its definition, such as forms/demo/1.0.")
-    found = trialfiles.load(folder)
+    return rules_of(trialfiles.load(folder))
+
+
+def rules_of(found: TrialDefinition) -> Rules:
+    """Give what a definition says about cleaning."""
     profile = Profile.from_mapping(found.deidentification, name=f"{found.code} {found.version}")
     return Rules(found.code, found.title, found.sponsor, found.protocol_id, profile)
 
@@ -101,7 +106,9 @@ def write_report(path: Path, folder: CleanedFolder) -> None:
             }
             for item in folder.cleaned
         ],
-        "refused": [{"code": item.code, "sentence": item.sentence} for item in folder.refused],
+        "refused": [
+            {"number": item.source.number, "code": item.code, "sentence": item.sentence} for item in folder.refused
+        ],
         "left_out": len(folder.skipped),
         "duplicates": len(folder.duplicates),
     }

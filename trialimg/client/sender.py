@@ -1,10 +1,9 @@
-"""Sends images of one slot to the server: cleaned here, sent, and waited for until they are linked."""
+"""Sends images of one slot to the server: cleaned here, sent, followed until they are linked, and compared."""
 
 from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date
@@ -13,29 +12,22 @@ from typing import Any, Final
 
 import httpx
 
-from trialimg.client.clean import Cleaned, CleanedFolder, Recipe, clean_folder, files_of
+from trialimg.client.clean import Cleaned, CleanedFolder, Recipe, clean_folder
+from trialimg.client.server import PATIENCE, Server, Tell
+from trialimg.client.source import sources_of
 from trialimg.domain.deidentification import Profile, SubjectIdentity
-from trialimg.errors import (
-    BadInput,
-    Held,
-    NotAllowed,
-    NotFound,
-    OurFault,
-    TrialimgError,
-    TryLater,
-    WrongPatient,
-)
+from trialimg.errors import BadInput, Conflict, Held, NoSpace, OurFault, TryLater, WrongPatient
 
-Tell = Callable[[str], None]
 _CONNECTIONS: Final = 4
-_TRIES: Final = 6
-_PAUSE: Final = 0.5
+_LOOK: Final = 0.5
+_LOOK_LATER: Final = 3.0
 _ENDED: Final = frozenset({"linked", "held", "refused", "cancelled", "withdrawn"})
+_LEFT: Final = "the sender was ended before everything was sent"
 
 
 @dataclass(frozen=True)
 class Target:
-    """Where the images belong."""
+    """Where the images belong; ``wait`` is how many seconds to follow them, None for as long as it takes."""
 
     server: str
     token: str = field(repr=False)
@@ -44,81 +36,13 @@ class Target:
     slot: str
     trial: str = ""
     acquired: date | None = None
+    wait: float | None = None
 
-
-def _error(response: httpx.Response) -> TrialimgError:
-    try:
-        body = response.json()
-        sentence = str(body.get("detail") or body.get("title"))
-    except ValueError:
-        sentence = f"The server answered with {response.status_code} and no sentence."
-    kinds: dict[int, type[TrialimgError]] = {401: NotAllowed, 403: NotAllowed, 404: NotFound}
-    kind = kinds.get(response.status_code)
-    if kind is None:
-        if response.status_code in (429, 502, 503, 504, 507):
-            kind = TryLater
-        else:
-            kind = BadInput if response.is_client_error else OurFault
-    return kind(sentence)
-
-
-class Server:
-    """The server's interface for programs; every failure comes out as an error of our tree."""
-
-    def __init__(self, address: str, token: str, *, transport: httpx.BaseTransport | None = None) -> None:
-        self._http = httpx.Client(
-            base_url=f"{address.rstrip('/')}/api/v1/",
-            headers={"Authorization": f"Bearer {token}", "Accept": "application/json"},
-            timeout=httpx.Timeout(60.0, connect=10.0),
-            transport=transport,
-        )
-
-    def close(self) -> None:
-        """Close its connections."""
-        self._http.close()
-
-    def call(self, method: str, path: str, **given: Any) -> Any:
-        """Call once more after a pause where that may help; every call of ours may be repeated."""
-        last: TrialimgError = TryLater("The server cannot be reached.")
-        for attempt in range(_TRIES):
-            try:
-                response = self._http.request(method, path, **given)
-            except httpx.HTTPError:
-                last = TryLater("The server cannot be reached, or the connection broke. Nothing was lost; try again.")
-            else:
-                if response.is_success:
-                    return response.json()
-                last = _error(response)
-                if not isinstance(last, TryLater):
-                    raise last
-            time.sleep(min(_PAUSE * 2**attempt, 10))
-        raise last
-
-    def send_object(self, submission: str, ordinal: int, path: Path) -> None:
-        """Stream one clean file; a repeat with the same ordinal is no second object."""
-        last: TrialimgError = TryLater("The server cannot be reached.")
-        for attempt in range(_TRIES):
-            with path.open("rb") as stream:
-                try:
-                    response = self._http.post(
-                        f"submissions/{submission}/objects",
-                        content=stream,
-                        headers={
-                            "X-Object-Ordinal": str(ordinal),
-                            "Content-Type": "application/dicom",
-                            "Content-Length": str(path.stat().st_size),
-                        },
-                    )
-                except httpx.HTTPError:
-                    last = TryLater("The connection to the server broke while sending. Try again.")
-                else:
-                    if response.is_success:
-                        return
-                    last = _error(response)
-                    if not isinstance(last, TryLater):
-                        raise last
-            time.sleep(min(_PAUSE * 2**attempt, 10))
-        raise last
+    @property
+    def names(self) -> dict[str, str]:
+        """Name the slot as the interface does."""
+        names = {"subject": self.subject, "visit": self.visit, "slot": self.slot}
+        return {**names, "trial": self.trial} if self.trial else names
 
 
 def recipe_from(answer: dict[str, Any]) -> Recipe:
@@ -139,24 +63,24 @@ def send(
     tell: Tell,
     *,
     jobs: int | None = None,
+    named: bool = False,
     transport: httpx.BaseTransport | None = None,
 ) -> dict[str, Any]:
     """Clean, send, wait for the end, and give the server's account of it.
 
-    Raises :class:`WrongPatient` where the originals name several persons, :class:`BadInput` where nothing can be
-    sent, :class:`Held` where the server holds it all, :class:`TryLater` where it cannot be reached.
+    ``named`` lets the names of files in a folder be told. Raises :class:`WrongPatient` where the originals name
+    several persons, :class:`BadInput` where nothing can be sent, :class:`TryLater` where the server cannot be reached
+    or the end was not seen in time, :class:`OurFault` where the account is not of what was sent.
     """
-    server = Server(target.server, target.token, transport=transport)
+    server = Server(target.server, target.token, tell, transport=transport)
     try:
-        names = {"subject": target.subject, "visit": target.visit, "slot": target.slot}
-        if target.trial:
-            names["trial"] = target.trial
-        recipe = recipe_from(server.call("GET", "sending", params=names))
+        recipe = recipe_from(server.call("GET", "sending", params=target.names))
         with tempfile.TemporaryDirectory(prefix="trialimg-send-") as folder:
             Path(folder).chmod(0o700)
-            clean = _clean(paths, Path(folder), recipe, tell, jobs)
+            clean = _clean(paths, Path(folder), recipe, tell, jobs=jobs, named=named)
             going, kept = _choose(clean, recipe.profile)
-            account = _deliver(server, names, target.acquired, going, tell)
+            account = _deliver(server, target, going, tell)
+        _compare(account, going)
     finally:
         server.close()
     account["not_sent"] = [{"reason": item.result.hold_reason} for item in kept]
@@ -165,8 +89,10 @@ def send(
     return account
 
 
-def _clean(paths: list[Path], folder: Path, recipe: Recipe, tell: Tell, jobs: int | None) -> CleanedFolder:
-    total = sum(1 for _ in files_of(paths))
+def _clean(
+    paths: list[Path], folder: Path, recipe: Recipe, tell: Tell, *, jobs: int | None, named: bool
+) -> CleanedFolder:
+    total = sum(1 for _ in sources_of(paths))
     tell(f"De-identifying {total} files here, before anything is sent.")
 
     def progress(done: int) -> None:
@@ -175,7 +101,9 @@ def _clean(paths: list[Path], folder: Path, recipe: Recipe, tell: Tell, jobs: in
 
     clean = clean_folder(paths, folder, recipe, jobs=jobs, progress=progress)
     for item in clean.refused:
-        tell(f"  not taken: {item.source.name!r}: {item.sentence}")
+        tell(f"  not taken: {item.source.shown(named=named)}: {item.sentence}")
+    if any(item.code == NoSpace.code for item in clean.refused):
+        raise NoSpace("The disk of this computer is full, so not every file could be cleaned. Nothing was sent.")
     if clean.persons > 1:
         raise WrongPatient(
             f"The files name {clean.persons} persons, and a slot belongs to one subject. Nothing was sent. "
@@ -192,44 +120,84 @@ def _choose(clean: CleanedFolder, profile: Profile) -> tuple[list[Cleaned], list
         going = [item for item in clean.cleaned if item.result.hold_reason is None]
         kept = [item for item in clean.cleaned if item.result.hold_reason is not None]
     if not going:
-        reasons = {item.result.hold_reason for item in kept} | {item.sentence for item in clean.refused}
-        why = next(iter(reasons), None) or "There was no file."
-        raise BadInput(f"Nothing can be sent. {why}")
+        why = [item.result.hold_reason or "" for item in kept] + [item.sentence for item in clean.refused]
+        raise BadInput(f"Nothing can be sent. {why[0] if why else 'There was no image among the files.'}")
     return going, kept
 
 
-def _deliver(
-    server: Server, names: dict[str, str], acquired: date | None, going: list[Cleaned], tell: Tell
-) -> dict[str, Any]:
-    claim = {**names, **({"acquired": acquired.isoformat()} if acquired else {})}
+def _deliver(server: Server, target: Target, going: list[Cleaned], tell: Tell) -> dict[str, Any]:
+    claim = {**target.names, **({"acquired": target.acquired.isoformat()} if target.acquired else {})}
     key = server.call("POST", "submissions", json=claim)["submission"]
+    server.patience = PATIENCE
     tell(f"Sending {len(going)} clean images.")
-    with ThreadPoolExecutor(_CONNECTIONS) as pool:
+    try:
+        _send_all(server, key, going, tell)
+        server.call("POST", f"submissions/{key}/complete", json={"count": len(going)})
+    except (Exception, KeyboardInterrupt) as error:
+        if not isinstance(error, TryLater):  # what cannot be reached cannot be told either
+            server.give_up(key, _LEFT)
+        raise
+    return _follow(server, key, target.wait, tell)
+
+
+def _send_all(server: Server, key: str, going: list[Cleaned], tell: Tell) -> None:
+    pool = ThreadPoolExecutor(_CONNECTIONS)
+    try:
         sends = [pool.submit(server.send_object, key, n, item.target) for n, item in enumerate(going, 1)]
         for done, each in enumerate(sends, 1):
             each.result()
             if done % 50 == 0 or done == len(sends):
                 tell(f"  {done} of {len(sends)} sent")
-    server.call("POST", f"submissions/{key}/complete", json={"count": len(going)})
-    return _follow(server, key, tell)
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
-def _follow(server: Server, key: str, tell: Tell) -> dict[str, Any]:
-    shown, confirmed = "", False
+def _follow(server: Server, key: str, wait: float | None, tell: Tell) -> dict[str, Any]:
+    shown, pause = "", _LOOK
+    until = None if wait is None else time.monotonic() + wait
     while True:
         account: dict[str, Any] = server.call("GET", f"submissions/{key}")
         stage = str(account["stage"])
         line = f"{stage}: {account['sentence']}"
         if line != shown:
             tell(line)
-            shown = line
-        if stage == "surveyed" and not confirmed:
-            server.call("POST", f"submissions/{key}/confirm", json={})
-            confirmed = True
-            continue
+            shown, pause = line, _LOOK
         if stage in _ENDED:
             return account
-        time.sleep(_PAUSE)
+        if stage == "surveyed":
+            _confirm(server, key)
+        elif until is not None and time.monotonic() > until:
+            raise TryLater(
+                "The images are with the server and on their way; the end was not seen in the time given. The server "
+                "goes on by itself: look at the slot's page, or ask for the images of the subject."
+            )
+        time.sleep(pause)
+        pause = min(pause * 1.2, _LOOK_LATER)
+
+
+def _confirm(server: Server, key: str) -> None:
+    """Let it all go on; where the slot does not take these images, they are given up, so that none waits unseen."""
+    try:
+        server.call("POST", f"submissions/{key}/confirm", json={})
+    except Conflict:
+        return  # confirmed already, the answer was lost on its way, or somebody decided; the account will tell
+    except BadInput as error:
+        server.give_up(key, error.sentence[:200])
+        raise
+
+
+def _compare(account: dict[str, Any], going: list[Cleaned]) -> None:
+    """Hold the account of a linked study against what lay here: the same instances, by content."""
+    if account["stage"] != "linked":
+        return
+    mine = {item.result.sop_instance_uid: item.result.canonical_hash for item in going}
+    theirs = {each["sop_instance_uid"]: each["hash"] for each in account["instances"] if each["fate"] == "sent"}
+    wrong = sum(mine.get(uid) != content for uid, content in theirs.items())
+    if wrong:
+        raise OurFault(
+            f"The server says linked, and {wrong} of its instances are not what was sent from here. Tell the operator "
+            "at once."
+        )
 
 
 def judge(account: dict[str, Any]) -> None:
