@@ -32,7 +32,8 @@ log = logging.getLogger("trialimg.worker")
 QUEUES: Final = ("images", "pixels", "documents")
 HOUSEKEEPING: Final = "housekeeping"
 PERIOD_SECONDS: Final = 60.0
-STALLED_SECONDS: Final = 30.0
+STALLED_SECONDS: Final = 60.0
+"""A worker on PostgreSQL that was silent for so long is dead; longer than a job's lease, which must be over by then."""
 _LOOK_SECONDS: Final = 1.0
 _EMBEDDED: Final = "trialimg_worker"
 _AT_ONCE: Final = 2  # one long step must not keep housekeeping, or another submission, waiting
@@ -192,7 +193,12 @@ async def _run_engine(app: Flask, settings: Settings, queues: list[str]) -> None
 async def _work_until(engine: procrastinate.App, queues: list[str], end: asyncio.Event) -> None:
     work = asyncio.create_task(
         engine.run_worker_async(
-            queues=queues, concurrency=_AT_ONCE, install_signal_handlers=False, delete_jobs="successful"
+            queues=queues,
+            concurrency=_AT_ONCE,
+            install_signal_handlers=False,
+            delete_jobs="successful",
+            update_heartbeat_interval=STALLED_SECONDS / 3,
+            stalled_worker_timeout=STALLED_SECONDS,
         )
     )
     others = [asyncio.create_task(end.wait()), asyncio.create_task(_retry_stalled(engine))]

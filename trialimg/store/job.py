@@ -23,7 +23,7 @@ engine = procrastinate.App(connector=procrastinate.SyncPsycopgConnector())
 """The engine on PostgreSQL; jobs are told on the unit of work's own connection, so it needs none here."""
 
 WAITING, RUNNING, DONE, STOPPED = "waiting", "running", "done", "stopped"
-LEASE = timedelta(seconds=75)
+LEASE = timedelta(seconds=50)
 """A running job whose worker has not been heard of for so long is started again."""
 
 
