@@ -1,0 +1,125 @@
+"""`trialimg send` against a real server in a process of its own, with the worker in it."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from seed_data.phantom.identities import PATIENT_IDENTITIES, planted_strings
+from tests.client.conftest import ROOT, Served, environment, make_served
+from tests.pipeline.bed import PATIENT, small_ct
+
+pytestmark = pytest.mark.slow
+
+
+def names_nobody(text: str) -> None:
+    for planted in planted_strings(PATIENT):
+        assert planted not in text
+
+
+def test_a_study_sent_ends_linked_and_its_account_is_one_document(served: Served, ct: Path) -> None:
+    done = served.send(ct)
+    assert done.returncode == 0, done.stderr
+    account = json.loads(done.stdout)
+    assert account["stage"] == "linked"
+    assert account["study_instance_uid"].startswith("2.25.")
+    assert account["counts"]["sent"] == account["counts"]["announced"] == 5
+    assert len({each["hash"] for each in account["instances"]}) == 5
+    assert re.search(r"5 of 5 sent\n", done.stderr)
+    assert "linked:" in done.stderr
+    names_nobody(done.stdout + done.stderr + served.log.read_text())
+
+
+def test_the_same_study_again_is_refused_without_a_trace_left_waiting(served: Served, ct: Path) -> None:
+    served.send(ct)
+    again = served.send(ct)
+    assert again.returncode == 65
+    assert json.loads(again.stdout)["sentence"] in again.stderr
+
+
+def test_two_persons_in_one_folder_are_refused_before_anything_is_sent(served: Served, ct: Path) -> None:
+    small_ct(ct / "other", patient=PATIENT_IDENTITIES[3])
+    done = served.send(ct)
+    assert done.returncode == 65
+    assert "name 2 persons" in done.stderr
+    assert "Nothing was sent" in json.loads(done.stdout)["sentence"]
+    names_nobody(done.stderr)
+
+
+def test_a_folder_without_an_image_is_refused(served: Served, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "DOE_JANE.dcm").write_text("no image")
+    done = served.send(tmp_path / "in")
+    assert done.returncode == 65
+    assert "Nothing can be sent" in done.stderr
+    assert "DOE_JANE" not in done.stderr
+    assert "file 1 of" in done.stderr
+
+
+def test_a_wrong_token_is_not_allowed(served: Served, ct: Path, tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong"
+    wrong.write_text("trialimg_" + "x" * 43)
+    done = Served(served.data, served.number, wrong, port=served.port).send(ct)
+    assert done.returncode == 77, done.stderr
+
+
+def test_an_unknown_subject_is_refused(served: Served, ct: Path) -> None:
+    done = Served(served.data, "999-999", served.token_file, port=served.port).send(ct)
+    assert done.returncode == 65
+    assert "no such subject" in done.stderr
+
+
+def test_a_server_that_is_down_is_for_another_time(served: Served, ct: Path) -> None:
+    down = Served(served.data, served.number, served.token_file)
+    done = down.send(ct)
+    assert done.returncode == 75
+    assert "run the same command again" in done.stderr
+
+
+@pytest.mark.parametrize("address", ["trial.example", "ftp://trial.example", "http://", "http://x:notaport"])
+def test_an_address_that_is_none_is_a_matter_of_usage(served: Served, ct: Path, address: str) -> None:
+    arguments = [str(a) if a != served.url else address for a in served.arguments(ct)]
+    command = [sys.executable, "-m", "trialimg", *arguments]
+    done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, check=False)
+    assert done.returncode == 64
+    assert "address" in done.stderr
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_a_server_killed_and_started_again_while_sending_ends_linked(
+    peopled: Path, tmp_path: Path, how: signal.Signals
+) -> None:
+    served = make_served(peopled, tmp_path / "installation")
+    small_ct(tmp_path / "ct", slices=60)
+    served.start()
+    command = [sys.executable, "-m", "trialimg", *map(str, served.arguments(tmp_path / "ct"))]
+    try:
+        with subprocess.Popen(
+            command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as client:
+            told: list[str] = []
+            reading = threading.Thread(target=lambda: told.extend(client.stderr or ()), daemon=True)
+            reading.start()
+            until = time.monotonic() + 60
+            while not list(served.data.glob("vault/areas/quarantine.*/[0-9a-f]*")) and time.monotonic() < until:
+                time.sleep(0.01)
+            served.end(how)
+            time.sleep(1)
+            served.start()
+            assert client.stdout is not None
+            account = json.loads(client.stdout.read())
+            assert client.wait(120) == 0
+            reading.join(10)
+        assert account["stage"] == "linked"
+        assert account["counts"] == {"announced": 61, "sent": 61}
+        assert any("Trying again" in line for line in told)
+    finally:
+        served.end()
