@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from sqlalchemy import select
-
 from trialimg.casework.access import Place
 from trialimg.casework.form_findings import (
     OPEN,
@@ -27,6 +25,7 @@ from trialimg.casework.form_values import (
     Values,
     find_record,
     label_of,
+    lock_casebook,
     open_casebook,
     without,
 )
@@ -35,7 +34,7 @@ from trialimg.domain.edit_check import visible
 from trialimg.domain.form_scope import FormValues
 from trialimg.domain.form_scope import Place as ItemPlace
 from trialimg.domain.item_value import Value, parse_value, tidy
-from trialimg.errors import BadInput, Conflict, NotFound, Stale
+from trialimg.errors import BadInput, Conflict, Stale
 from trialimg.store.casebook import FormRecord, ItemValue
 from trialimg.store.unit_of_work import UnitOfWork
 
@@ -164,10 +163,8 @@ def _write(uow: UnitOfWork, book: Casebook, record: FormRecord, change: _Change)
 
 
 def _load(uow: UnitOfWork, place: Place, form_key: str) -> tuple[FormRecord, Casebook]:
-    # The form's row lock gives those who save at one moment their order; the later one is stale.
-    locked = select(FormRecord).where(FormRecord.visit_id == place.visit_id, FormRecord.form_key == form_key)
-    if uow.session.scalar(locked.with_for_update()) is None:
-        raise NotFound
+    # Of those who save one page at one moment the later ones are stale.
+    lock_casebook(uow.session, place.subject_id)
     book = open_casebook(uow.session, place.subject_id)
     return find_record(book, place.visit_id, form_key), book
 

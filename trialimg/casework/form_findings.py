@@ -7,7 +7,7 @@ from typing import Final
 
 from sqlalchemy import select
 
-from trialimg.casework.form_values import Casebook, looks_at, open_casebook, refers_to
+from trialimg.casework.form_values import Casebook, lock_casebook, looks_at, open_casebook, refers_to
 from trialimg.domain.form_scope import FormValues
 from trialimg.domain.item_value import Finding
 from trialimg.errors import BadInput
@@ -128,6 +128,7 @@ def recheck(uow: UnitOfWork, subject_id: str, *, after: FormRecord | None = None
     Call it with a visit when images were linked there or detached, so that their dates are compared.
     """
     uow.session.flush()
+    lock_casebook(uow.session, subject_id)
     book = open_casebook(uow.session, subject_id)
     records = []
     for record in book.records.values():

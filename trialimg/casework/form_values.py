@@ -120,6 +120,11 @@ def as_values(form: FormDef, rows: Iterable[ItemValue]) -> Values:
     return found
 
 
+def lock_casebook(session: Session, subject_id: str) -> None:
+    """Give those who change a subject's forms their order: a form is judged by what others of them hold."""
+    session.scalar(select(Subject.id).where(Subject.id == subject_id).with_for_update(key_share=True))
+
+
 def open_casebook(session: Session, subject_id: str) -> Casebook:
     """Load what is needed to check the forms of a subject."""
     subject = session.get(Subject, subject_id)
