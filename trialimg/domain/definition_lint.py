@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from trialimg.domain.crf import FormDef, GroupDef, ItemDef, Limits
-from trialimg.domain.definition import Problem
+from trialimg.domain.definition import Problem, Section, WrongHere
 from trialimg.domain.deidentification import Profile
 from trialimg.domain.expression_lint import Standing, loops
 from trialimg.domain.form_scope import SUBJECT
+from trialimg.domain.reading_design import NEVER_REOPENS, NEVER_SEES_VALUES, ReadingDesign
 from trialimg.domain.trial import TrialDefinition
 from trialimg.domain.visit import VisitDef
 from trialimg.errors import BadDefinition
@@ -26,6 +27,7 @@ def lint(definition: TrialDefinition) -> list[Problem]:
         *_codelists(definition),
         *_imaging(definition),
         *_deidentification(definition),
+        *_reading(definition),
     ]
 
 
@@ -201,3 +203,51 @@ def _kept_without_why(definition: TrialDefinition) -> Iterator[Problem]:
         if isinstance(rule, dict) and rule.get("action") == "K" and not str(rule.get("why") or "").strip():
             sentence = "this rule keeps what the basic profile removes; say in “why” what it is needed for"
             yield Problem("deidentification.yaml", ("rules", at), sentence)
+
+
+def _reading(definition: TrialDefinition) -> Iterator[Problem]:
+    file = "reading.yaml"
+    try:
+        design = ReadingDesign.read(Section.of(file, (), definition.reading))
+    except WrongHere as wrong:
+        yield wrong.problem
+        return
+    yield from _reading_roles(design, file)
+    for place, slot in enumerate(design.slots):
+        if slot not in definition.slots:
+            yield Problem(file, ("slots", place), f"there is no slot “{slot}” in imaging.yaml")
+    if design.readers < 0:
+        yield Problem(file, ("readers",), "readers cannot be fewer than 0")
+    if design.adjudication and design.readers < 2:  # noqa: PLR2004 - two must differ
+        yield Problem(file, ("adjudication",), "a third reader decides between two, so at least 2 readers are needed")
+    if design.readers:
+        yield from _read_centrally(definition, design, file)
+
+
+def _reading_roles(design: ReadingDesign, file: str) -> Iterator[Problem]:
+    for place, role in enumerate(design.values_visible_to):
+        if role in NEVER_SEES_VALUES:
+            sentence = f"the results of reads would bias a {role.value}, or are of no use to one; leave this role out"
+            yield Problem(file, ("values_visible_to", place), sentence)
+    for place, role in enumerate(design.reopen_by):
+        if role in NEVER_REOPENS:
+            yield Problem(file, ("reopen_by", place), f"a {role.value} must not reopen reads; leave this role out")
+
+
+def _read_centrally(definition: TrialDefinition, design: ReadingDesign, file: str) -> Iterator[Problem]:
+    if not design.slots:
+        yield Problem(file, ("readers",), "say in “slots” whose images are read")
+    if design.criteria == "none":
+        yield Problem(file, ("criteria",), "images that are read centrally need criteria, such as RECIST 1.1")
+    if not design.reopen_by:
+        yield Problem(file, ("reopen_by",), "somebody must be able to reopen a read; name at least one role")
+    key = design.baseline_visit or definition.anchor_visit
+    baseline, path = definition.visit(key), ("baseline_visit",)
+    if baseline is None:
+        yield Problem(file, path, f"there is no visit “{key}”, so no images can be the baseline")
+    elif baseline.repeating:
+        yield Problem(file, path, "a visit that repeats cannot be the baseline")
+    elif not set(design.slots) & set(baseline.slots):
+        yield Problem(file, path, f"visit “{key}” has none of the slots that are read, so there is no baseline")
+    elif not set(design.slots) & (set(baseline.slots) - set(baseline.optional_slots)):
+        yield _warn(file, path, f"the images of visit “{key}” are optional; without them no subject can be read")
