@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, and_, exists, func, or_, select
 from sqlalchemy.orm import joinedload
 
 from trialimg.casework.access import Person, Place
+from trialimg.casework.link import TO_AUTHORISE
 from trialimg.domain.permission import Permission, Reach
 from trialimg.domain.submission import OPEN_ENDED, RESUME, Stage
 from trialimg.store.account import Task
@@ -17,6 +18,7 @@ from trialimg.store.base import db, utc_now
 from trialimg.store.imaging import Destination, ImagingStudy, Slot, Submission
 from trialimg.store.job import LEASE, RUNNING, STOPPED, WAITING, Job
 from trialimg.store.subject import Subject
+from trialimg.store.trial import Trial
 
 PAGE: Final = 50
 LATE: Final = timedelta(minutes=2)
@@ -89,6 +91,7 @@ class PipelinePage:
     pages: int
     paused: tuple[Paused, ...]
     study_work: tuple[StudyWork, ...]
+    to_authorise: dict[str, int]
     tasks: tuple[str, ...]
 
 
@@ -112,6 +115,7 @@ def pipeline_page(person: Person, *, show: str = "", page: int = 1) -> PipelineP
         pages=pages,
         paused=_paused(),
         study_work=_study_work(reach),
+        to_authorise=_to_authorise(reach),
         tasks=open_tasks(reach),
     )
 
@@ -241,3 +245,17 @@ def _study_work(reach: Reach) -> tuple[StudyWork, ...]:
     if not reach.everywhere:
         wanted = wanted.where(ImagingStudy.trial_id.in_(reach.trials))
     return tuple(StudyWork(uid, trial, _job(job)) for job, uid, trial in db.session.execute(wanted))
+
+
+def _to_authorise(reach: Reach) -> dict[str, int]:
+    """Count the withdrawn studies whose removal nobody has decided on, by the code of their trial."""
+    wanted = (
+        select(Trial.code, func.count())
+        .join(ImagingStudy, ImagingStudy.trial_id == Trial.id)
+        .where(ImagingStudy.forget_state == TO_AUTHORISE)
+        .group_by(Trial.code)
+        .order_by(Trial.code)
+    )
+    if not reach.everywhere:
+        wanted = wanted.where(Trial.id.in_(reach.trials))
+    return {code: count for code, count in db.session.execute(wanted)}  # noqa: C416 (a row is no tuple to mypy)

@@ -25,6 +25,7 @@ blueprint = Blueprint("imaging", __name__)
 Answer = str | AnyResponse | tuple[str, int]
 
 _MOST_LINES: Final = 500
+_TOLD_SECONDS: Final = 0.05
 _LABELS: Final = {
     Stage.RECEIVING: "Receiving", Stage.RECEIVED: "Looking through", Stage.SURVEYED: "To confirm",
     Stage.CONFIRMED: "De-identifying", Stage.CLEAN: "Keeping safe", Stage.PROMISED: "Sending to the archive",
@@ -136,7 +137,7 @@ def _panel(report: SubmissionReport, base: str) -> dict[str, Any] | None:
         reached = number < where or report.stage is Stage.LINKED
         now = ("failed" if stopped else "current") if number == where else "waiting"
         seconds = report.timings.get(_STEP_OF.get(stage, ""))
-        note = f"{seconds:.1f} s" if seconds is not None and reached else ""
+        note = f"{seconds:.1f} s" if seconds is not None and seconds >= _TOLD_SECONDS and reached else ""
         stages.append({"key": stage.value, "label": _LABELS[stage], "state": "done" if reached else now, "note": note})
     return {**report.progress(), "url": f"{base}/progress", "stages": stages}
 
@@ -148,9 +149,13 @@ def _found(summary: Summary, place: Place) -> dict[str, Any]:
     if request.method == "POST":
         chosen = frozenset(_numbers(request.form.getlist("series")))
     patients = {patient.index: patient for patient in summary.patients}
-    told = [problem for problem in summary.problems if not problem.about.startswith("object:")]
+    told = sorted(
+        (problem for problem in summary.problems if not problem.about.startswith("object:")),
+        key=lambda problem: problem.level != "stop",
+    )
     return {
         "hopeless": summary.hopeless,
+        "stops": {*summary.hopeless, *summary.stops(chosen)},
         "problems": list({problem.sentence: problem for problem in told}.values()),
         "patients": summary.patients,
         "studies": [
