@@ -154,6 +154,38 @@ def test_a_stale_form_is_not_saved_and_shows_both(bed):
     assert both.meanwhile == {("RESULTS", "", "PULSE_VSORRES"): "80"}
 
 
+def test_a_stale_page_takes_over_what_others_saved_where_nothing_else_was_typed(bed):
+    save(bed, "VS", VITALS)
+    save(bed, "VS", vitals(PULSE_VSORRES="80", SYSBP_VSORRES="130"), 1)
+    save(bed, "VS", vitals(PULSE_VSORRES="81", SYSBP_VSORRES="130"), 2)
+    db.session.rollback()
+    mine = Posted(1, vitals(TEMP_VSORRES="37", SYSBP_VSORRES="125"))
+    both = typed_page(place(bed), "VS", bed.coordinator, mine)
+    row = both.values["RESULTS"][""]
+    assert (row["PULSE_VSORRES"], row["TEMP_VSORRES"], row["SYSBP_VSORRES"]) == ("81", "37", "125")
+    assert both.meanwhile == {("RESULTS", "", "SYSBP_VSORRES"): "130"}
+
+
+def test_a_stale_page_of_a_form_that_was_empty_takes_over_what_others_saved(bed):
+    save(bed, "VS", VITALS)
+    db.session.rollback()
+    both = typed_page(place(bed), "VS", bed.coordinator, Posted(0, {"VS": {"": {"VSPERF": "N"}}}))
+    assert both.values["RESULTS"][""]["PULSE_VSORRES"] == "70"
+    assert both.meanwhile == {("VS", "", "VSPERF"): "Y"}
+
+
+def test_a_stale_page_shows_rows_added_and_drops_rows_removed_meanwhile(bed):
+    keys = save(bed, "AE", events(n1=AE, n2=AE | {"AETERM": "Rash"}), visit="W8").row_keys
+    first, second = keys["AE", "n1"], keys["AE", "n2"]
+    theirs = {second: AE | {"AETERM": "Rash"}, "n1": AE | {"AETERM": "Cough"}}
+    third = save(bed, "AE", events(**theirs), 1, visit="W8", removed=frozenset({("AE", first)})).row_keys["AE", "n1"]
+    db.session.rollback()
+    mine = Posted(1, events(**{first: AE, second: AE | {"AETERM": "Itching"}}))
+    both = typed_page(place(bed, "W8"), "AE", bed.coordinator, mine)
+    assert {key: row["AETERM"] for key, row in both.values["AE"].items()} == {second: "Itching", third: "Cough"}
+    assert both.meanwhile == {}
+
+
 def test_of_two_saves_at_one_moment_one_is_stale(app):
     with app.app_context():
         bed = lay()

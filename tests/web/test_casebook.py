@@ -1,11 +1,12 @@
 """Forms on pages, as a browser without scripts posts them: what is shown is sent back, whole."""
 
+import shutil
 from html.parser import HTMLParser
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select
 
-from tests.world import World, csrf_of
+from tests.world import DEMO, World, csrf_of, make_world
 from trialimg.casework.access import visit_place
 from trialimg.casework.form_page import form_page
 from trialimg.store.base import db
@@ -348,3 +349,21 @@ def test_what_people_type_is_shown_as_text(subject):
     browser = Browser(subject, "VS").send({"VS.VSPERF": "N", "VS.VSREASND": script})
     assert script not in browser.text
     assert "&lt;script&gt;" in browser.text
+
+
+def test_a_form_of_two_thousand_fields_is_taken_whole(context, tmp_path):
+    folder = tmp_path / "big"
+    shutil.copytree(DEMO, folder)
+    items = "".join(f"      - {{key: I{{g}}_{n}, label: Item {n}, kind: text}}\n" for n in range(100))
+    groups = "".join(
+        f"  - key: G{g}\n    title: Group {g}\n    items:\n{items.replace('{g}', str(g))}" for g in range(20)
+    )
+    (folder / "forms" / "BIG.yaml").write_text(f'key: BIG\ntitle: Big\nversion: "1.0"\ngroups:\n{groups}')
+    schedule = folder / "schedule.yaml"
+    schedule.write_text(schedule.read_text().replace("forms: [DM,", "forms: [BIG, DM,"))
+    world = make_world(context, folder=folder)
+    assert world.subject() == NUMBER
+    browser = Browser(world, "BIG").send({f"G{g}.I{g}_{n}": f"value {n}" for g in range(20) for n in range(100)})
+    assert "Saved." in browser.text
+    assert values(world, "BIG")["G19"][""]["I19_99"] == "value 99"
+    assert db.session.scalar(select(func.count()).select_from(ItemValue)) == 2000

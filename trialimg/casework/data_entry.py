@@ -100,7 +100,8 @@ def save_form(
     if record.revision != posted.revision:
         raise Stale(
             f"{record.saved_by} saved this form at {record.saved_at:%Y-%m-%d %H:%M} UTC, after you opened it. "
-            "Nothing of yours was saved yet: compare the two below and save again."
+            "Nothing of yours was saved yet. Below, their values are taken over where you typed nothing else; compare "
+            "the rest and save again."
         )
     if book.visits[record.visit_id].not_done_reason:
         raise Conflict("This visit is marked not done, so its forms take no data. Take that back first.")

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
 from trialimg.casework.access import Place
 from trialimg.casework.form_values import find_record, label_of, open_casebook
 from trialimg.store.audit import AuditRecord, AuditValue
 from trialimg.store.base import db
-from trialimg.store.casebook import ItemValue
+from trialimg.store.casebook import FormRecord, ItemValue
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,42 @@ class ValueChange:
     old: str | None
     new: str | None
     redacted: bool
+
+
+def values_before(record: FormRecord, rows: Iterable[ItemValue], revision: int) -> dict[str, str | None]:
+    """Give what these values (by key of the row) were when the form had an earlier revision; None where unknown."""
+    chain = record.visit.subject.trial_id
+    saved = (
+        select(AuditRecord.number, AuditRecord.at)
+        .join(AuditValue, AuditValue.record_id == AuditRecord.id)
+        .where(
+            AuditRecord.chain == chain,
+            AuditRecord.table_name == "form_record",
+            AuditRecord.row_id == record.id,
+            AuditRecord.column_name == "revision",
+            AuditValue.new == str(revision),
+        )
+    )
+    then = db.session.execute(saved).first()
+    ids = [row.id for row in rows]
+    if then is None:
+        return dict.fromkeys(ids)
+    number, at = then
+    # All records of one unit of work stand together and have one time, the revision's own among them.
+    wanted = (
+        select(AuditRecord.row_id, AuditValue.new)
+        .outerjoin(AuditValue, AuditValue.record_id == AuditRecord.id)
+        .where(
+            AuditRecord.chain == chain,
+            AuditRecord.table_name == "item_value",
+            AuditRecord.column_name == "value",
+            AuditRecord.row_id.in_(ids),
+            or_(AuditRecord.number < number, AuditRecord.at == at),
+        )
+        .order_by(AuditRecord.number)
+    )
+    changes = {row[0]: row[1] for row in db.session.execute(wanted)}  # the last one stays
+    return {row_id: changes.get(row_id, "") for row_id in ids}
 
 
 def form_history(place: Place, form_key: str) -> tuple[ValueChange, ...]:

@@ -11,6 +11,7 @@ from sqlalchemy import select
 from trialimg.casework.access import Person, Place
 from trialimg.casework.data_entry import Posted, arranged, hidden_places, longest, normal
 from trialimg.casework.form_findings import NOT_KEPT, OPEN, RESOLVED, FindingPlace, place_of
+from trialimg.casework.form_history import values_before
 from trialimg.casework.form_values import Casebook, Values, find_record, label_of, open_casebook
 from trialimg.casework.slots import SlotState, slot_states
 from trialimg.domain.crf import FormDef
@@ -106,15 +107,35 @@ def typed_page(place: Place, form_key: str, person: Person, posted: Posted) -> F
         for key, row in saved[group.key].items():
             if key not in typed[group.key] and (group.key, key) not in posted.removed:
                 typed[group.key][key] = row
-    newer = [v for v in book.rows.get(record.id, ()) if v.revision > posted.revision]
-    meanwhile = {}
-    for value in newer:
-        found = form.find(value.item_key)
-        mine = typed.get(value.group_key, {}).get(value.repeat_key, {}).get(value.item_key, value.value)
-        if found is not None and normal(found[1], mine) != value.value:
-            meanwhile[value.group_key, value.repeat_key, value.item_key] = value.value
+    meanwhile = _merge(book, record, typed, posted.revision)
     page = _page(book, record, typed, person, place, findings=_found(book, record, typed, posted.answers))
     return replace(page, meanwhile=meanwhile, removed=tuple(sorted(posted.removed)))
+
+
+def _merge(book: Casebook, record: FormRecord, typed: Values, revision: int) -> dict[ItemPlace, str]:
+    """Take over what somebody saved meanwhile where nothing else was typed, and give where something else was."""
+    form = book.form(record)
+    newer = [value for value in book.rows.get(record.id, ()) if value.revision > revision]
+    before = values_before(record, newer, revision) if newer else {}
+    differing: dict[ItemPlace, str] = {}
+    for value in newer:
+        found = form.find(value.item_key)
+        row = typed.get(value.group_key, {}).get(value.repeat_key)
+        if found is None or row is None:
+            continue
+        mine = normal(found[1], row.get(value.item_key, ""))
+        if mine == before[value.id]:
+            row[value.item_key] = value.value
+        elif mine != value.value:
+            differing[value.group_key, value.repeat_key, value.item_key] = value.value
+    saved = book.values(record)
+    for group in form.groups:
+        stored = {value.repeat_key for value in newer if value.group_key == group.key}
+        if group.repeating:  # rows removed meanwhile that nobody typed into
+            for key in stored - saved[group.key].keys():
+                if not any(typed[group.key].get(key, {}).values()):
+                    typed[group.key].pop(key, None)
+    return differing
 
 
 def _kept(form: FormDef, stored: Iterable[CheckFinding]) -> tuple[FindingView, ...]:
