@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import partial
 from typing import Final
 
 from sqlalchemy import select
 
 from trialimg.casework.access import Place
 from trialimg.casework.imaging import a_reason
-from trialimg.casework.submission import destroy_unneeded, load, move
+from trialimg.casework.submission import destroy_unneeded, load, move, quarantine
 from trialimg.domain.submission import Fate, Outcome, Stage
 from trialimg.errors import BadInput, Conflict
 from trialimg.store.imaging import Submission, SubmissionObject
 from trialimg.store.unit_of_work import UnitOfWork
 
+PREVIEW: Final = "preview-"
+"""The beginning of the keys of pictures of held images among the notes of the quarantine; the ordinal follows."""
 MAY_SHOW_TEXT: Final = "image.may_show_text"
 """The code of the one reason to hold that a person who looks at the picture can settle."""
 
@@ -50,6 +53,7 @@ def decide(
         item.fate = (Fate.RELEASED if decision is Decision.SEND else Fate.DISCARDED).value
         item.decided_by = uow.actor.name
         item.sentence = f"{'Sent' if decision is Decision.SEND else 'Discarded'} by decision: {why}"
+        uow.afterwards(partial(_blank_picture, submission.id, item.ordinal))
     verb = "released" if decision is Decision.SEND else "discarded"
     move(uow, submission, Outcome.DECIDED, f"{len(held)} held images were {verb}; the study is checked again.")
     destroy_unneeded(uow, submission)
@@ -68,3 +72,10 @@ def _held(uow: UnitOfWork, submission: Submission, ordinals: frozenset[int]) -> 
     if len(held) != len(ordinals):
         raise Conflict("Somebody has decided on some of these images in between. Load the page again.")
     return held
+
+
+def _blank_picture(submission_id: str, ordinal: int) -> None:
+    """Empty the picture that was made of a held image; the rest of the quarantine may have to stay."""
+    area, note = quarantine(submission_id), f"{PREVIEW}{ordinal}"
+    if area.read_note(note):
+        area.note(note, b"")
