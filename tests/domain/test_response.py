@@ -167,8 +167,14 @@ def test_target_lesions_are_judged_by_their_states(lesions, reference, response)
 
 @pytest.mark.parametrize(
     ("lesions", "response"),
-    [(targets("small"), PD), (targets("3"), PD), (targets("absent"), CR), (targets("NE"), NE)]
-    + [(targets("10", organ=Organ.LYMPH_NODE), PD), (targets("9.9", organ=Organ.LYMPH_NODE), CR)],
+    [
+        (targets("small"), PD),
+        (targets("3"), PD),
+        (targets("absent"), CR),
+        (targets("NE"), NE),
+        (targets("10", organ=Organ.LYMPH_NODE), PD),
+        (targets("9.9", organ=Organ.LYMPH_NODE), CR),
+    ],
 )
 def test_after_a_complete_response_any_target_disease_is_progression(lesions, response):
     assert target_response(lesions, against("50", "9", cleared=True)) is response

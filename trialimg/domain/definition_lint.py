@@ -8,8 +8,10 @@ from collections.abc import Iterable, Iterator
 from trialimg.domain.crf import FormDef, GroupDef, ItemDef, Limits
 from trialimg.domain.definition import Problem, Section, WrongHere
 from trialimg.domain.deidentification import Profile
+from trialimg.domain.expression import names
 from trialimg.domain.expression_lint import Standing, loops
 from trialimg.domain.form_scope import SUBJECT
+from trialimg.domain.permission import ROLES, Permission, Role
 from trialimg.domain.reading_design import NEVER_REOPENS, NEVER_SEES_VALUES, ReadingDesign
 from trialimg.domain.trial import TrialDefinition
 from trialimg.domain.visit import VisitDef
@@ -91,12 +93,15 @@ def _form(form: FormDef, definition: TrialDefinition) -> Iterator[Problem]:
     if not any(form.key in visit.forms for visit in definition.visits):
         yield _warn(file, ("key",), "no visit has this form, so nobody will be asked to fill it")
     yield from _doubles(form, file)
+    yield from _blinded(form.blinded_to, file, ())
+    yield from _shows_through(form, file)
     for at, group in enumerate(form.groups):
         yield from _group(group, file, ("groups", at))
         yield from Standing(definition, form).problems(group.show_if, file, ("groups", at, "show_if"))
         for place, item in enumerate(group.items):
             path: Path = ("groups", at, "items", place)
             yield from _item(item, definition, file, path)
+            yield from _blinded(item.blinded_to, file, path)
             standing = Standing(definition, form, group.key)
             yield from standing.problems(item.show_if, file, (*path, "show_if"))
     for at, check in enumerate(form.checks):
@@ -117,6 +122,38 @@ def _doubles(form: FormDef, file: str) -> Iterator[Problem]:
         yield Problem(file, ("groups",), f"group “{key}” is defined twice")
     for key in _twice(check.key for check in form.checks):
         yield Problem(file, ("checks",), f"check “{key}” is defined twice")
+
+
+def _blinded(roles: Iterable[str], file: str, path: Path) -> Iterator[Problem]:
+    for name in roles:
+        role = next((each for each in Role if each.value == name), None)
+        if role is None:
+            yield Problem(file, (*path, "blinded_to"), f"there is no role “{name}”")
+        elif Permission.ENTER_DATA in ROLES[role]:
+            yield Problem(file, (*path, "blinded_to"), f"the role “{name}” enters data, so it cannot be kept from it")
+
+
+def _shows_through(form: FormDef, file: str) -> Iterator[Problem]:
+    """Warn where skip logic tells somebody what a blinded answer was."""
+    blinded = {item.key: set(item.blinded_to) for _, item in form.items() if item.blinded_to}
+    if not blinded:
+        return
+    for at, group in enumerate(form.groups):
+        conditions: list[tuple[Path, str, set[str]]] = [(("groups", at), group.show_if, set())]
+        for place, item in enumerate(group.items):
+            conditions.append((("groups", at, "items", place), item.show_if, set(item.blinded_to)))
+        for path, show_if, own in conditions:
+            for key in _named(show_if) & blinded.keys():
+                if not blinded[key] <= own:
+                    sentence = f"whether this is asked tells the answer to “{key}” to roles that are blinded to it"
+                    yield _warn(file, (*path, "show_if"), sentence)
+
+
+def _named(show_if: str) -> set[str]:
+    try:
+        return {name.parts[-1] for name in names(show_if)} if show_if else set()
+    except BadDefinition:
+        return set()  # what cannot be read is told elsewhere
 
 
 def _group(group: GroupDef, file: str, path: Path) -> Iterator[Problem]:
@@ -227,11 +264,11 @@ def _reading(definition: TrialDefinition) -> Iterator[Problem]:
 def _reading_roles(design: ReadingDesign, file: str) -> Iterator[Problem]:
     for place, role in enumerate(design.values_visible_to):
         if role in NEVER_SEES_VALUES:
-            sentence = f"the results of reads would bias a {role.value}, or are of no use to one; leave this role out"
+            sentence = f"results of reads would bias the role “{role.value}”, or are of no use to it; leave it out"
             yield Problem(file, ("values_visible_to", place), sentence)
     for place, role in enumerate(design.reopen_by):
         if role in NEVER_REOPENS:
-            yield Problem(file, ("reopen_by", place), f"a {role.value} must not reopen reads; leave this role out")
+            yield Problem(file, ("reopen_by", place), f"the role “{role.value}” must not reopen reads; leave it out")
 
 
 def _read_centrally(definition: TrialDefinition, design: ReadingDesign, file: str) -> Iterator[Problem]:
