@@ -1,6 +1,7 @@
 """Grids: how subjects, visits, forms and slots stand, for whom, and at what cost."""
 
-from collections.abc import Iterator
+import dataclasses
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -12,9 +13,12 @@ from trialimg.casework.access import Person
 from trialimg.casework.casebook import PAGE_SIZE, subject_casebook, subject_grid
 from trialimg.casework.data_entry import Posted, save_form
 from trialimg.casework.enrolment import date_visit, enrol, mark_slot_not_done, mark_visit_not_done, open_unscheduled
+from trialimg.casework.form_history import form_history
+from trialimg.casework.form_page import form_page
+from trialimg.casework.worklist import my_work
 from trialimg.domain.permission import Grant, Role
 from trialimg.errors import NotFound
-from trialimg.store.base import db, utc_now
+from trialimg.store.base import Base, db, utc_now
 from trialimg.store.imaging import ImagingStudy, Slot
 from trialimg.store.unit_of_work import unit_of_work
 
@@ -173,6 +177,37 @@ def test_a_grid_is_shown_in_pages(bed):
     enrol_many(bed, PAGE_SIZE + 3)
     last = subject_grid(bed.coordinator, bed.code, page=99)
     assert (last.page, last.pages, last.total, len(last.subjects)) == (2, 2, PAGE_SIZE + 3, 3)
+
+
+def _parts(value: object) -> Iterator[object]:
+    yield value
+    if dataclasses.is_dataclass(value):
+        for each in dataclasses.fields(value):
+            yield from _parts(getattr(value, each.name))
+    elif isinstance(value, Mapping):
+        for pair in value.items():
+            yield from _parts(pair)
+    elif isinstance(value, list | tuple | set | frozenset):
+        for each in value:
+            yield from _parts(each)
+
+
+def test_pages_are_given_frozen_values_and_never_rows(bed):
+    number = screened(bed, 30)
+    with acting(bed) as uow:
+        save_form(uow, bed.visit(number), "DM", Posted(0, {"DM": {"": {"BRTHYR": "1950"}}}))
+    db.session.rollback()
+    given = [
+        subject_grid(bed.coordinator, bed.code),
+        subject_casebook(bed.visit(number), bed.coordinator),
+        form_page(bed.visit(number), "DM", bed.coordinator),
+        form_history(bed.visit(number), "DM"),
+        my_work(bed.coordinator),
+    ]
+    for part in _parts(given):
+        assert not isinstance(part, Base)
+        if dataclasses.is_dataclass(part):
+            assert part.__dataclass_params__.frozen, type(part)
 
 
 def test_fifty_subjects_cost_no_more_queries_than_one(bed):

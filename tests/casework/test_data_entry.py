@@ -113,7 +113,15 @@ def test_an_answer_holds_for_the_value_it_was_given_for_only(bed):
     save(bed, "VS", vitals(TEMP_VSORRES="39.5"), 1, answers={SOFT: "fever"})
     changed = save(bed, "VS", vitals(TEMP_VSORRES="41"), 2, answers={SOFT: "fever"})
     assert changed.state == "open_checks"
+    assert [f.answer for f in page(bed, "VS").findings] == [""]
     assert save(bed, "VS", vitals(TEMP_VSORRES="41"), 3, answers={SOFT: "fever"}).state == "in_progress"
+
+
+def test_a_reason_that_is_a_novel_is_refused_with_everything(bed):
+    save(bed, "VS", vitals(TEMP_VSORRES="39.5"))
+    with pytest.raises(BadInput, match="1000 characters"):
+        save(bed, "VS", vitals(TEMP_VSORRES="39.6"), 1, answers={SOFT: "x" * 1001})
+    assert page(bed, "VS").values["RESULTS"][""]["TEMP_VSORRES"] == "39.5"
 
 
 def test_a_hard_check_cannot_be_talked_away(bed):

@@ -268,6 +268,7 @@ def _differences(form: FormDef, old: Values, new: Values) -> frozenset[ItemPlace
 def _write_values(uow: UnitOfWork, book: Casebook, record: FormRecord, change: _Change) -> None:
     stored = {(v.group_key, v.repeat_key, v.item_key): v for v in book.rows.get(record.id, ())}
     numbers = {(v.group_key, v.repeat_key): v.row_number for v in stored.values()}
+    units = {item.key: item.unit for _, item in change.form.items()}
     last = max(numbers.values(), default=0)
     for group in change.form.groups:
         for key in change.new[group.key]:
@@ -282,6 +283,5 @@ def _write_values(uow: UnitOfWork, book: Casebook, record: FormRecord, change: _
             row = ItemValue(form_record_id=record.id, group_key=group_key, repeat_key=key, item_key=item_key)
             row.row_number = numbers.get((group_key, key), 0)
             uow.session.add(row)
-        found = change.form.find(item_key)
-        row.value, row.unit = text, found[1].unit if found and text else ""
+        row.value, row.unit = text, units.get(item_key, "") if text else ""
         row.revision = record.revision + 1

@@ -85,14 +85,14 @@ def keep_findings(
 def _answer(row: CheckFinding, answer: str | None, *, touched: bool) -> None:
     before = row.answer
     if row.state == RESOLVED or touched:
-        row.state = OPEN
+        row.state, row.answer = OPEN, ""
     if answer is None or row.severity != "soft":
         return
     answer = answer.strip()
     if len(answer) > LONGEST_ANSWER:
         raise BadInput(f"A reason must not be longer than {LONGEST_ANSWER} characters. Shorten it; nothing was saved.")
     if touched and answer == before:
-        return  # the page sent back the old answer to the old value
+        return  # the page sent back the reason given for the old value
     row.answer = answer
     row.state = ANSWERED if answer else OPEN
 
