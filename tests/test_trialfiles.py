@@ -50,7 +50,7 @@ def test_each_missing_file_is_named(folder):
     ("file", "old", "new", "offset", "sentence"),
     [
         ("forms/VS.yaml", "label: Pulse", "lable: Pulse", 0, "“lable” is not known here; did you mean “label”?"),
-        ("forms/VS.yaml", "unit: kg", "wholly_else: kg", 0, "“wholly_else” is not known here; known are codelist"),
+        ("forms/VS.yaml", "unit: kg", "wholly_else: kg", 0, "“wholly_else” is not known here; known are blinded_to"),
         ("forms/VS.yaml", "kind: number", "kind: float", 0, "“kind” must be one of text, number"),
         ("forms/VS.yaml", 'version: "1.0"', "version: 1.0", 0, "“version” must be a text (put it in quotes)"),
         ("forms/VS.yaml", "key: TEMP_VSORRES", "key: temp", 0, "“key” is not possible here: name of the item"),

@@ -102,7 +102,8 @@ def test_a_downgrade_refuses_to_lift_or_drop_a_trail_that_is_not_empty(
     with pytest.raises(SystemExit):  # what flask-migrate makes of the refusal
         flask_migrate.downgrade(revision="0001" if target == "-1" else target)
     assert "The audit trail is not empty" in caplog.text
-    assert {each for each in before if not each.startswith("procrastinate")} <= tables(owner_url())
+    # What newer migrations brought, and nobody has used yet, may have gone on the way down.
+    assert {each for each in before if not each.startswith(("procrastinate", "export"))} <= tables(owner_url())
     with db.engine.connect() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM audit_record").scalar()
 

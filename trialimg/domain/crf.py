@@ -49,7 +49,7 @@ class ItemDef:
 
     ``variable`` is the CDASH name and ``key`` the one in this form, which differs where one variable is
     asked for several tests (SYSBP_VSORRES, DIABP_VSORRES). An imaging item holds no text: it shows the
-    state of the slot it names.
+    state of the slot it names. ``blinded_to`` are roles that never learn the value.
     """
 
     key: str
@@ -70,6 +70,7 @@ class ItemDef:
     future: bool = False
     show_if: str = ""
     slot: str = ""
+    blinded_to: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.kind == "yes_no":
@@ -100,6 +101,7 @@ class ItemDef:
             future=section.flag("future"),
             show_if=section.text("show_if", ""),
             slot=section.text("slot", ""),
+            blinded_to=section.texts("blinded_to"),
         )
         section.close()
         return item
@@ -125,6 +127,7 @@ class ItemDef:
             future=self.future,
             show_if=self.show_if,
             slot=self.slot,
+            blinded_to=list(self.blinded_to),
         )
 
     @property
@@ -224,7 +227,10 @@ class CheckDef:
 
 @dataclass(frozen=True)
 class FormDef:
-    """A case report form; its version goes with the data that was entered on it."""
+    """A case report form; its version goes with the data that was entered on it.
+
+    ``blinded_to`` are roles that never learn a value of it.
+    """
 
     key: str
     title: str
@@ -232,6 +238,7 @@ class FormDef:
     groups: tuple[GroupDef, ...]
     checks: tuple[CheckDef, ...] = ()
     hint: str = ""
+    blinded_to: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, section: Section, codelists: Mapping[str, CodeList]) -> FormDef:
@@ -243,6 +250,7 @@ class FormDef:
             hint=section.text("hint", ""),
             groups=tuple(GroupDef.read(each, codelists) for each in section.sections("groups")),
             checks=tuple(CheckDef.read(each) for each in section.sections("checks")),
+            blinded_to=section.texts("blinded_to"),
         )
         section.close()
         return form
@@ -254,6 +262,7 @@ class FormDef:
             title=self.title,
             version=self.version,
             hint=self.hint,
+            blinded_to=list(self.blinded_to),
             groups=[group.to_mapping() for group in self.groups],
             checks=[check.to_mapping() for check in self.checks],
         )

@@ -27,6 +27,9 @@ class Permission(StrEnum):
     RUN_PIPELINE = "retry, hold or cancel work of the pipeline"
     SEE_PIPELINE = "see the work of the pipeline"
     SEE_AUDIT = "see the audit trail"
+    SEE_DASHBOARD = "see the dashboard of the trial"
+    EXPORT_CASEBOOK = "make casebooks of subjects"
+    EXPORT_DATA = "export the data of the trial"
     MANAGE_TRIAL = "set up sites and invite people"
     MANAGE_INSTALLATION = "load trials and manage accounts of the installation"
     OWN_ACCOUNT = "manage the own account and tokens"
@@ -56,21 +59,26 @@ ROLES: Final[dict[Role, frozenset[Permission]]] = {
     Role.INVESTIGATOR: frozenset(
         {P.SEE_TRIAL, P.SEE_DATA, P.ENROL, P.ENTER_DATA, P.ATTACH_IMAGES, P.DECIDE_HELD, P.OPEN_IMAGES, P.MOVE_LINK}
     ),
-    Role.MONITOR: frozenset({P.SEE_TRIAL, P.SEE_DATA, P.OPEN_IMAGES, P.SEE_AUDIT}),
+    Role.MONITOR: frozenset({P.SEE_TRIAL, P.SEE_DATA, P.OPEN_IMAGES, P.SEE_AUDIT, P.EXPORT_CASEBOOK}),
     Role.DATA_MANAGER: frozenset(
         {P.SEE_TRIAL, P.SEE_DATA, P.OPEN_IMAGES, P.MOVE_LINK, P.WITHDRAW_STUDY, P.SEE_PIPELINE, P.RUN_PIPELINE}
-        | {P.SEE_AUDIT}
+        | {P.SEE_AUDIT, P.SEE_DASHBOARD, P.EXPORT_CASEBOOK, P.EXPORT_DATA}
     ),
     Role.IMAGING_QC: frozenset({P.SEE_TRIAL, P.OPEN_IMAGES, P.SEE_PIPELINE}),
     # A reader opens images by way of a read only (a later room), never by the subject's pages.
     Role.READER: frozenset(),
     Role.ADJUDICATOR: frozenset(),
-    Role.SPONSOR: frozenset({P.SEE_TRIAL, P.SEE_DATA, P.OPEN_IMAGES}),
+    Role.SPONSOR: frozenset(
+        {P.SEE_TRIAL, P.SEE_DATA, P.OPEN_IMAGES, P.SEE_DASHBOARD, P.EXPORT_CASEBOOK, P.EXPORT_DATA}
+    ),
     Role.TRIAL_ADMINISTRATOR: frozenset(
         {P.SEE_TRIAL, P.MANAGE_TRIAL, P.MOVE_LINK, P.WITHDRAW_STUDY, P.AUTHORISE_REMOVAL, P.SEE_PIPELINE}
-        | {P.RUN_PIPELINE, P.SEE_AUDIT}
+        | {P.RUN_PIPELINE, P.SEE_AUDIT, P.SEE_DASHBOARD}
     ),
-    Role.INSPECTOR: frozenset({P.SEE_TRIAL, P.SEE_DATA, P.OPEN_IMAGES, P.SEE_PIPELINE, P.SEE_AUDIT}),
+    Role.INSPECTOR: frozenset(
+        {P.SEE_TRIAL, P.SEE_DATA, P.OPEN_IMAGES, P.SEE_PIPELINE, P.SEE_AUDIT, P.SEE_DASHBOARD}
+        | {P.EXPORT_CASEBOOK, P.EXPORT_DATA}
+    ),
     Role.ADMINISTRATOR: frozenset({P.MANAGE_INSTALLATION, P.SEE_PIPELINE, P.RUN_PIPELINE, P.SEE_AUDIT}),
 }
 """What each role may. Every signed-in person has OWN_ACCOUNT besides."""
