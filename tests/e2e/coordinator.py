@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from playwright.sync_api import Page, expect
 
@@ -13,6 +15,8 @@ from tests.e2e.first_day import COORDINATOR, TRIAL
 from tests.e2e.visitor import Visitor
 
 SEXES: Final = {"M": "Male", "F": "Female"}
+PATIENCE: Final = 90_000
+"""Milliseconds a page may take to show what the pipeline did."""
 
 
 def days_ago(days: int) -> date:
@@ -107,3 +111,63 @@ def fill_imaging_form(page: Page, day: date) -> None:
     ).check()
     page.locator("#save").click()
     expect(page.locator(".ti-flashes")).to_contain_text("Saved")
+
+
+def attach(clara: Visitor, slot: str, folder: Path, day: date | None = None) -> str:
+    """Send a folder at a slot through the browser; gives the address of the submission's page."""
+    page = clara.page
+    clara.goto(slot)
+    if day:
+        page.get_by_label("Date of the examination").fill(day.isoformat())
+    page.locator("#upload-folder").set_input_files(folder)
+    expect(page).to_have_url(re.compile("/submissions/"), timeout=PATIENCE)
+    return urlsplit(page.url).path
+
+
+def stage(page: Page, *states: str) -> None:
+    """Wait until the submission's page, which keeps itself fresh, shows one of these states."""
+    sought = ", ".join(f".ti-heading [data-state={state}]" for state in states)
+    expect(page.locator(sought)).to_be_visible(timeout=PATIENCE)
+
+
+def confirm(page: Page) -> None:
+    """Confirm what is chosen."""
+    page.get_by_role("button", name="Confirm", exact=True).click()
+    expect(page.locator(".ti-flashes")).to_contain_text("Confirmed")
+
+
+def decide(page: Page, decision: str, reason: str) -> None:
+    """Decide on the held images that are chosen."""
+    page.get_by_role("radio", name=decision).check()
+    page.get_by_role("textbox", name=re.compile("^Reason")).first.fill(reason)
+    page.get_by_role("button", name="Decide").click()
+    expect(page.locator(".ti-flashes")).to_contain_text("The decision is recorded")
+
+
+def cancel(page: Page) -> None:
+    """Cancel a submission that is not confirmed."""
+    details = page.locator("details", has_text="Cancel and destroy")
+    if details.get_attribute("open") is None:
+        details.locator("summary").click()
+    details.get_by_role("button", name="Cancel and destroy").click()
+    expect(page.locator(".ti-flashes")).to_contain_text("was destroyed")
+    stage(page, "cancelled")
+
+
+def study_uid(page: Page) -> str:
+    """Read the StudyInstanceUID off the page."""
+    return page.locator(".ti-study code").first.inner_text().strip()
+
+
+def pictures_are_shown(page: Page, least: int) -> None:
+    """Wait until every picture of the page is loaded and is one."""
+    images = page.locator("main img")
+    assert images.count() >= least
+    for image in images.all():
+        image.scroll_into_view_if_needed()
+        for _ in range(100):
+            if image.evaluate("image => image.complete"):
+                break
+            page.wait_for_timeout(100)
+        assert image.evaluate("image => image.naturalWidth") > 20, "a picture of the page is none"
+    page.evaluate("window.scrollTo(0, 0)")
