@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Final
 
+from sqlalchemy import select
+
 from trialimg.casework.access import Person, Place
+from trialimg.casework.definition import definition
 from trialimg.domain.crf import FormDef, ItemDef
+from trialimg.domain.expression import names
 from trialimg.domain.permission import Permission
+from trialimg.store.base import db
+from trialimg.store.casebook import CheckFinding, FormRecord, ItemValue
+from trialimg.store.subject import Subject, Visit
 
 NOT_SHOWN: Final = "not shown to your role"
 """What stands in place of a value somebody is blinded to."""
@@ -22,8 +31,34 @@ def may_see(person: Person, place: Place, form: FormDef, item: ItemDef | None = 
     return person.may(Permission.SEE_DATA, place) and not hidden & mine
 
 
-def hidden_items(person: Person, place: Place, form: FormDef) -> frozenset[tuple[str, str]]:
-    """Give group and item of every question of the form whose values this person may not see there."""
-    return frozenset(
-        (group.key, item.key) for group, item in form.items() if not may_see(person, place, form, item)
-    )
+def hidden_items(person: Person, place: Place, form: FormDef) -> frozenset[str]:
+    """Give the keys of the items of a form whose values this person may not see there."""
+    return frozenset(item.key for _, item in form.items() if not may_see(person, place, form, item))
+
+
+def tells_of(form: FormDef, check_key: str, item_key: str, hidden: frozenset[str]) -> bool:
+    """Say whether a finding speaks beside a hidden item, or comes from a check that looks at one."""
+    if not hidden:
+        return False
+    check = next((check for check in form.checks if check.key == check_key), None)
+    looked_at = {name.parts[-1] for name in names(check.must)} if check is not None else set()
+    return bool(hidden & {item_key, *looked_at}) or (not item_key and len(hidden) == len(list(form.items())))
+
+
+def hidden_rows(person: Person, place: Place, rows: Iterable[str]) -> frozenset[str]:
+    """Give those of the rows (values and findings of forms of the trial, by key) that this person may not see."""
+    wanted, hidden = set(rows), set()
+    where = (FormRecord.form_key, Subject.definition_id, Subject.site_id)
+    values = select(ItemValue.id, ItemValue.item_key, *where).join(ItemValue.form_record)
+    findings = select(CheckFinding.id, CheckFinding.item_key, *where, CheckFinding.check_key)
+    for query, key in ((values, ItemValue.id), (findings.join(CheckFinding.form_record), CheckFinding.id)):
+        query = query.join(FormRecord.visit).join(Visit.subject).where(key.in_(wanted))  # noqa: PLW2901 (narrowed)
+        for row, item_key, form_key, definition_id, site_id, *check in db.session.execute(query):
+            form = definition(definition_id).forms.get(form_key)
+            if form is None:
+                hidden.add(row)
+                continue
+            unseen = hidden_items(person, replace(place, site_id=site_id), form)
+            if item_key in unseen or (check and tells_of(form, check[0], item_key, unseen)):
+                hidden.add(row)
+    return frozenset(hidden)

@@ -28,6 +28,7 @@ class ValueChange:
     old: str | None
     new: str | None
     redacted: bool
+    hidden: bool = False
 
 
 def values_before(record: FormRecord, rows: Iterable[ItemValue], revision: int) -> dict[str, str | None]:
@@ -66,8 +67,11 @@ def values_before(record: FormRecord, rows: Iterable[ItemValue], revision: int) 
     return {row_id: changes.get(row_id, "") for row_id in ids}
 
 
-def form_history(place: Place, form_key: str) -> tuple[ValueChange, ...]:
-    """Give every change of the values of a form, the newest first; removed rows are among them."""
+def form_history(place: Place, form_key: str, *, unseen: frozenset[str] = frozenset()) -> tuple[ValueChange, ...]:
+    """Give every change of the values of a form, the newest first; removed rows are among them.
+
+    ``unseen`` are items that stay hidden: that they changed is told, what they were is not.
+    """
     book = open_casebook(db.session(), place.subject_id)
     record = find_record(book, place.visit_id, form_key)
     form, values = book.form(record), book.values(record)
@@ -89,13 +93,14 @@ def form_history(place: Place, form_key: str) -> tuple[ValueChange, ...]:
         where = (row.group_key, row.repeat_key, row.item_key)
         group = form.group(row.group_key)
         item = group.item(row.item_key) if group else None
+        hidden = row.item_key in unseen
         old, new = (item.label_of(text) if item and text else text for text in (
-            (value.old, value.new) if value is not None else (None, None)
+            (value.old, value.new) if value is not None and not hidden else (None, None)
         ))  # fmt: skip
         found.append(
             ValueChange(
                 kept.number, kept.at, kept.actor, kept.reason, label_of(form, *where, values), where, old, new,
-                redacted=value is None,
+                redacted=value is None, hidden=hidden,
             )
         )  # fmt: skip
     return tuple(found)

@@ -9,6 +9,7 @@ from datetime import date, datetime
 from sqlalchemy import select
 
 from trialimg.casework.access import Person, Place
+from trialimg.casework.blinding import hidden_items, tells_of
 from trialimg.casework.data_entry import Posted, arranged, hidden_places, longest, normal
 from trialimg.casework.form_findings import NOT_KEPT, OPEN, RESOLVED, FindingPlace, place_of
 from trialimg.casework.form_history import values_before
@@ -51,7 +52,8 @@ class FormPage:
     ``shown`` are the places asked now; ``ruled_out`` the questions (group and item, or group and "" for all of it)
     that no answer on this form can bring up; ``hidden`` the labels of answers that are there although skip logic
     does not ask for them; ``unfinished`` what keeps the form from being complete; ``meanwhile`` what somebody else
-    saved where something else was typed; ``removed`` rows that go when the page is saved.
+    saved where something else was typed; ``removed`` rows that go when the page is saved; ``not_shown`` the items whose
+    values this person is blinded to: they are not in ``values``, and such a page takes no data.
     """
 
     form: FormDef
@@ -74,6 +76,7 @@ class FormPage:
     saved_rows: frozenset[tuple[str, str]]
     meanwhile: Mapping[ItemPlace, str] = field(default_factory=dict)
     removed: tuple[tuple[str, str], ...] = ()
+    not_shown: frozenset[str] = frozenset()
 
     def label(self, place: ItemPlace) -> str:
         """Name a place to a person."""
@@ -185,6 +188,7 @@ def _page(
     context = book.context(record, {record.id: values})
     visit_def = book.rules.visit(visit.definition_key)
     unfinished = tuple(_view(f, {}) for f in book.check(record, values, context) if f.check_key in NOT_KEPT)
+    unseen = hidden_items(person, place, form)
     slots = any(item.kind == "imaging" for _, item in form.items())
     return FormPage(
         form=form,
@@ -196,13 +200,29 @@ def _page(
         marked_complete=record.marked_complete,
         saved_at=record.saved_at,
         saved_by=record.saved_by,
-        values=values,
+        values=_seen(values, unseen),
         shown=visible(form, values, context),
         ruled_out=_ruled_out(FormScope(form, values, context)),
-        hidden=tuple(label_of(form, *p, values) for p in hidden_places(form, book, record, values)),
-        findings=findings,
-        unfinished=unfinished,
+        hidden=tuple(
+            label_of(form, *p, values) for p in hidden_places(form, book, record, values) if p[2] not in unseen
+        ),
+        findings=_told(form, findings, unseen),
+        unfinished=_told(form, unfinished, unseen),
         slots=slot_states([place.subject_id]).get(visit.id, {}) if slots else {},
-        may_edit=person.may(Permission.ENTER_DATA, place) and not visit.not_done_reason,
+        may_edit=person.may(Permission.ENTER_DATA, place) and not visit.not_done_reason and not unseen,
         saved_rows=frozenset((group, key) for group, rows in book.values(record).items() for key in rows),
+        not_shown=unseen,
     )
+
+
+def _seen(values: FormValues, unseen: frozenset[str]) -> FormValues:
+    if not unseen:
+        return values
+    return {
+        group: {key: {item: text for item, text in row.items() if item not in unseen} for key, row in rows.items()}
+        for group, rows in values.items()
+    }
+
+
+def _told(form: FormDef, findings: tuple[FindingView, ...], unseen: frozenset[str]) -> tuple[FindingView, ...]:
+    return tuple(each for each in findings if not tells_of(form, each.check_key, each.item, unseen))

@@ -11,6 +11,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, func, or_, select
 
 from trialimg.casework.access import Person, Place
+from trialimg.casework.blinding import hidden_rows
 from trialimg.domain.permission import Permission
 from trialimg.store.account import Account, AccountGrant
 from trialimg.store.audit import AuditRecord, AuditValue
@@ -82,8 +83,11 @@ def trail_page(person: Person, place: Place, looked_for: TrailFilter, page: int 
     ).all()
     words = _words([record for record, _ in rows])
     may_see = person.may(Permission.SEE_DATA, place)
+    blinded = hidden_rows(person, place, {record.row_id for record, _ in rows if record.table_name in _VALUES_OF_FORMS})
     tables = db.session.scalars(select(AuditRecord.table_name).where(mine).distinct().order_by(AuditRecord.table_name))
-    lines = tuple(_line(record, value, words, may_see=may_see) for record, value in rows)
+    lines = tuple(
+        _line(record, value, words, may_see=may_see and record.row_id not in blinded) for record, value in rows
+    )
     return TrailPage(lines, page, pages, total, tuple(tables))
 
 

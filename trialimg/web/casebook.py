@@ -165,5 +165,9 @@ def history(trial: str, subject: str, visit: str, form: str) -> Answer:
     place, person = current_place(), current_person()
     page = form_page(place, form, person)
     return render_template(
-        "casebook/history.html", page=page, place=place, url=_url(form), changes=form_history(place, form)
+        "casebook/history.html",
+        page=page,
+        place=place,
+        url=_url(form),
+        changes=form_history(place, form, unseen=page.not_shown),
     )

@@ -12,6 +12,7 @@ from typing import Any, Final
 from werkzeug.datastructures import MultiDict
 
 from trialimg.casework.access import Person, Place
+from trialimg.casework.blinding import NOT_SHOWN
 from trialimg.casework.data_entry import Posted
 from trialimg.casework.form_page import FindingView, FormPage
 from trialimg.casework.slots import SlotState
@@ -117,7 +118,8 @@ def groups_of(page: FormPage, person: Person, place: Place, *, ask_all: bool = F
     for group in page.form.groups:
         shown = any(asked == group.key for asked, _, _ in page.shown)
         filled = any(text for row in page.values.get(group.key, {}).values() for text in row.values())
-        if not filled and ((group.key, "") in page.ruled_out or not (shown or page.may_edit)):
+        unseen = any(item.key in page.not_shown for item in group.items)
+        if not filled and not unseen and ((group.key, "") in page.ruled_out or not (shown or page.may_edit)):
             continue
         made = _Maker(page, person, place, ask_all=ask_all)
         found.append(made.repeating(group) if group.repeating else made.single(group))
@@ -180,7 +182,7 @@ class _Maker:
         return found
 
     def _belongs(self, item: ItemDef, where: ItemPlace) -> bool:
-        if where in self.page.shown or self._text(where):
+        if where in self.page.shown or self._text(where) or item.key in self.page.not_shown:
             return True
         return self.page.may_edit and (where[0], item.key) not in self.page.ruled_out
 
@@ -191,6 +193,8 @@ class _Maker:
     def field(self, group: GroupDef, item: ItemDef, where: ItemPlace) -> Field:
         """Give one field."""
         name, text = name_of(where), self._text(where)
+        if item.key in self.page.not_shown:
+            return {"kind": "display", "name": name, "id": name, "label": item.label, "value": NOT_SHOWN}
         findings = [each for each in self.found.get(where, []) if each.severity == "hard"]
         made: Field = {
             "name": name,
