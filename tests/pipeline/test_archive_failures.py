@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from pydicom import dcmread
 
 from tests.pipeline.bed import Bed, FakeArchive
 from tests.pipeline.test_steps import change, confirmed, the_job
+from trialimg.casework.services import EXTENSION
 from trialimg.domain.submission import Fate, Stage
 from trialimg.errors import ArchiveRefusesUs, ArchiveUnavailable
 from trialimg.pipeline import verify
@@ -157,6 +159,20 @@ def test_a_refusal_for_good_is_held_with_the_archives_reason(
     bed.run()
     assert bed.stage(key) is Stage.HELD
     assert f"refuses 1 of {len(ct)} instances: No such class." in bed.sentence(key)
+
+
+def test_a_disk_that_is_full_while_cleaning_is_waited_out(bed: Bed, ct: list[Path], archive: FakeArchive) -> None:
+    key = confirmed(bed, ct)
+    tools = bed.services()
+    full = replace(tools, settings=replace(tools.settings, vault_reserve_mb=10**9))
+    bed.app.extensions[EXTENSION] = full
+    bed.run()
+    assert bed.stage(key) is Stage.CONFIRMED
+    assert "disk" in bed.sentence(key)
+    assert set(bed.fates(key)) == {Fate.RECEIVED}
+    bed.app.extensions[EXTENSION] = tools
+    run_now(bed, key)
+    assert bed.stage(key) is Stage.LINKED
 
 
 def test_a_clean_file_that_changed_on_the_disk_is_never_sent(bed: Bed, ct: list[Path], archive: FakeArchive) -> None:

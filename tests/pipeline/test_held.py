@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from tests.pipeline.bed import Bed, small_ct
+from tests.pipeline.bed import Bed, FakeArchive, small_ct
 from trialimg.casework import held
 from trialimg.casework.access import submission_place
 from trialimg.casework.services import services
 from trialimg.casework.submission import load, outbox, quarantine
 from trialimg.domain.submission import Fate, Stage
-from trialimg.errors import NotFound, UnreadableObject
+from trialimg.errors import ArchiveUnavailable, NotFound, UnreadableObject
 from trialimg.pipeline.preview import preview
 from trialimg.pipeline.reconcile import EXPIRY_TASK, periodic
 from trialimg.store.account import Task
@@ -42,7 +42,7 @@ def decide(bed: Bed, key: str, decision: held.Decision) -> None:
 
 def later(bed: Bed, key: str, days: float) -> None:
     with unit_of_work(bed.actor, "time passes", trial_id=bed.world.trial_id) as uow:
-        load(uow, key).stage_since = uow.at - timedelta(days=days)
+        load(uow, key).created_at = uow.at - timedelta(days=days)
 
 
 def test_a_dose_report_is_held_and_the_rest_is_linked(bed: Bed, dosed: list[Path]) -> None:
@@ -138,3 +138,23 @@ def test_what_cannot_be_shown_says_so(bed: Bed, ct: list[Path]) -> None:
     bed.submission(key)
     with pytest.raises((NotFound, UnreadableObject)):
         preview(services(), key, len(ct))
+
+
+def test_originals_do_not_wait_longer_than_allowed_for_an_archive_that_is_away(
+    bed: Bed, dosed: list[Path], archive: FakeArchive
+) -> None:
+    def down() -> None:
+        raise ArchiveUnavailable("The archive is down.")
+
+    archive.before_push = down
+    key = bed.link(dosed)
+    assert bed.stage(key) is Stage.PROMISED
+    later(bed, key, 14.1)
+    periodic()
+    assert quarantine(key).listing() == []
+    assert outbox(key).listing()
+    archive.before_push = lambda: None
+    bed.retry(key)
+    bed.run()
+    assert bed.stage(key) is Stage.LINKED, bed.sentence(key)
+    assert bed.fates(key).count(Fate.DISCARDED) == 1

@@ -44,7 +44,7 @@ class Inside:
 
     def __init__(self, setup: Mapping[str, Any]) -> None:
         self._setup = setup
-        self._vault = Vault(Path(setup["vault"]))
+        self._vault = Vault(Path(setup["vault"]), reserve_bytes=setup["reserve"])
         self._quarantine = self._vault.area(f"quarantine/{setup['submission']}")
         self._outbox = self._vault.area(f"outbox/{setup['submission']}")
         self._acts: dict[str, Callable[[Json], Json]] = {

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from trialimg.casework.definition import definition
 from trialimg.casework.services import services
 from trialimg.casework.submission import destroy_unneeded, load, move, tidy
+from trialimg.casework.trail import catch_up_heads
 from trialimg.domain.deidentification import Profile
 from trialimg.domain.submission import Fate, Outcome, Stage
 from trialimg.pipeline.destination import is_paused, try_paused
@@ -34,6 +35,8 @@ WARNED_BEFORE: Final = timedelta(days=3)
 EXPIRY_TASK: Final = "originals.expire"
 """The kind of task that tells a site of it; ``about`` is the submission."""
 
+_WAITING: Final = (Stage.SURVEYED, Stage.HELD, Stage.PROMISED, Stage.SENT)
+"""Stages in which originals may wait long: for a person, or, the clean bytes being safe, for the archive."""
 _MOST: Final = 500
 _OLD_ARRIVALS: Final = 24 * 3600.0
 
@@ -47,6 +50,7 @@ def periodic() -> None:
         destroy_expired,
         sweep_vault,
         check_tasks,
+        keep_heads,
     )
     for act in acts:
         try:
@@ -125,19 +129,20 @@ def destroy_expired() -> int:
 
 
 def _with_waiting_originals() -> list[tuple[str, datetime, Profile]]:
+    """Give submissions whose originals nobody works on now, with the moment they came and the trial's rules."""
     held = (
         select(SubmissionObject.id)
         .where(SubmissionObject.submission_id == Submission.id, SubmissionObject.fate == Fate.HELD.value)
         .exists()
     )
-    waits = Submission.stage.in_([Stage.SURVEYED.value, Stage.HELD.value])
+    waits = Submission.stage.in_([stage.value for stage in _WAITING])
     wanted = select(Submission).where(
         Submission.originals_destroyed_at.is_(None), waits | ((Submission.stage == Stage.LINKED.value) & held)
     )
     found = []
     for submission in db.session.scalars(wanted.limit(_MOST)):
         rules = definition(submission.subject.definition_id).deidentification
-        found.append((submission.id, submission.stage_since, Profile.from_mapping(rules)))
+        found.append((submission.id, submission.created_at, Profile.from_mapping(rules)))
     db.session.rollback()
     return found
 
@@ -156,7 +161,7 @@ def _expire(key: str, days: int) -> int:
             rest = _count(uow.session, key, Fate.SENT, Fate.CLEAN)
             if submission.stage == Stage.LINKED:
                 move(uow, submission, Outcome.DECIDED, f"{why} The study is checked again.")
-            elif not rest:
+            elif not rest and submission.stage == Stage.HELD:
                 move(uow, submission, Outcome.CANCELLED, f"{why} Send the images again.", code="submission.expired")
         submission.originals_destroyed_at = uow.at
         destroy_unneeded(uow, submission)
@@ -196,6 +201,11 @@ def _warn(key: str, expiry: datetime) -> None:
         uow.session.add(
             Task(trial_id=found.trial_id, kind=EXPIRY_TASK, about=key, sentence=sentence, created_at=uow.at)
         )
+
+
+def keep_heads() -> None:
+    """Keep the heads of the audit chains that a crash left behind, outside the data base."""
+    catch_up_heads(services())
 
 
 def sweep_vault() -> None:

@@ -76,6 +76,7 @@ def child_setup(services: Services, claim: Claim) -> Json:
     sending, settings = claim.sending, services.settings
     return {
         "vault": str(services.vault.root.resolve()),
+        "reserve": settings.vault_reserve_mb * 2**20,
         "submission": claim.submission_id,
         "profile": sending.profile.to_mapping(),
         "identity": vars(sending.identity),
