@@ -26,13 +26,15 @@ def thumbnail(stream: BinaryIO, *, longest: int = 128) -> bytes:
 
     Raises UnreadableObject where there is no picture, or none that can be decoded here.
     """
-    dataset = dcmread(stream, defer_size=None)
+    stream.seek(0)
+    dataset = dcmread(stream, stop_before_pixels=True)
     rows, columns = int(dataset.get("Rows") or 0), int(dataset.get("Columns") or 0)
     if not rows or not columns or rows * columns > MOST_PIXELS:
         raise UnreadableObject("The object holds no picture that can be shown here.")
     frames = int(dataset.get("NumberOfFrames") or 1)
+    stream.seek(0)
     try:
-        pixels = pixel_array(dataset, index=frames // 2 if frames > 1 else 0)
+        pixels = pixel_array(stream, index=frames // 2 if frames > 1 else 0)
     except (AttributeError, ValueError, RuntimeError, NotImplementedError, KeyError, TypeError) as error:
         raise UnreadableObject(
             f"The picture cannot be decoded here ({type(error).__name__}); it is sent as it is."
