@@ -15,6 +15,7 @@ from tests.conftest import ROOT
 from tests.pipeline.bed import Bed
 from trialimg.casework.services import services
 from trialimg.casework.submission import quarantine
+from trialimg.errors import OurFault
 from trialimg.pipeline.child import Child, Died, Limits, ask_each
 from trialimg.pipeline.claim import load_claim
 from trialimg.pipeline.survey import child_setup
@@ -48,6 +49,13 @@ def test_a_child_that_dies_refuses_its_object_and_the_next_one_gets_a_new_child(
         with pytest.raises(Died):
             child.ask(look(setup))
         assert "done" in child.ask(look(setup))
+
+
+def test_a_child_that_cannot_start_blames_no_file(setup: dict[str, object]) -> None:
+    """As when the program was replaced while the worker ran: what it does not understand must refuse nothing."""
+    wanting = {name: value for name, value in setup.items() if name != "vault"}
+    with pytest.raises(OurFault, match="could not start"):
+        list(ask_each([look(setup)], wanting, LIMITS))
 
 
 def test_a_child_that_hangs_is_ended(setup: dict[str, object], monkeypatch: pytest.MonkeyPatch) -> None:

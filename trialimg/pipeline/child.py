@@ -73,7 +73,10 @@ class Child:
         self.close()
 
     def ask(self, request: Json) -> Json:
-        """Hand over one request and wait for its answer; raises Died, after which the next one gets a new child."""
+        """Hand over one request and wait for its answer; raises Died, after which the next one gets a new child.
+
+        Raises OurFault when a child cannot even start.
+        """
         process = self._process or self._start()
         try:
             _write(process, request)
@@ -115,7 +118,16 @@ class Child:
             start_new_session=True,
         )
         self._process, self._rest = process, b""
-        _write(process, {**self._setup, "parent": os.getpid()})
+        try:
+            _write(process, {**self._setup, "parent": os.getpid()})
+            self._answer(process)
+        except (BrokenPipeError, Died, ValueError):
+            # It was given no file yet, so no file is to blame: one that takes the blame would be destroyed.
+            self.close()
+            raise OurFault(
+                "A child process that looks at images could not start, so none was looked at; none is lost. The "
+                "operator must look: most often the program was replaced while it ran and must be started again."
+            ) from None
         return process
 
     def _answer(self, process: subprocess.Popen[bytes]) -> Json:

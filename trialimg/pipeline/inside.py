@@ -216,6 +216,7 @@ def main() -> None:
     setup = json.loads(sys.stdin.readline())
     _limit_self(setup)
     inside = Inside(setup)
+    _say({"ready": True})
     for line in sys.stdin:
         _say(inside.answer(json.loads(line)))
 
