@@ -24,7 +24,8 @@ _IMAGING: Final = _object(
 )  # fmt: skip
 _SUBMISSION: Final = _object(
     submission=_TEXT, subject=_TEXT, visit=_TEXT, slot=_TEXT, stage=_TEXT, sentence=_TEXT, code=_TEXT,
-    done=_COUNT, total=_COUNT, finished={"type": "boolean"}, needs_person={"type": "boolean"}, retrying={"type": "boolean"},
+    done=_COUNT, total=_COUNT, finished={"type": "boolean"}, needs_person={"type": "boolean"},
+    retrying={"type": "boolean"},
     position={"type": "integer"}, study_instance_uid=_MAYBE_TEXT,
     study_instance_uids={"type": "array", "items": _TEXT}, counts={"type": "object", "additionalProperties": _COUNT},
     instances={
