@@ -51,7 +51,7 @@ def test_a_dose_report_is_held_and_the_rest_is_linked(bed: Bed, dosed: list[Path
     assert bed.fates(key).count(Fate.HELD) == 1
     (study,) = bed.studies()
     assert (study.instance_count, study.held_count) == (len(dosed) - 1, 1)
-    assert "1 wait for a decision" in bed.sentence(key)
+    assert "1 waits for a decision" in bed.sentence(key)
     (waiting,) = [each for each in bed.objects(key) if each.fate == Fate.HELD]
     assert waiting.code == "image.may_show_text"
     assert [each.sha256 for each in quarantine(key).listing()] == [waiting.received_sha256]
