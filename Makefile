@@ -46,7 +46,7 @@ bench: python
 
 pictures: python
 	@$(PYTHON) tools/setup.py --dev --peers
-	$(PY) -m pytest tests/e2e -k "coordinator and local" --pictures docs/pictures
+	$(PY) -m pytest tests/e2e/test_demo.py -k "pictures_of_the_readme" --pictures docs/pictures
 
 # Pins every package with its hash and names no index; run it to take newer versions.
 lock:
