@@ -46,7 +46,7 @@ def as_date(text: str) -> date | None:
 
 def _persons(claim: Claim, summary: Summary) -> Iterator[Problem]:
     if len(summary.patients) > 1:
-        names = shown_list(f"{p.name or 'no name'} ({p.patient_id or 'no number'})" for p in summary.patients)
+        names = shown_list(f"{_spoken(p) or 'no name'} ({p.patient_id or 'no number'})" for p in summary.patients)
         yield Problem(
             "stop",
             f"These images are of {len(summary.patients)} persons: {names}. Choose the studies of one of them; the "
@@ -65,7 +65,7 @@ def _one_person(claim: Claim, patient: FoundPatient) -> Iterator[Problem]:
         if patient.patient_id != number:
             yield Problem("stop", f"These images were cleaned for another subject than {number}. Send them again.")
         return
-    who = patient.name or patient.patient_id or "the patient"
+    who = _spoken(patient) or patient.patient_id or "the patient"
     born = as_date(patient.birth_date)
     if claim.birth_year and born and born.year != claim.birth_year:
         yield Problem(
@@ -79,6 +79,11 @@ def _one_person(claim: Claim, patient: FoundPatient) -> Iterator[Problem]:
             f"The images say that {who} is {_sex(patient.sex)}, the form says that subject {number} is "
             f"{_sex(claim.sex)}. Check that these are the images of this subject.",
         )
+
+
+def _spoken(patient: FoundPatient) -> str:
+    """Write a name of DICOM (family^given) as people read it."""
+    return patient.name.replace("^", " ").strip()
 
 
 def _sex(code: str) -> str:

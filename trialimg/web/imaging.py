@@ -153,9 +153,12 @@ def _found(summary: Summary, place: Place) -> dict[str, Any]:
         (problem for problem in summary.problems if not problem.about.startswith("object:")),
         key=lambda problem: problem.level != "stop",
     )
+    each_stopped = [summary.stops(frozenset({entry.index})) for entry in summary.series]
+    # Where no series at all may be taken, that is as hopeless as what forbids the whole.
+    hopeless = summary.hopeless or ([s for stops in each_stopped for s in stops] if all(each_stopped) else [])
     return {
-        "hopeless": summary.hopeless,
-        "stops": {*summary.hopeless, *summary.stops(chosen)},
+        "hopeless": hopeless,
+        "stops": {*hopeless, *summary.stops(chosen)},
         "problems": list({problem.sentence: problem for problem in told}.values()),
         "patients": summary.patients,
         "studies": [
