@@ -186,89 +186,105 @@ def all_errors() -> list[type[TrialimgError]]:
     return found
 
 
-HTTP_STATUS: Final[dict[type[TrialimgError], int]] = {
-    TrialimgError: 500,
-    BadInput: 422,
-    NotDicom: 422,
-    UnreadableObject: 422,
-    UnsafeArchiveFile: 422,
-    WrongPatient: 422,
-    WrongModality: 422,
-    NotClean: 422,
-    BadDefinition: 422,
-    NotAllowed: 403,
-    NotSignedIn: 401,
-    NotFound: 404,
-    Conflict: 409,
-    Stale: 409,
-    AlreadyLinked: 409,
-    ImpossibleStep: 409,
-    Held: 409,
-    TryLater: 503,
-    ArchiveUnavailable: 503,
-    ArchiveRefusesUs: 503,
-    NoSpace: 507,
-    Misconfigured: 500,
-    OurFault: 500,
-}
+class Translation(dict[type[TrialimgError], int]):
+    """What each branch means at one door; a twig that a tool grows for itself means what its branch means."""
+
+    def __missing__(self, cls: type[TrialimgError]) -> int:
+        for base in cls.__mro__[1:]:
+            if base in self:
+                return self[base]
+        raise KeyError(cls)
+
+
+HTTP_STATUS: Final = Translation(
+    {
+        TrialimgError: 500,
+        BadInput: 422,
+        NotDicom: 422,
+        UnreadableObject: 422,
+        UnsafeArchiveFile: 422,
+        WrongPatient: 422,
+        WrongModality: 422,
+        NotClean: 422,
+        BadDefinition: 422,
+        NotAllowed: 403,
+        NotSignedIn: 401,
+        NotFound: 404,
+        Conflict: 409,
+        Stale: 409,
+        AlreadyLinked: 409,
+        ImpossibleStep: 409,
+        Held: 409,
+        TryLater: 503,
+        ArchiveUnavailable: 503,
+        ArchiveRefusesUs: 503,
+        NoSpace: 507,
+        Misconfigured: 500,
+        OurFault: 500,
+    }
+)
 """What a browser or another program is told (RFC 9110, RFC 4918 for 507)."""
 
 # PS3.4 Annex B.2.3: C-STORE response status codes.
 _REFUSED_OUT_OF_RESOURCES, _CANNOT_UNDERSTAND, _NOT_AUTHORISED = 0xA700, 0xC000, 0x0124
 _DUPLICATE, _FAILED = 0x0111, 0x0110
 
-DIMSE_STATUS: Final[dict[type[TrialimgError], int]] = {
-    TrialimgError: _FAILED,
-    BadInput: _CANNOT_UNDERSTAND,
-    NotDicom: _CANNOT_UNDERSTAND,
-    UnreadableObject: _CANNOT_UNDERSTAND,
-    UnsafeArchiveFile: _CANNOT_UNDERSTAND,
-    WrongPatient: _CANNOT_UNDERSTAND,
-    WrongModality: _CANNOT_UNDERSTAND,
-    NotClean: _CANNOT_UNDERSTAND,
-    BadDefinition: _CANNOT_UNDERSTAND,
-    NotAllowed: _NOT_AUTHORISED,
-    NotSignedIn: _NOT_AUTHORISED,
-    NotFound: _CANNOT_UNDERSTAND,
-    Conflict: _DUPLICATE,
-    Stale: _DUPLICATE,
-    AlreadyLinked: _DUPLICATE,
-    ImpossibleStep: _FAILED,
-    Held: _CANNOT_UNDERSTAND,
-    TryLater: _REFUSED_OUT_OF_RESOURCES,
-    ArchiveUnavailable: _REFUSED_OUT_OF_RESOURCES,
-    ArchiveRefusesUs: _REFUSED_OUT_OF_RESOURCES,
-    NoSpace: _REFUSED_OUT_OF_RESOURCES,
-    Misconfigured: _FAILED,
-    OurFault: _FAILED,
-}
+DIMSE_STATUS: Final = Translation(
+    {
+        TrialimgError: _FAILED,
+        BadInput: _CANNOT_UNDERSTAND,
+        NotDicom: _CANNOT_UNDERSTAND,
+        UnreadableObject: _CANNOT_UNDERSTAND,
+        UnsafeArchiveFile: _CANNOT_UNDERSTAND,
+        WrongPatient: _CANNOT_UNDERSTAND,
+        WrongModality: _CANNOT_UNDERSTAND,
+        NotClean: _CANNOT_UNDERSTAND,
+        BadDefinition: _CANNOT_UNDERSTAND,
+        NotAllowed: _NOT_AUTHORISED,
+        NotSignedIn: _NOT_AUTHORISED,
+        NotFound: _CANNOT_UNDERSTAND,
+        Conflict: _DUPLICATE,
+        Stale: _DUPLICATE,
+        AlreadyLinked: _DUPLICATE,
+        ImpossibleStep: _FAILED,
+        Held: _CANNOT_UNDERSTAND,
+        TryLater: _REFUSED_OUT_OF_RESOURCES,
+        ArchiveUnavailable: _REFUSED_OUT_OF_RESOURCES,
+        ArchiveRefusesUs: _REFUSED_OUT_OF_RESOURCES,
+        NoSpace: _REFUSED_OUT_OF_RESOURCES,
+        Misconfigured: _FAILED,
+        OurFault: _FAILED,
+    }
+)
 """What a modality is told (PS3.7 Annex C, PS3.4 B.2.3)."""
 
 DONE, USAGE, DATA, FAULT, LATER, FORBIDDEN = 0, 64, 65, 70, 75, 77
 
-EXIT_CODE: Final[dict[type[TrialimgError], int]] = {
-    TrialimgError: FAULT,
-    BadInput: DATA,
-    NotDicom: DATA,
-    UnreadableObject: DATA,
-    UnsafeArchiveFile: DATA,
-    WrongPatient: DATA,
-    WrongModality: DATA,
-    NotClean: DATA,
-    BadDefinition: DATA,
-    NotAllowed: FORBIDDEN,
-    NotSignedIn: FORBIDDEN,
-    NotFound: DATA,
-    Conflict: DATA,
-    Stale: DATA,
-    AlreadyLinked: DATA,
-    ImpossibleStep: FAULT,
-    Held: DATA,
-    TryLater: LATER,
-    ArchiveUnavailable: LATER,
-    ArchiveRefusesUs: LATER,
-    NoSpace: LATER,
-    Misconfigured: USAGE,
-    OurFault: FAULT,
-}
+EXIT_CODE: Final = Translation(
+    {
+        TrialimgError: FAULT,
+        BadInput: DATA,
+        NotDicom: DATA,
+        UnreadableObject: DATA,
+        UnsafeArchiveFile: DATA,
+        WrongPatient: DATA,
+        WrongModality: DATA,
+        NotClean: DATA,
+        BadDefinition: DATA,
+        NotAllowed: FORBIDDEN,
+        NotSignedIn: FORBIDDEN,
+        NotFound: DATA,
+        Conflict: DATA,
+        Stale: DATA,
+        AlreadyLinked: DATA,
+        ImpossibleStep: FAULT,
+        Held: DATA,
+        TryLater: LATER,
+        ArchiveUnavailable: LATER,
+        ArchiveRefusesUs: LATER,
+        NoSpace: LATER,
+        Misconfigured: USAGE,
+        OurFault: FAULT,
+    }
+)
 """What a shell is told (the numbers of BSD sysexits)."""
