@@ -156,6 +156,11 @@ def _check(settings: Settings) -> None:
     scheme = settings.archive_url.split(":", 1)[0]
     if settings.archive_url and scheme not in {"local", "http", "https", "dimse"}:
         raise Misconfigured("The setting archive_url must be local:, http(s)://… or dimse://AE@host:port.")
+    for name in ("database_url", "migration_url", "archive_url", "public_url"):
+        try:
+            _ = urlsplit(getattr(settings, name)).port
+        except ValueError:
+            raise Misconfigured(f"The setting {name} is no address: its host or port cannot be read.") from None
     if settings.port > 65535:  # noqa: PLR2004 (the highest port there is)
         raise Misconfigured("The setting port must be at most 65535.")
 
