@@ -81,7 +81,7 @@ def trail_page(person: Person, place: Place, looked_for: TrailFilter, page: int 
         .limit(PER_PAGE)
         .offset((page - 1) * PER_PAGE)
     ).all()
-    words = _words([record for record, _ in rows])
+    words = words_of([record for record, _ in rows])
     may_see = person.may(Permission.SEE_DATA, place)
     blinded = hidden_rows(person, place, {record.row_id for record, _ in rows if record.table_name in _VALUES_OF_FORMS})
     tables = db.session.scalars(select(AuditRecord.table_name).where(mine).distinct().order_by(AuditRecord.table_name))
@@ -174,7 +174,7 @@ _KNOWN_BY: Final[dict[str, Any]] = {
 """For each table a row's key and the words by which people know the row."""
 
 
-def _words(records: Iterable[AuditRecord]) -> dict[str, str]:
+def words_of(records: Iterable[AuditRecord]) -> dict[str, str]:
     """Give the words by which people know the rows of some records, as far as the rows still exist."""
     rows: dict[str, set[str]] = {}
     for record in records:
