@@ -62,7 +62,7 @@ def _configure(app: Flask, settings: Settings, keyring: Keyring) -> None:
         SECURITY_PASSWORD_LENGTH_MIN=12,
         SECURITY_PASSWORD_COMPLEXITY_CHECKER="zxcvbn",  # noqa: S106 (the name of the method)
         SECURITY_REGISTERABLE=False,
-        SECURITY_RESET_PASSWORD_WITHIN="7 days",  # noqa: S106 (a length of time)
+        SECURITY_RESET_PASSWORD_WITHIN=timedelta(days=7),
         SECURITY_FRESHNESS=timedelta(minutes=-1),
         JSON_SORT_KEYS=False,
     )

@@ -16,6 +16,7 @@ from sqlalchemy.orm import joinedload
 
 from trialimg.casework.access import Place, trial_place
 from trialimg.casework.definition import definition
+from trialimg.casework.form_findings import recheck_visit
 from trialimg.casework.imaging import a_reason
 from trialimg.casework.slots import slot_states
 from trialimg.casework.submission import destroy_unneeded, load, move, stop_waiting_jobs
@@ -43,7 +44,9 @@ def detach(uow: UnitOfWork, place: Place, reason: str) -> None:
     study = _load(uow, place)
     if study.state != LINKED:
         raise Conflict("This study is not linked to a slot. Load the page again.")
+    slot_id = study.slot_id
     study.state, study.state_reason, study.slot_id = DETACHED, a_reason(reason), None
+    recheck_slots(uow, slot_id)
 
 
 def relink(uow: UnitOfWork, place: Place, target: Place, reason: str) -> None:
@@ -60,9 +63,19 @@ def relink(uow: UnitOfWork, place: Place, target: Place, reason: str) -> None:
     if study.state == LINKED and study.slot_id == slot.id:
         raise Conflict("The study is linked to that slot already.")
     _refuse_taken(uow, study, slot)
+    before = study.slot_id
     study.state, study.state_reason, study.slot_id = LINKED, a_reason(reason), slot.id
     for submission in uow.session.scalars(select(Submission).where(Submission.study_id == study.id)):
         submission.slot_id = slot.id
+    recheck_slots(uow, before, slot.id)
+
+
+def recheck_slots(uow: UnitOfWork, *slot_ids: str | None) -> None:
+    """Check the forms of these slots' visits again: what they say of images is compared with what is linked."""
+    uow.session.flush()
+    wanted = select(Slot.visit_id).where(Slot.id.in_([key for key in slot_ids if key is not None])).distinct()
+    for visit_id in uow.session.scalars(wanted).all():
+        recheck_visit(uow, visit_id)
 
 
 def _refuse_taken(uow: UnitOfWork, study: ImagingStudy, slot: Slot) -> None:
@@ -85,7 +98,7 @@ def _refuse_taken(uow: UnitOfWork, study: ImagingStudy, slot: Slot) -> None:
 def withdraw(uow: UnitOfWork, place: Place, reason: str) -> None:
     """Withdraw a study that belongs to somebody else: hidden from everyone with this commit."""
     study = _load(uow, place)
-    why = a_reason(reason)
+    why, slot_id = a_reason(reason), study.slot_id
     study.state, study.state_reason, study.slot_id, study.forget_state = WITHDRAWN, why, None, TO_AUTHORISE
     items = select(SubmissionObject).where(SubmissionObject.study_id == study.id)
     touched = set()
@@ -98,6 +111,7 @@ def withdraw(uow: UnitOfWork, place: Place, reason: str) -> None:
     uow.session.flush()
     for key in sorted(touched):
         _end_submission(uow, key, study.id, why)
+    recheck_slots(uow, slot_id)
 
 
 def _end_submission(uow: UnitOfWork, submission_id: str, study_id: str, why: str) -> None:

@@ -20,7 +20,7 @@ from trialimg.store.base import db, utc_now
 from trialimg.store.imaging import ImagingStudy, Slot, Submission, SubmissionObject
 from trialimg.store.subject import Subject, Visit
 
-WAITING_STATES = frozenset({"empty", "due", "overdue", "missing"})
+WAITING_STATES = frozenset({"empty", "due", "overdue", "missing", "optional"})
 
 
 @dataclass(frozen=True)
@@ -73,11 +73,18 @@ def linked_studies(submission_id: str) -> tuple[LinkedStudy, ...]:
     return tuple(_linked(study) for study in db.session.scalars(wanted).unique())
 
 
-def _waiting(visit: Visit, slot_def: SlotDef, due: date | None, today: date) -> tuple[str, str]:
-    """Judge a slot that has nothing yet: from the visit's date, else from when the visit is due."""
-    after = timedelta(days=slot_def.window_after or 0)
+def _waiting(visit: Visit, slot_def: SlotDef, due: date | None, *, optional: bool) -> tuple[str, str]:
+    """Judge a slot that has nothing yet."""
     if visit.not_done_reason:
         return "not_done", f"The visit was not done: {visit.not_done_reason}"
+    if optional:
+        return "optional", "Images here are optional; attach them where there are any."
+    return _by_date(visit, slot_def, due, utc_now().date())
+
+
+def _by_date(visit: Visit, slot_def: SlotDef, due: date | None, today: date) -> tuple[str, str]:
+    """Judge from the visit's date, else from when the visit is due."""
+    after = timedelta(days=slot_def.window_after or 0)
     if visit.date is not None:
         if today > visit.date + after:
             return "missing", "The visit took place and its images are not here yet. Attach them, or say not done."
@@ -90,8 +97,10 @@ def _waiting(visit: Visit, slot_def: SlotDef, due: date | None, today: date) -> 
 
 
 def _judge(
-    slot: Slot, slot_def: SlotDef, studies: list[ImagingStudy], submissions: list[Submission], due: date | None
+    slot: Slot, rules: TrialDefinition, studies: list[ImagingStudy], submissions: list[Submission], due: date | None
 ) -> SlotState:
+    slot_def, visit_def = _slot_def(rules, slot.key), rules.visit(slot.visit.definition_key)
+    optional = visit_def is not None and slot.key in visit_def.optional_slots
     under_way = [s for s in submissions if Stage(s.stage) not in ENDED and s.stage != Stage.LINKED]
     latest = max(under_way or submissions, key=lambda s: s.created_at, default=None)
     if slot.not_done_reason:
@@ -106,7 +115,7 @@ def _judge(
     elif latest is not None and latest.stage == Stage.REFUSED:
         state, sentence = "refused", latest.sentence
     else:
-        state, sentence = _waiting(slot.visit, slot_def, due, utc_now().date())
+        state, sentence = _waiting(slot.visit, slot_def, due, optional=optional)
     return SlotState(
         slot.id, slot.visit_id, slot.key, slot_def.title, state, sentence, tuple(_linked(s) for s in studies),
         latest.id if latest is not None else "", due, slot_def.modalities, slot_def.several_studies,
@@ -151,8 +160,7 @@ def slot_states(subject_ids: Iterable[str]) -> dict[str, dict[str, SlotState]]:
     found: dict[str, dict[str, SlotState]] = defaultdict(dict)
     for slot in slots:
         trial = definition(subjects[visits[slot.visit_id].subject_id].definition_id)
-        slot_def = _slot_def(trial, slot.key)
-        state = _judge(slot, slot_def, studies[slot.id], submissions[slot.id], due[slot.visit_id])
+        state = _judge(slot, trial, studies[slot.id], submissions[slot.id], due[slot.visit_id])
         found[slot.visit_id][slot.key] = state
     return dict(found)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final
 
-from trialimg.casework.slots import WAITING_STATES, SlotState
+from trialimg.casework.slots import SlotState
 from trialimg.domain.trial import TrialDefinition
 from trialimg.domain.visit import Expectation, Timing, VisitDef, expectation, timing
 from trialimg.store.casebook import FormRecord
@@ -131,14 +131,12 @@ def _form_cards(visit_def: VisitDef, records: Iterable[FormRecord], around: Arou
 
 
 def _slot_card(state: SlotState, visit_def: VisitDef) -> SlotCard:
-    optional = state.key in visit_def.optional_slots
-    unmissed = optional and state.state in WAITING_STATES
     return SlotCard(
         key=state.key,
         title=state.title,
-        state="optional" if unmissed else state.state,
-        sentence="Images here are optional; attach them where there are any." if unmissed else state.sentence,
-        optional=optional,
+        state=state.state,
+        sentence=state.sentence,
+        optional=state.key in visit_def.optional_slots,
         submission_id=state.submission_id,
         images=sum(study.instances for study in state.studies),
         held=sum(study.held for study in state.studies),

@@ -8,6 +8,7 @@ from datetime import date
 
 from sqlalchemy import select
 
+from trialimg.casework.link import recheck_slots
 from trialimg.casework.submission import destroy_unneeded, load, move
 from trialimg.domain.submission import Fate, Outcome, Stage
 from trialimg.errors import Held
@@ -45,6 +46,7 @@ def link(uow: UnitOfWork, claim: Claim, acquired: Mapping[str, date | None]) -> 
     move(uow, submission, Outcome.PROVED)
     move(uow, submission, Outcome.LINKED, _sentence(len(proved), len(studies), held))
     destroy_unneeded(uow, submission)
+    recheck_slots(uow, submission.slot_id)
 
 
 def _study(uow: UnitOfWork, submission: Submission, uid: str, acquired: date | None) -> ImagingStudy:
