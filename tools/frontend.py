@@ -202,7 +202,9 @@ def relock() -> None:
         lock = json.loads((work / "package-lock.json").read_text("utf-8"))
     lock["packages"][""]["dependencies"] = wanted["dependencies"]
     lock["packages"]["node_modules/@ohif/app"] = {
-        "version": viewer, "integrity": json.loads(told), "license": "MIT",
+        "version": viewer,
+        "integrity": json.loads(told),
+        "license": "MIT",
     }
     lock["packages"] = dict(sorted(lock["packages"].items()))
     (ROOT / "package-lock.json").write_text(json.dumps(lock, indent=2) + "\n", "utf-8")

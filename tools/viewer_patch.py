@@ -21,9 +21,20 @@ PUBLIC_PATH: Final = "/viewer/"
 # library elsewhere; sign-in by OpenID (our session cookie does it); and the configuration that points to a
 # public demo server, so that a lost route of ours can never fall back to it.
 LEFT_OUT: Final = (
-    "ort", "app-config.js", "google.js", "sw.js", "init-service-worker.js", "silent-refresh.html",
-    "oidc-client.min.js", "polyfill.min.js", "es6-shim.min.js", "manifest.json", "serve.json",
-    "_headers", "_redirects", "customizations",
+    "ort",
+    "app-config.js",
+    "google.js",
+    "sw.js",
+    "init-service-worker.js",
+    "silent-refresh.html",
+    "oidc-client.min.js",
+    "polyfill.min.js",
+    "es6-shim.min.js",
+    "manifest.json",
+    "serve.json",
+    "_headers",
+    "_redirects",
+    "customizations",
 )
 BOOT: Final = "trialimg-boot.js"
 BOOT_TEXT: Final = (
@@ -61,8 +72,12 @@ PATCHES: Final = (
 INDEX_PATCHES: Final = (
     Patch("inline script: public path", "index.html", r"<script>console\.time[^<]*</script>", "", 1, 1),
     Patch(
-        "inline script: import", "index.html", r"<script>function browserImportFunction[^<]*</script>",
-        f'<script src="{PUBLIC_PATH}{BOOT}"></script>', 1, 1,
+        "inline script: import",
+        "index.html",
+        r"<script>function browserImportFunction[^<]*</script>",
+        f'<script src="{PUBLIC_PATH}{BOOT}"></script>',
+        1,
+        1,
     ),
     Patch("manifest", "index.html", r'<link rel="manifest"[^>]*>', "", 1, 1),
     Patch("service worker", "index.html", r'<script[^>]*src="/init-service-worker\.js"></script>', "", 1, 1),

@@ -58,7 +58,7 @@ def say(sentence: str) -> None:
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--data", type=click.Path(path_type=Path), help="Folder of this installation (TRIALIMG_DATA).")
-@click.version_option(package_name="trialimg")
+@click.version_option(package_name="trialimg", prog_name="trialimg")
 @click.pass_context
 def trialimg(context: click.Context, data: Path | None) -> None:
     """Join a clinical trial's forms to its images."""

@@ -19,7 +19,8 @@
     ├── Held                    waits for a person, with the sentence why
     ├── TryLater                would work at another time
     │   ├── ArchiveUnavailable  the archive cannot be reached, is full, or says no for now
-    │   │   └── ArchiveRefusesUs  the archive does not accept our credentials
+    │   │   ├── ArchiveRefusesUs  the archive does not accept our credentials
+    │   │   └── ArchiveTooNarrow  the archive takes no request of this size
     │   └── NoSpace             the disk is full
     ├── Misconfigured           a setting that cannot work
     └── OurFault                a promise of ours that did not hold
@@ -160,6 +161,12 @@ class ArchiveRefusesUs(ArchiveUnavailable):
     code = "archive.refuses_us"
 
 
+class ArchiveTooNarrow(ArchiveUnavailable):
+    """One request was more than the archive, or a proxy before it, takes at a time."""
+
+    code = "archive.too_narrow"
+
+
 class NoSpace(TryLater):
     """The disk is full; what was received before stays."""
 
@@ -218,6 +225,7 @@ HTTP_STATUS: Final = Translation(
         TryLater: 503,
         ArchiveUnavailable: 503,
         ArchiveRefusesUs: 503,
+        ArchiveTooNarrow: 503,
         NoSpace: 507,
         Misconfigured: 500,
         OurFault: 500,
@@ -251,6 +259,7 @@ DIMSE_STATUS: Final = Translation(
         TryLater: _REFUSED_OUT_OF_RESOURCES,
         ArchiveUnavailable: _REFUSED_OUT_OF_RESOURCES,
         ArchiveRefusesUs: _REFUSED_OUT_OF_RESOURCES,
+        ArchiveTooNarrow: _REFUSED_OUT_OF_RESOURCES,
         NoSpace: _REFUSED_OUT_OF_RESOURCES,
         Misconfigured: _FAILED,
         OurFault: _FAILED,
@@ -282,6 +291,7 @@ EXIT_CODE: Final = Translation(
         TryLater: LATER,
         ArchiveUnavailable: LATER,
         ArchiveRefusesUs: LATER,
+        ArchiveTooNarrow: LATER,
         NoSpace: LATER,
         Misconfigured: USAGE,
         OurFault: FAULT,

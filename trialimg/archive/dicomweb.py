@@ -20,8 +20,8 @@ from trialimg.archive.multipart import Body, Part, media_and_parameters, parts
 from trialimg.archive.part10 import identify
 from trialimg.archive.port import Frame, Held, Json, Progress, PushResult, Source, valid_uid
 from trialimg.archive.stow import Answer
-from trialimg.archive.wire import TooLarge, Wire, translated, without_addresses
-from trialimg.errors import ArchiveUnavailable, BadInput, Conflict, NotFound
+from trialimg.archive.wire import Wire, translated, without_addresses
+from trialimg.errors import ArchiveTooNarrow, ArchiveUnavailable, BadInput, Conflict, NotFound
 
 _BATCH: Final = 20
 _PAGE: Final = 5000  # instances asked for at a time
@@ -202,7 +202,7 @@ class DicomwebArchive:
             reply = self._wire.call("POST", url, headers=headers, data=body, any_status=True)
             with reply, translated():
                 answer.read(reply.content)
-        except TooLarge:
+        except ArchiveTooNarrow:
             if len(batch) == 1:
                 raise
             for half in (batch[: len(batch) // 2], batch[len(batch) // 2 :]):

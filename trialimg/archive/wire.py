@@ -12,14 +12,10 @@ import requests
 from dicomweb_client import DICOMwebClient
 
 from trialimg.archive.port import Json
-from trialimg.errors import ArchiveRefusesUs, ArchiveUnavailable, BadInput, Misconfigured, NotFound
+from trialimg.errors import ArchiveRefusesUs, ArchiveTooNarrow, ArchiveUnavailable, BadInput, Misconfigured, NotFound
 
 _CONNECT, _ANSWER = 10.0, 120.0  # seconds
 _TOO_LARGE, _INSUFFICIENT_STORAGE = 413, 507
-
-
-class TooLarge(ArchiveUnavailable):
-    """One request was more than the archive (or a proxy before it) takes at a time."""
 
 
 class Wire:
@@ -136,7 +132,7 @@ def from_status(status: int) -> Exception:
     if status in {404, 410}:
         return NotFound()
     if status == _TOO_LARGE:
-        return TooLarge("The archive does not take an object of this size: ask its operator to allow it.")
+        return ArchiveTooNarrow("The archive does not take an object of this size: ask its operator to allow it.")
     if status == _INSUFFICIENT_STORAGE:
         return ArchiveUnavailable("The archive is full: what it has it keeps, the rest follows when it has room.")
     if status in {400, 406}:

@@ -12,12 +12,13 @@ import os
 import resource
 import secrets
 import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from types import FrameType
 from typing import Final
@@ -197,12 +198,20 @@ def _pool(workers: int) -> ProcessPoolExecutor:
 
 
 def _limit() -> None:
-    """Set the limits of a child; Ctrl-C is the parent's to answer."""
+    """Set the limits of a child, which ends with its parent; Ctrl-C is the parent's to answer."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGPROF, _out_of_time)
     _soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, hard))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()  # waits on a pipe that closes however the parent ends
+        os._exit(1)
 
 
 def _out_of_time(_signal: int, _frame: FrameType | None) -> None:

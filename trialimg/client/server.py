@@ -72,9 +72,7 @@ def error_of(response: httpx.Response) -> TrialimgError:
 class Server:
     """One server and one token. ``patience`` is how many seconds a break may last before it is given up."""
 
-    def __init__(
-        self, address: str, token: str, tell: Tell, *, transport: httpx.BaseTransport | None = None
-    ) -> None:
+    def __init__(self, address: str, token: str, tell: Tell, *, transport: httpx.BaseTransport | None = None) -> None:
         self.patience = FIRST_PATIENCE
         self._tell = tell
         self._http = httpx.Client(
