@@ -87,7 +87,7 @@ def test_a_new_version_becomes_the_current_one_and_the_old_one_stays_readable(co
 
 def test_a_broken_definition_changes_nothing(context: Flask, tmp_path: Path) -> None:
     folder = copy_with(tmp_path, "2.0", sponsor="spnsor")
-    with pytest.raises(BadDefinition, match="trial.yaml"):
+    with pytest.raises(BadDefinition, match=r"trial\.yaml"):
         load(folder)
     assert setup.trials() == []
 
