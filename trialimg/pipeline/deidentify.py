@@ -119,13 +119,14 @@ def _mark(uow: UnitOfWork, submission: Submission, marks: set[str]) -> None:
 def _go_on(
     uow: UnitOfWork, submission: Submission, fates: Counter[Fate], rows: Iterable[SubmissionObject]
 ) -> None:
-    held = f"; {fates[Fate.HELD]} wait for your decision" if fates[Fate.HELD] else ""
+    held = f"; {fates[Fate.HELD]} held for your decision" if fates[Fate.HELD] else ""
     if fates[Fate.CLEAN] or fates[Fate.SENT]:
         move(uow, submission, Outcome.CLEANED, f"{fates[Fate.CLEAN]} instances are clean{held}.")
     elif fates[Fate.HELD]:
         why = next(row.sentence for row in rows if row.fate == Fate.HELD)
         code = next(row.code for row in rows if row.fate == Fate.HELD)
-        sentence = f"All {fates[Fate.HELD]} instances wait for your decision. {why}"
+        count = fates[Fate.HELD]
+        sentence = f"{f'All {count} instances wait' if count > 1 else 'The one instance waits'} for your decision. {why}"
         move(uow, submission, Outcome.NOTHING_CLEAN, sentence, code=code)
     elif fates[Fate.DUPLICATE] and not fates[Fate.REFUSED]:
         sentence = "All of these images are in the record already; nothing was sent again."
