@@ -13,7 +13,7 @@ from sqlalchemy.orm import joinedload
 from trialimg.casework.access import Person, Place
 from trialimg.casework.definition import definition
 from trialimg.domain.permission import Permission
-from trialimg.domain.submission import ENDED, Stage
+from trialimg.domain.submission import ENDED, Fate, Stage
 from trialimg.domain.trial import SlotDef, TrialDefinition
 from trialimg.domain.visit import expectation
 from trialimg.store.base import db, utc_now
@@ -186,7 +186,7 @@ class SlotPage:
     """Everything the page of a slot shows.
 
     ``window`` is the days before and after the visit in which the images should be taken; ``under_way`` is the
-    submission that must end before more can be attached, or empty.
+    submission that must end before more can be attached, ``held_at`` one with held images to decide on, or empty.
     """
 
     state: SlotState
@@ -203,6 +203,7 @@ class SlotPage:
     held_days: int
     submissions: tuple[SubmissionLine, ...]
     under_way: str
+    held_at: str
     may_attach: bool
 
 
@@ -234,8 +235,20 @@ def slot_page(place: Place, person: Person) -> SlotPage:
         held_days=int(trial.deidentification.get("held_days", 14)),
         submissions=lines,
         under_way=under_way,
+        held_at=_held_at(slot.id),
         may_attach=person.may(Permission.ATTACH_IMAGES, place) and not undone and not under_way,
     )
+
+
+def _held_at(slot_id: str) -> str:
+    held = (
+        select(Submission.id)
+        .join(SubmissionObject, SubmissionObject.submission_id == Submission.id)
+        .where(Submission.slot_id == slot_id, SubmissionObject.fate == Fate.HELD.value)
+        .where(Submission.stage.in_((Stage.LINKED.value, Stage.HELD.value)))
+        .order_by(Submission.created_at)
+    )
+    return db.session.scalar(held.limit(1)) or ""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import date
-from typing import Any, Final
+from typing import Any, BinaryIO, Final, cast
 
 from flask import Blueprint, Response, jsonify, request
 
@@ -144,7 +144,7 @@ def receive(submission: str) -> tuple[Response, int]:
         raise BadInput("X-Object-Ordinal is missing, or is no whole number.") from None
     # A cleaned object has no name of its own: the client sends none.
     got = intake.receive(
-        services(), submission, request.stream, name="", actor=current_person().actor, ordinal=ordinal
+        services(), submission, cast("BinaryIO", request.stream), name="", actor=current_person().actor, ordinal=ordinal
     )
     return jsonify(ordinal=got.ordinal, sha256=got.sha256, size=got.size), 201
 
