@@ -91,6 +91,8 @@ class Wire:
     def _new_session(self) -> requests.Session:
         session = requests.Session()
         session.max_redirects = 0
+        # Orthanc would pack every answer: measured, a fetch of 0.5 MB took 160 ms instead of 2.
+        session.headers["Accept-Encoding"] = "identity"
         if self._token:
             session.headers["Authorization"] = f"Bearer {self._token}"
         elif self._user:

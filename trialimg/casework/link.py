@@ -33,6 +33,10 @@ TO_AUTHORISE: Final = "to authorise"
 
 
 def _load(uow: UnitOfWork, place: Place) -> ImagingStudy:
+    """Load a study under its row lock, its submissions first: the order in which the pipeline takes them."""
+    mine = select(Submission.id).where(Submission.study_id == place.study_id).order_by(Submission.id)
+    for key in uow.session.scalars(mine).all():
+        load(uow, key)
     study = uow.session.scalar(select(ImagingStudy).where(ImagingStudy.id == place.study_id).with_for_update())
     if study is None or study.state == WITHDRAWN:
         raise NotFound
