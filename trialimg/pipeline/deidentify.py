@@ -126,7 +126,8 @@ def _go_on(
         why = next(row.sentence for row in rows if row.fate == Fate.HELD)
         code = next(row.code for row in rows if row.fate == Fate.HELD)
         count = fates[Fate.HELD]
-        sentence = f"{f'All {count} instances wait' if count > 1 else 'The one instance waits'} for your decision. {why}"
+        what = f"All {count} instances wait" if count > 1 else "The one instance waits"
+        sentence = f"{what} for your decision. {why}"
         move(uow, submission, Outcome.NOTHING_CLEAN, sentence, code=code)
     elif fates[Fate.DUPLICATE] and not fates[Fate.REFUSED]:
         sentence = "All of these images are in the record already; nothing was sent again."
