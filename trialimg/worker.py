@@ -23,6 +23,8 @@ from trialimg.casework.services import EXTENSION
 from trialimg.pipeline.reconcile import adopt_orphans, periodic, ready_jobs
 from trialimg.pipeline.steps import run
 from trialimg.pipeline.work import stopping
+from trialimg.reporting.export import destroy_old
+from trialimg.reporting.steps import DOCUMENT_STEPS
 from trialimg.settings import Settings
 from trialimg.store.base import db
 from trialimg.store.job import TASK, WAITING, Job
@@ -78,6 +80,7 @@ class Embedded:
             if not last or time.monotonic() - last >= PERIOD_SECONDS:
                 with self._app.app_context():
                     _guarded(periodic)
+                    _guarded(destroy_old)
                 last = time.monotonic()
             self._wake.clear()
             if not _guarded(self._round):
@@ -92,7 +95,7 @@ class Embedded:
             if self._end.is_set():
                 return True
             with self._app.app_context():
-                ran = run(key) or ran
+                ran = run(key, DOCUMENT_STEPS) or ran
         return ran
 
 
@@ -123,7 +126,7 @@ def run_until_idle(app: Flask, *, patience: float = 0.0) -> int:
         ran = 0
         for key in found:
             with app.app_context():
-                ran += run(key)
+                ran += run(key, DOCUMENT_STEPS)
         count += ran
         if not ran and (not waiting or time.monotonic() >= until):
             return count
@@ -155,7 +158,7 @@ def make_engine(app: Flask, settings: Settings) -> procrastinate.App:
     @engine.task(name=TASK)
     def run_job(job_id: str) -> None:
         with app.app_context():
-            run(job_id)
+            run(job_id, DOCUMENT_STEPS)
 
     @engine.periodic(cron="* * * * *")
     @engine.task(name="trialimg.periodic", queue=HOUSEKEEPING, queueing_lock="trialimg.periodic")
@@ -163,6 +166,7 @@ def make_engine(app: Flask, settings: Settings) -> procrastinate.App:
         del timestamp
         with app.app_context():
             periodic()
+            _guarded(destroy_old)
 
     return engine
 

@@ -12,8 +12,9 @@ import logging
 import random
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Final
 
 from sqlalchemy import select
@@ -60,15 +61,18 @@ _FAULT: Final = (
 )
 
 
-def run(job_id: str) -> bool:
-    """Run a job once; False where it is not to be run now (it runs elsewhere, waits, or is over)."""
+def run(job_id: str, also: Mapping[str, Callable[[Work], Finish]] = MappingProxyType({})) -> bool:
+    """Run a job once; False where it is not to be run now (it runs elsewhere, waits, or is over).
+
+    ``also`` are steps of other rooms (documents), run in the same way.
+    """
     work = _start(job_id)
     if work is None:
         return False
     began = time.monotonic()
     try:
         with heartbeat(work):
-            finish = STEPS[Step(work.step)](work)
+            finish = (also.get(work.step) or STEPS[Step(work.step)])(work)
         _succeed(work, finish, time.monotonic() - began)
     except Superseded:
         _clean_up_after(work)
