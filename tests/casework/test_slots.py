@@ -9,7 +9,8 @@ from tests.pipeline.bed import Bed
 from tests.web.imaging_bed import bed, ct, ct_folder
 from trialimg.casework import slots
 from trialimg.casework.enrolment import mark_slot_not_done
-from trialimg.casework.slots import imaging_lines, open_slots, slot_page, slot_states
+from trialimg.casework.imaging_list import imaging_lines, open_slots
+from trialimg.casework.slots import slot_page, slot_states
 from trialimg.store.base import db
 
 __all__ = ["bed", "ct", "ct_folder"]

@@ -10,9 +10,9 @@ from flask import Blueprint, Response, jsonify, request
 
 from trialimg.casework import imaging
 from trialimg.casework.access import submission_place
+from trialimg.casework.imaging_list import imaging_lines, open_slots
 from trialimg.casework.sending import sending_for, slot_by_names
 from trialimg.casework.services import services
-from trialimg.casework.slots import imaging_lines, open_slots
 from trialimg.casework.submission_page import submission_report
 from trialimg.domain.permission import Permission
 from trialimg.errors import BadInput, NotSignedIn
