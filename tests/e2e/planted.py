@@ -13,13 +13,15 @@ _QUARANTINE: Final = "quarantine."
 
 
 def needles(people: Iterable[Patient]) -> dict[bytes, str]:
-    """Give every spelling of every planted string, in lower case: as written, ISO 8859-1 and UTF-8."""
+    """Give every spelling of every planted string in ISO 8859-1 and UTF-8, their ASCII letters in lower case."""
     found: dict[bytes, str] = {}
     for person in people:
         for text in planted_strings(person):
             for spelling in {text, text.replace("^", " "), text.replace("^", ", ")}:
-                for encoding in ("utf-8", "latin-1"):
-                    found[spelling.lower().encode(encoding)] = text
+                for cased in (spelling, spelling.lower(), spelling.upper()):
+                    for encoding in ("utf-8", "latin-1"):
+                        # Bytes know the case of ASCII letters only, as the text that is searched does.
+                        found[cased.encode(encoding).lower()] = text
     return found
 
 
