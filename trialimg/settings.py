@@ -100,6 +100,11 @@ class Settings:
         return self.data / "archive"
 
     @property
+    def worker_lock_file(self) -> Path:
+        """Give the file whose lock the one worker of an installation on SQLite holds."""
+        return self.data / "worker.lock"
+
+    @property
     def address(self) -> str:
         """Give the address people use."""
         return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")

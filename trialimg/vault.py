@@ -89,13 +89,14 @@ class Vault:
         """
         area = self.area(f"probe/{secrets.token_hex(8)}")
         try:
-            area.put_bytes(b"can this be written?")
+            try:
+                area.put_bytes(b"can this be written?")
+            finally:
+                area.clear()
         except OSError as error:
             raise Misconfigured(
                 f"The vault cannot be written ({error.strerror}): check the disk and the folder's rights."
             ) from error
-        finally:
-            area.clear()
 
     @contextlib.contextmanager
     def scratch(self) -> Iterator[Path]:

@@ -232,7 +232,7 @@ def _settings(app: Flask) -> Settings:
 @contextlib.contextmanager
 def _only_one(settings: Settings) -> Any:
     """Take the lock of the data folder; gives whether it was free. It ends with the process, however that ends."""
-    handle = os.open(settings.data / "worker.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    handle = os.open(settings.worker_lock_file, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

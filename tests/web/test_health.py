@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import fcntl
 from datetime import timedelta
 
 import pytest
@@ -11,6 +12,12 @@ from trialimg.errors import ArchiveUnavailable, NoSpace
 from trialimg.store.base import utc_now
 from trialimg.store.job import Job
 from trialimg.store.unit_of_work import Actor, unit_of_work
+
+
+@pytest.fixture(autouse=True)
+def worker_here(app: Flask) -> None:
+    """A worker in this process, as far as anybody asks."""
+    app.extensions["trialimg_worker_alive"] = lambda: True
 
 
 def test_a_living_process_says_so_to_anybody(context: Flask) -> None:
@@ -42,16 +49,30 @@ def test_the_part_that_cannot_work_is_named(
     assert answer.get_json() == {"ready": False, "cannot_work": {part: str(error)}}
 
 
-def test_a_worker_that_stopped_or_is_missing_is_named(world: World) -> None:
+def test_a_worker_that_stopped_is_named(world: World) -> None:
+    world.app.extensions["trialimg_worker_alive"] = lambda: False
+    assert "stopped" in world.app.test_client().get("/readyz").get_json()["cannot_work"]["worker"]
+
+
+def test_a_missing_worker_is_named_until_another_process_has_the_lock(world: World) -> None:
+    del world.app.extensions["trialimg_worker_alive"]
     client = world.app.test_client()
+    assert "trialimg worker" in client.get("/readyz").get_json()["cannot_work"]["worker"]
+    with services().settings.worker_lock_file.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert client.get("/readyz").status_code == 200
+    assert client.get("/readyz").status_code == 503
+
+
+def test_work_that_another_process_leaves_undone_is_named(world: World) -> None:
+    del world.app.extensions["trialimg_worker_alive"]
     with unit_of_work(Actor("test"), "work that nobody does") as uow:
         now = utc_now()
         uow.session.add(Job(step="push", due=now - timedelta(minutes=6), created_at=now, created_by="test"))
-    assert "trialimg worker" in client.get("/readyz").get_json()["cannot_work"]["worker"]
-    world.app.extensions["trialimg_worker_alive"] = lambda: False
-    assert "worker" in client.get("/readyz").get_json()["cannot_work"]
-    world.app.extensions["trialimg_worker_alive"] = lambda: True
-    assert client.get("/readyz").status_code == 200
+    with services().settings.worker_lock_file.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        answer = world.app.test_client().get("/readyz")
+    assert "five minutes" in answer.get_json()["cannot_work"]["worker"]
 
 
 def test_a_data_base_that_was_never_migrated_is_named(context: Flask) -> None:

@@ -131,6 +131,12 @@ def told_to_engine(session: Session) -> set[str]:
     return set(session.scalars(wanted, {"task": TASK}))
 
 
+def engine_is_served(session: Session) -> bool:
+    """Say whether any worker of the engine on PostgreSQL has been heard of within a minute."""
+    wanted = text("SELECT 1 FROM procrastinate_workers WHERE last_heartbeat > now() - interval '60 seconds' LIMIT 1")
+    return session.scalar(wanted) is not None
+
+
 def beat(
     session: Session, job_id: str, attempt: int, now: datetime, progress: tuple[int, int] | None
 ) -> bool:

@@ -1,0 +1,26 @@
+"""How gunicorn serves `wsgi:app`; it reads this file by itself, and its command line wins.
+
+Threads, since an upload is long and mostly waits; a worker process that only waited for one would be killed.
+"""
+
+from trialimg.settings import read_settings
+
+_settings, _ = read_settings()
+
+bind = f"{_settings.host}:{_settings.port}"
+worker_class = "gthread"
+threads = 12
+workers = 2 if _settings.on_postgresql else 1  # on SQLite this process is the worker as well
+timeout = 120
+graceful_timeout = 60
+# Nobody's address, query or file name belongs in a log of ours: the application logs what an operator needs.
+accesslog = None
+
+
+def worker_exit(_server: object, worker: object) -> None:
+    """Let the step that runs put itself back before the process ends."""
+    from trialimg.worker import stop_embedded
+
+    app = getattr(worker, "wsgi", None)
+    if app is not None:
+        stop_embedded(app)
