@@ -329,6 +329,21 @@ def test_pages_do_not_overlap_and_hold_everything(world: World) -> None:
     assert beyond.page == first.pages
 
 
+def test_technical_records_are_passed_over_unless_they_are_asked_for(world: World) -> None:
+    number = world.subject()
+    person = world.person("data-manager")
+    plain = trail_page(person, world.trial, TrailFilter(subject=number, table="subject"))
+    whole = trail_page(person, world.trial, TrailFilter(subject=number, table="subject", technical=True))
+    assert {"number", "sex", "birth_year"} <= {line.column for line in plain.lines}
+    assert {line.column for line in whole.lines} - {line.column for line in plain.lines} == {
+        "id", "trial_id", "site_id", "definition_id",
+    }  # fmt: skip
+    every = trail_page(person, world.trial, TrailFilter(technical=True))
+    assert every.total == len(
+        db.session.scalars(select(AuditRecord.id).where(AuditRecord.chain == world.trial_id)).all()
+    )
+
+
 def test_a_filter_by_person_and_by_row(world: World) -> None:
     world.subject()
     person = world.person("data-manager")

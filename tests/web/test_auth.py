@@ -237,6 +237,19 @@ def test_a_person_ends_another_session_of_their_own(world: World) -> None:
     assert here.get("/account").status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("agent", "words"),
+    [
+        ("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Safari/537.36", "Chrome on Linux"),
+        ("Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 Chrome/140.0 Safari/537.36 Edg/140.0", "Edge on Windows"),
+        ("Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Version/18.0 Safari/604.1", "Safari on iPhone"),
+        ("trialimg/0.1", "trialimg/0.1"), ("", ""),
+    ],
+)  # fmt: skip
+def test_a_session_is_told_by_its_browser_in_words(agent: str, words: str) -> None:
+    assert session.browser_words(agent) == words
+
+
 def test_nobody_ends_a_session_of_somebody_else(world: World) -> None:
     mine, theirs = world.client("monitor"), world.client("sponsor")
     with theirs.session_transaction() as cookie:

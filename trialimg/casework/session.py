@@ -157,6 +157,26 @@ def end_session(uow: UnitOfWork, person: Person, session_id: str, why: str = "en
         row.ended_at, row.ended_why = uow.at, why
 
 
+_BROWSERS: Final = (
+    ("Edg", "Edge"),
+    ("OPR", "Opera"),
+    ("Firefox", "Firefox"),
+    ("Chrome", "Chrome"),
+    ("Safari", "Safari"),
+)
+_SYSTEMS: Final = (
+    ("Windows", "Windows"), ("Android", "Android"), ("iPhone", "iPhone"), ("iPad", "iPad"), ("Mac OS X", "macOS"),
+    ("Linux", "Linux"),
+)  # fmt: skip
+
+
+def browser_words(agent: str) -> str:
+    """Say what a browser calls itself in words its user knows; what is not understood stays as it is."""
+    browser = next((word for mark, word in _BROWSERS if mark in agent), "")
+    system = next((word for mark, word in _SYSTEMS if mark in agent), "")
+    return f"{browser} on {system}" if browser and system else browser or agent[:40]
+
+
 def sessions_of(person: Person, services: Services, current: str = "") -> list[SessionCard]:
     """List the sessions of a person that are open now, the newest first."""
     now = utc_now()
@@ -168,6 +188,6 @@ def sessions_of(person: Person, services: Services, current: str = "") -> list[S
         AccountSession.seen_at > idle,
     )
     return [
-        SessionCard(s.id, s.agent, s.created_at, s.seen_at, s.ends_at, s.id == current)
+        SessionCard(s.id, browser_words(s.agent), s.created_at, s.seen_at, s.ends_at, s.id == current)
         for s in db.session.scalars(wanted.order_by(AccountSession.created_at.desc()))
     ]

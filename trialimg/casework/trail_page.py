@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, and_, func, not_, or_, select
 
 from trialimg.casework.access import Person, Place
 from trialimg.casework.blinding import hidden_rows
@@ -58,19 +58,24 @@ class TrailPage:
 
 @dataclass(frozen=True)
 class TrailFilter:
-    """What is looked for; empty is everything."""
+    """What is looked for; empty is everybody and everything.
+
+    Without ``technical`` the keys of rows, and columns that a new row left empty, are passed over.
+    """
 
     subject: str = ""
     table: str = ""
     actor: str = ""
     row: str = ""
+    technical: bool = False
 
 
 def trail_page(person: Person, place: Place, looked_for: TrailFilter, page: int = 1) -> TrailPage:
     """Give a page of the trail of a trial; the trial's own chain only."""
     mine = AuditRecord.chain == place.trial_id
     wanted = [mine, *_conditions(place, looked_for)]
-    total = db.session.scalar(select(func.count()).select_from(AuditRecord).where(*wanted)) or 0
+    counted = select(func.count(AuditRecord.id)).outerjoin(AuditValue, AuditValue.record_id == AuditRecord.id)
+    total = db.session.scalar(counted.where(*wanted)) or 0
     pages = max(1, math.ceil(total / PER_PAGE))
     page = min(max(1, page), pages)
     rows = db.session.execute(
@@ -121,6 +126,10 @@ def _conditions(place: Place, looked_for: TrailFilter) -> list[ColumnElement[boo
         found.append(AuditRecord.row_id == looked_for.row)
     if looked_for.subject:
         found.append(_about_subject(place, looked_for.subject.strip()))
+    if not looked_for.technical:
+        left_empty = and_(AuditRecord.action == "insert", func.coalesce(AuditValue.new, "x") == "")
+        key = or_(AuditRecord.column_name == "id", AuditRecord.column_name.like("%\\_id", escape="\\"))
+        found += [not_(left_empty), not_(key)]
     return found
 
 

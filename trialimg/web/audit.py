@@ -18,10 +18,11 @@ _LONGEST = 80
 @blueprint.get("/trials/<trial>/audit")
 @requires(Permission.SEE_AUDIT, on=trial_place)
 def audit(trial: str) -> str:
-    """Show who changed what, when and why; filtered by the query keys subject, table, actor and row."""
-    asked = {key: request.args.get(key, "")[:_LONGEST] for key in ("subject", "table", "actor", "row")}
+    """Show who changed what, when and why; filtered by the query keys subject, table, actor, row and technical."""
+    asked = {key: request.args.get(key, "")[:_LONGEST] for key in ("subject", "table", "actor", "row", "technical")}
     page = request.args.get("page", 1, type=int)
-    found = trail_page(current_person(), current_place(), TrailFilter(**asked), page)
+    looked_for = TrailFilter(asked["subject"], asked["table"], asked["actor"], asked["row"], bool(asked["technical"]))
+    found = trail_page(current_person(), current_place(), looked_for, page)
     kept = urlencode({key: value for key, value in asked.items() if value}).replace("{", "{{").replace("}", "}}")
     return render_template(
         "admin/audit.html",

@@ -19,13 +19,17 @@ from trialimg.web.session import close_session, current_session_id, open_session
 blueprint = Blueprint("auth", __name__)
 Answer = str | AnyResponse | tuple[str, int]
 _REFUSED = 422
+# What lets a browser's password store help.
+_KNOWN, _NEW = {"autocomplete": "current-password"}, {"autocomplete": "new-password"}
 
 
 class SignInInput(FlaskForm):  # type: ignore[misc]
     """Who wants in."""
 
-    email = StringField("E-mail address", [DataRequired("Give your e-mail address.")])
-    password = PasswordField("Password", [DataRequired("Give your password.")])
+    email = StringField(
+        "E-mail address", [DataRequired("Give your e-mail address.")], render_kw={"autocomplete": "username"}
+    )
+    password = PasswordField("Password", [DataRequired("Give your password.")], render_kw=_KNOWN)
 
 
 class NewPasswordInput(FlaskForm):  # type: ignore[misc]
@@ -34,15 +38,18 @@ class NewPasswordInput(FlaskForm):  # type: ignore[misc]
     password = PasswordField(
         "New password",
         [DataRequired("Choose a password.")],
+        render_kw=_NEW,
         description="At least 12 characters; four words without relation are easy to keep. Common ones are refused.",
     )
-    again = PasswordField("The same again", [EqualTo("password", "The two are not the same. Type both again.")])
+    again = PasswordField(
+        "The same again", [EqualTo("password", "The two are not the same. Type both again.")], render_kw=_NEW
+    )
 
 
 class ChangePasswordInput(NewPasswordInput):
     """The password one has, and a new one."""
 
-    old = PasswordField("Password you have now", [DataRequired("Give the password you have now.")])
+    old = PasswordField("Password you have now", [DataRequired("Give the password you have now.")], render_kw=_KNOWN)
 
 
 class TokenInput(FlaskForm):  # type: ignore[misc]

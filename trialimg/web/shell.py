@@ -7,7 +7,7 @@ from typing import Any
 from flask import Flask, g, request
 
 from trialimg.casework.access import INSTALLATION, Person, Place
-from trialimg.domain.permission import Permission
+from trialimg.domain.permission import ROLES, Permission
 
 Link = dict[str, Any]
 
@@ -23,10 +23,14 @@ def _navigation(person: Person, place: Place) -> list[Link]:
         home = f"/trials/{place.trial_code}"
         if person.may_somewhere(Permission.SEE_TRIAL):
             subjects = _link("Subjects", home, "people")
-            elsewhere = (f"{home}/sites", f"{home}/people", f"{home}/audit")
+            elsewhere = (f"{home}/sites", f"{home}/people", f"{home}/audit", f"{home}/dashboard", f"{home}/reports")
             subjects["current"] = subjects["current"] and not request.path.startswith(elsewhere)
             links.append(subjects)
         trial = Place(trial_id=place.trial_id)
+        if person.may(Permission.SEE_DASHBOARD, trial):
+            links.append(_link("Dashboard", f"{home}/dashboard", "bar-chart"))
+        if any(g.trial_id == place.trial_id and Permission.EXPORT_CASEBOOK in ROLES[g.role] for g in person.grants):
+            links.append(_link("Reports", f"{home}/reports", "file-earmark-pdf"))
         if person.may(Permission.MANAGE_TRIAL, trial):
             links += [_link("Sites", f"{home}/sites", "hospital"), _link("People", f"{home}/people", "person-badge")]
         if person.may(Permission.SEE_AUDIT, trial):
@@ -52,8 +56,8 @@ def _shell() -> dict[str, Any]:
             "sign_out_url": "/sign-out",
         },
     }
-    if place.trial_code:
-        shell["trial"] = {"title": place.trial_title, "code": place.trial_code, "url": f"/trials/{place.trial_code}"}
+    if place.trial_code:  # by its code: a title has twenty words
+        shell["trial"] = {"title": place.trial_code, "code": place.trial_code, "url": f"/trials/{place.trial_code}"}
     return {"shell": shell}
 
 
