@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from trialimg.errors import EXIT_CODE, FAULT, USAGE, BadInput, TrialimgError
+from trialimg.report_cli import report
 from trialimg.settings import Settings, describe, read_settings
 
 if TYPE_CHECKING:
@@ -409,6 +410,8 @@ def _token_of(file: Path) -> str:
         raise BadInput("The token file holds no token. Make one with `trialimg token create`.")
     return lines[-1]
 
+
+trialimg.add_command(report)
 
 _CLICK_USAGE: Final = (click.UsageError, click.BadParameter)
 

@@ -15,12 +15,13 @@ from sqlalchemy.orm import joinedload
 from trialimg.casework.access import Person, Place, admit, subject_place, trial_place
 from trialimg.casework.casebook import part_of_trial, within
 from trialimg.casework.services import Services, services
-from trialimg.domain.permission import Permission
+from trialimg.domain.permission import ROLES, Permission
 from trialimg.errors import BadInput, Conflict, NotFound
 from trialimg.store.base import db, new_id, utc_now
 from trialimg.store.export import Export
 from trialimg.store.job import RUNNING, STOPPED, WAITING, Job, enqueue
 from trialimg.store.subject import Subject
+from trialimg.store.trial import Trial
 from trialimg.store.unit_of_work import Actor, UnitOfWork, unit_of_work
 from trialimg.vault import Area
 
@@ -81,6 +82,18 @@ def subjects_within(person: Person, trial: str, kind: str) -> tuple[str, ...]:
     found, _ = part_of_trial(person, trial, NEEDS[kind])
     wanted = select(Subject.number).where(Subject.trial_id == found.id, within(person.reach(NEEDS[kind])))
     return tuple(db.session.scalars(wanted.order_by(Subject.number)))
+
+
+def trials_within(person: Person, kind: str) -> list[str]:
+    """Give the codes of the trials of which this person may export something of this kind."""
+    may = [grant for grant in person.grants if NEEDS[kind] in ROLES[grant.role]]
+    wanted = select(Trial.code).where(Trial.id.in_({grant.trial_id for grant in may})).order_by(Trial.code)
+    return list(db.session.scalars(wanted))
+
+
+def note_at_command_line(uow: UnitOfWork, place: Place, kind: str, subjects: Sequence[str]) -> None:
+    """Record an export that an operator writes to a file of their own, as the export of whom it is made for."""
+    uow.note("export", "trial", place.trial_id, json.dumps({"kind": kind, "subjects": list(subjects)}))
 
 
 def ask(uow: UnitOfWork, person: Person, place: Place, kind: str, subjects: Sequence[str]) -> str:

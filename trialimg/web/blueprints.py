@@ -10,12 +10,14 @@ from trialimg.web import (
     audit,
     auth,
     casebook,
+    dashboard,
     dicomweb,
     health,
     home,
     imaging,
     link,
     pipeline,
+    reports,
     session,
     shell,
     subjects,
@@ -31,6 +33,7 @@ def register(app: Flask) -> None:
     session.register(app)
     shell.register(app)
     pages = (auth, home, subjects, casebook, uploads, imaging, link, viewer, pipeline, admin, trial_admin, audit)
-    for each in (*pages, dicomweb, api, health):
+    reported = (dashboard, reports)
+    for each in (*pages, *reported, dicomweb, api, health):
         app.register_blueprint(each.blueprint)
     app.extensions["csrf"].exempt(api.blueprint)  # its requests carry a token, never a cookie
