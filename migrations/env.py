@@ -10,7 +10,7 @@ from sqlalchemy import create_engine, inspect, pool
 from sqlalchemy.engine import make_url
 
 from trialimg.casework.services import services
-from trialimg.store import account, audit, casebook, export, imaging, job, subject, trial  # noqa: F401 (maps every table)
+from trialimg.store import account, audit, casebook, export, imaging, job, reading, subject, trial  # noqa: F401 (maps all)
 from trialimg.store.base import Base, UtcDateTime
 
 config = context.config

@@ -1,0 +1,352 @@
+"""Who reads what: the reads that a linked study makes, the rule they are assigned by, and what a reader may open."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Final, NamedTuple
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session, joinedload
+
+from trialimg.casework.access import Place
+from trialimg.casework.definition import current_definition, definition
+from trialimg.domain import reading_design
+from trialimg.domain.permission import Role
+from trialimg.domain.reading import ReadState, new_reading_code
+from trialimg.domain.reading_design import ASSIGNMENTS, Candidate, ReadingDesign
+from trialimg.errors import BadInput
+from trialimg.store.account import Account, AccountGrant
+from trialimg.store.base import db, utc_now
+from trialimg.store.imaging import ImagingStudy, Slot
+from trialimg.store.reading import Read, ReadingCode, ReadingRule
+from trialimg.store.subject import Subject, Visit
+from trialimg.store.unit_of_work import UnitOfWork
+
+LINKED: Final = "linked"
+WAITING: Final = (ReadState.OPEN.value, ReadState.DRAFT.value, ReadState.REOPENED.value, ReadState.BASIS_CHANGED.value)
+"""States in which a read is work for its reader: what a reader's load counts."""
+
+
+class ReadersStudy(NamedTuple):
+    """A linked study that a reader may open, under its subject's reading code."""
+
+    study_instance_uid: str
+    study_id: str
+    reading_code: str
+    subject_id: str
+    is_prior: bool
+
+
+@dataclass(frozen=True)
+class TimePoint:
+    """A visit with images to read; ``day`` counts from the baseline's images, None where a date is lacking.
+
+    ``studies`` are the keys of its linked studies in slots of the design; a time point without any was detached.
+    """
+
+    visit_id: str
+    label: str
+    ordinal: int
+    day: int | None
+    studies: tuple[str, ...]
+
+
+def design_of(subject: Subject) -> ReadingDesign:
+    """Give the read design of the version that the subject was enrolled under."""
+    return ReadingDesign.of(definition(subject.definition_id))
+
+
+def time_points(session: Session, subject: Subject, also: Collection[str] = ()) -> list[TimePoint]:
+    """Give a subject's time points in order: the baseline, then the others by their images' dates.
+
+    ``also`` are visits that keep their place although nothing is linked at them now.
+    """
+    rules, design = definition(subject.definition_id), design_of(subject)
+    wanted = (
+        select(Visit, ImagingStudy)
+        .join(Slot, Slot.visit_id == Visit.id)
+        .join(ImagingStudy, ImagingStudy.slot_id == Slot.id)
+        .where(Visit.subject_id == subject.id, Slot.key.in_(design.slots), ImagingStudy.state == LINKED)
+        .order_by(ImagingStudy.linked_at, ImagingStudy.id)
+    )
+    studies: dict[str, list[ImagingStudy]] = {}
+    visits: dict[str, Visit] = {}
+    for visit, study in session.execute(wanted):
+        visits[visit.id] = visit
+        studies.setdefault(visit.id, []).append(study)
+    for visit in session.scalars(select(Visit).where(Visit.id.in_([key for key in also if key not in visits]))):
+        visits[visit.id] = visit
+    dated = [_dated(visit, studies.get(visit.id, []), design) for visit in visits.values()]
+    dated.sort(key=lambda each: each[:3])
+    first = next((day for later, day, _, _ in dated if not later and day != date.max), None)
+    titles = {each.key: each.title for each in rules.visits}
+    found = []
+    for at, (later, day, _, visit) in enumerate(dated, 0 if dated and not dated[0][0] else 1):
+        title = titles.get(visit.definition_key, visit.definition_key)
+        found.append(
+            TimePoint(
+                visit.id,
+                f"{title} {visit.repeat}" if visit.repeat else title,
+                at if later else 0,
+                (day - first).days if first is not None and day != date.max else None,
+                tuple(study.id for study in studies.get(visit.id, [])),
+            )
+        )
+    return found
+
+
+def _dated(visit: Visit, studies: Sequence[ImagingStudy], design: ReadingDesign) -> tuple[bool, date, int, Visit]:
+    days = [study.acquired for study in studies if study.acquired is not None]
+    day = min(days, default=visit.date or date.max)
+    return visit.definition_key != design.baseline_visit, day, visit.ordinal, visit
+
+
+def reading_code(uow: UnitOfWork, subject: Subject) -> str:
+    """Give the subject's reading code, made from chance the first time."""
+    found = uow.session.scalar(select(ReadingCode.code).where(ReadingCode.subject_id == subject.id))
+    while found is None:
+        code = new_reading_code(secrets.token_bytes(32))
+        if uow.session.scalar(select(ReadingCode.id).where(ReadingCode.code == code)) is None:
+            uow.session.add(ReadingCode(trial_id=subject.trial_id, subject_id=subject.id, code=code))
+            uow.session.flush()
+            found = code
+    return found
+
+
+def assign(uow: UnitOfWork, study: ImagingStudy) -> None:
+    """Make the reads of a linked study's time point, by the rule; a second call changes nothing.
+
+    A slot that the design does not read, or a design without central readers, makes none.
+    """
+    uow.session.flush()
+    slot = uow.session.get(Slot, study.slot_id) if study.slot_id else None
+    if slot is None or study.state != LINKED:
+        return
+    subject = uow.session.get_one(Subject, study.subject_id)
+    if slot.key in design_of(subject).slots:
+        _assign_visit(uow, subject, slot.visit_id)
+
+
+def assign_waiting(uow: UnitOfWork, place: Place) -> int:
+    """Assign every time point of the trial that lacks readers, such as after a reader was invited; gives how many."""
+    before = _count(uow.session, place.trial_id)
+    wanted = select(Subject).join(ImagingStudy, ImagingStudy.subject_id == Subject.id).where(
+        ImagingStudy.trial_id == place.trial_id, ImagingStudy.state == LINKED
+    )  # fmt: skip
+    for subject in uow.session.scalars(wanted.distinct().order_by(Subject.id)).all():
+        for point in time_points(uow.session, subject):
+            _assign_visit(uow, subject, point.visit_id)
+    return _count(uow.session, place.trial_id) - before
+
+
+def _count(session: Session, trial_id: str) -> int:
+    return session.scalar(select(func.count()).select_from(Read).where(Read.trial_id == trial_id)) or 0
+
+
+def _assign_visit(uow: UnitOfWork, subject: Subject, visit_id: str) -> None:
+    design = ruled(uow.session, subject.trial_id, design_of(subject))
+    if not design.readers:
+        return
+    # The subject's row is the lock: two studies of a time point linked at once must not both assign it.
+    uow.session.execute(select(Subject.id).where(Subject.id == subject.id).with_for_update())
+    reads = uow.session.scalars(select(Read).where(Read.subject_id == subject.id)).all()
+    here = [each for each in reads if each.visit_id == visit_id]
+    standing = {each.account_id for each in here if each.state != ReadState.VOID}
+    if len(standing) >= design.readers and design.assignment != "all":
+        return
+    already = {each.account_id for each in reads}
+    chosen = reading_design.assign(design, candidates(uow.session, subject.trial_id), already)
+    reading_code(uow, subject)
+    for account_id in chosen.readers:
+        if account_id not in standing and (len(standing) < design.readers or design.assignment == "all"):
+            standing.add(account_id)
+            number = 1 + sum(each.account_id == account_id for each in here)
+            uow.session.add(
+                Read(
+                    trial_id=subject.trial_id, subject_id=subject.id, visit_id=visit_id, account_id=account_id,
+                    number=number, assigned_at=uow.at, assigned_by=uow.actor.name,
+                )
+            )  # fmt: skip
+    uow.session.flush()
+
+
+def ruled(session: Session, trial_id: str, design: ReadingDesign) -> ReadingDesign:
+    """Give the design with the trial administrator's rule of assignment in place of its own, where there is one."""
+    rule = session.scalar(select(ReadingRule).where(ReadingRule.trial_id == trial_id))
+    return replace(design, assignment=rule.assignment) if rule is not None and rule.assignment else design
+
+
+def candidates(session: Session, trial_id: str) -> list[Candidate]:
+    """Give the trial's readers of now with what waits for each."""
+    rule = session.scalar(select(ReadingRule).where(ReadingRule.trial_id == trial_id))
+    listed = set(json.loads(rule.listed)) if rule is not None else set()
+    loads: dict[str, int] = dict(
+        session.execute(
+            select(Read.account_id, func.count())
+            .where(Read.trial_id == trial_id, Read.state.in_(WAITING))
+            .group_by(Read.account_id)
+        ).tuples()
+    )
+    return [Candidate(each.id, loads.get(each.id, 0), each.id in listed) for each in _readers(session, trial_id)]
+
+
+def _readers(session: Session, trial_id: str) -> list[Account]:
+    # Whoever has another role in the trial too is no independent reader of it.
+    accounts = session.scalars(
+        select(Account)
+        .join(AccountGrant, AccountGrant.account_id == Account.id)
+        .where(AccountGrant.role == Role.READER.value, AccountGrant.trial_id == trial_id, Account.active.is_(True))
+        .options(joinedload(Account.grants))
+        .order_by(Account.name, Account.id)
+    ).unique()
+    now = utc_now()
+    found = []
+    for account in accounts:
+        roles = {grant.role for grant in account.live_grants(now) if grant.trial_id == trial_id}
+        if roles and roles <= {Role.READER, Role.ADJUDICATOR}:
+            found.append(account)
+    return found
+
+
+def studies_of_reader(account_id: str) -> list[ReadersStudy]:
+    """Give the linked studies that a person may open as a reader: their reads' own, and the priors the design shows.
+
+    A read gives its studies as long as it is not void and its reader is a reader of the trial; a study that is both a
+    read's own and another one's prior comes once, as its own.
+    """
+    reads = _live_reads(account_id)
+    found: dict[str, ReadersStudy] = {}
+    codes = dict(
+        db.session.execute(
+            select(ReadingCode.subject_id, ReadingCode.code).where(
+                ReadingCode.subject_id.in_({each.subject_id for each in reads})
+            )
+        ).tuples()
+    )
+    shown: dict[str, bool] = {}
+    for subject, of_subject in _by_subject(reads):
+        points = time_points(db.session(), subject, [each.visit_id for each in of_subject])
+        for read in of_subject:
+            for study_id, is_prior in shown_studies(design_of(subject), points, read.visit_id):
+                shown[study_id] = shown.get(study_id, True) and is_prior
+    wanted = select(ImagingStudy).where(ImagingStudy.id.in_(shown))
+    for study in db.session.scalars(wanted):
+        code = codes[study.subject_id]
+        found[study.id] = ReadersStudy(
+            study.study_instance_uid, study.id, code, study.subject_id, shown[study.id]
+        )
+    return [found[key] for key in shown]
+
+
+def _live_reads(account_id: str) -> list[Read]:
+    account = db.session.get(Account, account_id)
+    if account is None or not account.active:
+        return []
+    trials = {grant.trial_id for grant in account.live_grants(utc_now()) if grant.role is Role.READER}
+    wanted = select(Read).where(
+        Read.account_id == account_id, Read.trial_id.in_(trials), Read.state != ReadState.VOID.value
+    )
+    return list(db.session.scalars(wanted.options(joinedload(Read.subject)).order_by(Read.assigned_at, Read.id)))
+
+
+def _by_subject(reads: Iterable[Read]) -> list[tuple[Subject, list[Read]]]:
+    found: dict[str, tuple[Subject, list[Read]]] = {}
+    for each in reads:
+        found.setdefault(each.subject_id, (each.subject, []))[1].append(each)
+    return list(found.values())
+
+
+def shown_studies(design: ReadingDesign, points: Sequence[TimePoint], visit_id: str) -> list[tuple[str, bool]]:
+    """Give the studies shown with a read of a time point: (its own, False) first, then (a prior, True)."""
+    by_visit = {point.visit_id: point for point in points}
+    if visit_id not in by_visit:
+        return []
+    priors = design.priors_of([point.visit_id for point in points], visit_id)
+    shown = [(key, False) for key in by_visit[visit_id].studies]
+    return shown + [(key, True) for each in reversed(priors) for key in by_visit[each].studies]
+
+
+@dataclass(frozen=True)
+class ReaderCard:
+    """A reader of the trial, what waits for them, and whether they are on the list."""
+
+    account_id: str
+    name: str
+    waiting: int
+    listed: bool
+
+
+@dataclass(frozen=True)
+class RulePage:
+    """How reads are assigned: what ``reading.yaml`` says, what stands in its place, and who reads.
+
+    ``lacking`` counts the time points with images that have fewer readers than the design asks for.
+    """
+
+    criteria: str
+    readers_wanted: int
+    slots: tuple[str, ...]
+    said: str
+    assignment: str
+    readers: tuple[ReaderCard, ...]
+    lacking: int
+
+
+def rule_page(place: Place) -> RulePage:
+    """Give the page on which a trial administrator sees and changes who reads."""
+    session = db.session()
+    design = ReadingDesign.of(current_definition(place.trial_id))
+    names = {each.id: each.name for each in _readers(session, place.trial_id)}
+    cards = [ReaderCard(c.person, names[c.person], c.load, c.listed) for c in candidates(session, place.trial_id)]
+    return RulePage(
+        design.criteria, design.readers, design.slots, design.assignment,
+        ruled(session, place.trial_id, design).assignment, tuple(cards), _lacking(session, place.trial_id),
+    )  # fmt: skip
+
+
+def _lacking(session: Session, trial_id: str) -> int:
+    wanted = (
+        select(Visit.id, Slot.key, Subject.definition_id)
+        .join(Slot, Slot.visit_id == Visit.id)
+        .join(ImagingStudy, ImagingStudy.slot_id == Slot.id)
+        .join(Subject, Subject.id == Visit.subject_id)
+        .where(ImagingStudy.trial_id == trial_id, ImagingStudy.state == LINKED)
+        .distinct()
+    )
+    have: dict[str, int] = dict(
+        session.execute(
+            select(Read.visit_id, func.count())
+            .where(Read.trial_id == trial_id, Read.state != ReadState.VOID.value)
+            .group_by(Read.visit_id)
+        ).tuples()
+    )
+    lacking = set()
+    for visit_id, slot, definition_id in session.execute(wanted):
+        design = ReadingDesign.of(definition(definition_id))
+        if slot in design.slots and have.get(visit_id, 0) < design.readers:
+            lacking.add(visit_id)
+    return len(lacking)
+
+
+def set_rule(uow: UnitOfWork, place: Place, *, assignment: str, listed: Collection[str]) -> None:
+    """Change the rule by which reads are assigned from now on; reads that are assigned stay with their readers.
+
+    An empty ``assignment`` gives the rule back to ``reading.yaml``. Raises BadInput for a rule that is not known, a
+    person who does not read for the trial, or a list with nobody on it.
+    """
+    if assignment not in {"", *ASSIGNMENTS}:
+        raise BadInput("Choose one of the rules of the list. Nothing was changed.")
+    known = {each.id for each in _readers(uow.session, place.trial_id)}
+    if set(listed) - known:
+        raise BadInput("Somebody on this list does not read for this trial any more. Load the page again.")
+    if assignment == "listed" and not listed:
+        raise BadInput("A rule by list needs at least one reader on the list. Nothing was changed.")
+    row = uow.session.scalar(select(ReadingRule).where(ReadingRule.trial_id == place.trial_id).with_for_update())
+    if row is None:
+        row = ReadingRule(trial_id=place.trial_id)
+        uow.session.add(row)
+    row.assignment, row.listed = assignment, json.dumps(sorted(listed))
