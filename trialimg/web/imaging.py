@@ -97,7 +97,9 @@ def _submission_page(refused: str = "") -> str:
     of_site = person.may(Permission.ATTACH_IMAGES, place)
     found = find_summary(services(), place.submission_id) if of_site else None
     names = {each.ordinal: each.name for each in found.objects} if found else {}
-    told = [item for item in report.objects if item.sentence and item.fate is not Fate.HELD]
+    # A cancelled submission discards everything that was left: once is enough to say so.
+    quiet = {Fate.HELD, Fate.DISCARDED} if report.stage is Stage.CANCELLED else {Fate.HELD}
+    told = [item for item in report.objects if item.sentence and item.fate not in quiet]
     return render_template(
         "imaging/submission.html",
         report=report,
