@@ -30,6 +30,10 @@ class Permission(StrEnum):
     SEE_DASHBOARD = "see the dashboard of the trial"
     EXPORT_CASEBOOK = "make casebooks of subjects"
     EXPORT_DATA = "export the data of the trial"
+    READ = "read images blinded"
+    SEE_READ_STATUS = "see how the reads of the trial stand"
+    SEE_READ_VALUES = "see the values of reads where reading.yaml names the role"
+    REOPEN_READ = "reopen or void a read where reading.yaml names the role"
     MANAGE_TRIAL = "set up sites and invite people"
     MANAGE_INSTALLATION = "load trials and manage accounts of the installation"
     OWN_ACCOUNT = "manage the own account and tokens"
@@ -55,29 +59,38 @@ P = Permission
 ROLES: Final[dict[Role, frozenset[Permission]]] = {
     Role.SITE_COORDINATOR: frozenset(
         {P.SEE_TRIAL, P.SEE_DATA, P.ENROL, P.ENTER_DATA, P.ATTACH_IMAGES, P.DECIDE_HELD, P.OPEN_IMAGES}
+        | {P.SEE_READ_STATUS}
     ),
     Role.INVESTIGATOR: frozenset(
         {P.SEE_TRIAL, P.SEE_DATA, P.ENROL, P.ENTER_DATA, P.ATTACH_IMAGES, P.DECIDE_HELD, P.OPEN_IMAGES, P.MOVE_LINK}
+        | {P.SEE_READ_STATUS}
     ),
-    Role.MONITOR: frozenset({P.SEE_TRIAL, P.SEE_DATA, P.OPEN_IMAGES, P.SEE_AUDIT, P.EXPORT_CASEBOOK}),
+    Role.MONITOR: frozenset(
+        {P.SEE_TRIAL, P.SEE_DATA, P.OPEN_IMAGES, P.SEE_AUDIT, P.EXPORT_CASEBOOK}
+        | {P.SEE_READ_STATUS, P.SEE_READ_VALUES, P.REOPEN_READ}
+    ),
     Role.DATA_MANAGER: frozenset(
         {P.SEE_TRIAL, P.SEE_DATA, P.OPEN_IMAGES, P.MOVE_LINK, P.WITHDRAW_STUDY, P.SEE_PIPELINE, P.RUN_PIPELINE}
         | {P.SEE_AUDIT, P.SEE_DASHBOARD, P.EXPORT_CASEBOOK, P.EXPORT_DATA}
+        | {P.SEE_READ_STATUS, P.SEE_READ_VALUES, P.REOPEN_READ}
     ),
-    Role.IMAGING_QC: frozenset({P.SEE_TRIAL, P.OPEN_IMAGES, P.SEE_PIPELINE}),
-    # A reader opens images by way of a read only (a later room), never by the subject's pages.
-    Role.READER: frozenset(),
+    Role.IMAGING_QC: frozenset(
+        {P.SEE_TRIAL, P.OPEN_IMAGES, P.SEE_PIPELINE, P.SEE_READ_STATUS, P.SEE_READ_VALUES, P.REOPEN_READ}
+    ),
+    # A reader opens images by way of a read only, never by the subject's pages.
+    Role.READER: frozenset({P.READ}),
     Role.ADJUDICATOR: frozenset(),
     Role.SPONSOR: frozenset(
         {P.SEE_TRIAL, P.SEE_DATA, P.OPEN_IMAGES, P.SEE_DASHBOARD, P.EXPORT_CASEBOOK, P.EXPORT_DATA}
+        | {P.SEE_READ_STATUS, P.SEE_READ_VALUES, P.REOPEN_READ}
     ),
     Role.TRIAL_ADMINISTRATOR: frozenset(
         {P.SEE_TRIAL, P.MANAGE_TRIAL, P.MOVE_LINK, P.WITHDRAW_STUDY, P.AUTHORISE_REMOVAL, P.SEE_PIPELINE}
-        | {P.RUN_PIPELINE, P.SEE_AUDIT, P.SEE_DASHBOARD}
+        | {P.RUN_PIPELINE, P.SEE_AUDIT, P.SEE_DASHBOARD, P.SEE_READ_STATUS, P.SEE_READ_VALUES, P.REOPEN_READ}
     ),
     Role.INSPECTOR: frozenset(
         {P.SEE_TRIAL, P.SEE_DATA, P.OPEN_IMAGES, P.SEE_PIPELINE, P.SEE_AUDIT, P.SEE_DASHBOARD}
-        | {P.EXPORT_CASEBOOK, P.EXPORT_DATA}
+        | {P.EXPORT_CASEBOOK, P.EXPORT_DATA, P.SEE_READ_STATUS, P.SEE_READ_VALUES}
     ),
     Role.ADMINISTRATOR: frozenset({P.MANAGE_INSTALLATION, P.SEE_PIPELINE, P.RUN_PIPELINE, P.SEE_AUDIT}),
 }
