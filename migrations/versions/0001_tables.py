@@ -336,6 +336,7 @@ def upgrade() -> None:
     op.create_table('study_fingerprint',
     sa.Column('trial_id', sa.String(length=32), nullable=False),
     sa.Column('fingerprint', sa.String(length=64), nullable=False),
+    sa.Column('study_instance_uid', sa.String(length=64), nullable=False),
     sa.Column('subject_id', sa.String(length=32), nullable=False),
     sa.Column('submission_id', sa.String(length=32), nullable=False),
     sa.Column('id', sa.String(length=32), nullable=False),

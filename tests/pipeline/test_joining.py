@@ -195,3 +195,37 @@ def test_an_archive_that_cannot_forget_becomes_a_task_that_closes_when_it_is_don
     db.session.rollback()
     assert db.session.get_one(Task, task.id, populate_existing=True).done_at is not None
     assert bed.studies()[0].forget_state == "done"
+
+
+
+def test_a_study_withdrawn_from_several_may_be_sent_to_its_right_subject(
+    bed: Bed, ct: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dataclasses import replace
+
+    from trialimg.pipeline import claim, survey
+
+    def several(key: str) -> claim.Claim:
+        found = claim.load_claim(key)
+        return replace(found, slot=replace(found.slot, several_studies=True))
+
+    monkeypatch.setattr(survey, "load_claim", several)
+    other = small_ct(tmp_path, study_key="another")
+    bed.link([*ct, *other])
+    first = next(study for study in bed.studies() if study.state == "linked")
+    with bed.world.acting("trial-administrator") as uow:
+        links.withdraw(uow, study_place(first.study_instance_uid), "wrong subject")
+    number = bed.world.subject("101")
+    again = bed.survey([*ct, *other], bed.slot(number=number))
+    assert len(sentences(bed, again)) == 1, "the study that stays is known; the withdrawn one is free to go"
+
+
+def test_more_of_the_study_a_slot_has_may_be_chosen_out_of_two(bed: Bed, ct: list[Path], tmp_path: Path) -> None:
+    bed.link(ct[:3])
+    key = bed.survey([*ct, *small_ct(tmp_path, study_key="another")])
+    summary = bed.summary(key)
+    joining = [s.index for s in summary.series if not summary.stops(frozenset({s.index}))]
+    assert joining
+    bed.confirm(key, joining)
+    bed.run()
+    assert bed.stage(key) is Stage.LINKED, bed.sentence(key)

@@ -55,7 +55,7 @@ def _finish(uow: UnitOfWork, claim: Claim, answers: dict[int, Json]) -> None:
     done = [answer["done"] for answer in answers.values() if "done" in answer]
     if done:
         submission.report = _joined(submission.report, done)
-    _mark(uow, submission, {each["fingerprint"] for each in done})
+    _mark(uow, submission, {each["fingerprint"]: each["study_instance_uid"] for each in done})
     _go_on(uow, submission, Counter(Fate(row.fate) for row in rows.values()), rows.values())
     destroy_unneeded(uow, submission)
 
@@ -103,13 +103,14 @@ def _joined(earlier: str, done: list[Json]) -> str:
     return json.dumps(report.to_json())
 
 
-def _mark(uow: UnitOfWork, submission: Submission, marks: set[str]) -> None:
+def _mark(uow: UnitOfWork, submission: Submission, marks: dict[str, str]) -> None:
     known = select(StudyFingerprint.fingerprint).where(StudyFingerprint.submission_id == submission.id)
-    for mark in sorted(marks - set(uow.session.scalars(known))):
+    for mark in sorted(marks.keys() - set(uow.session.scalars(known))):
         uow.session.add(
             StudyFingerprint(
                 trial_id=submission.trial_id,
                 fingerprint=mark,
+                study_instance_uid=marks[mark],
                 subject_id=submission.subject_id,
                 submission_id=submission.id,
             )

@@ -195,12 +195,14 @@ def _several(
             "studies",
         )
     joins = {before.fingerprint for before in known if before.same_slot}
-    if slot_is_taken and any(study.fingerprint not in joins for study in summary.studies):
-        yield Problem(
-            "stop",
-            f"The slot “{claim.slot.title}” has a linked study already and takes one. If that one is wrong, ask for it "
-            "to be detached; then send this one.",
-        )
+    for study in summary.studies:
+        if slot_is_taken and study.fingerprint not in joins:
+            yield Problem(
+                "stop",
+                f"The slot “{claim.slot.title}” has a linked study already and takes one. If that one is wrong, ask "
+                "for it to be detached; then send this one.",
+                f"study:{study.index}",
+            )
 
 
 def _too_few(claim: Claim, summary: Summary) -> Iterator[Problem]:

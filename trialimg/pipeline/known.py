@@ -22,13 +22,13 @@ def known_studies(claim: Claim, fingerprints: Sequence[str], mapped_uids: Sequen
     """
     found: dict[tuple[str, str], KnownStudy] = {}
     wanted = (
-        select(StudyFingerprint.fingerprint, Submission)
+        select(StudyFingerprint.fingerprint, Submission, ImagingStudy)
         .join(Submission, Submission.id == StudyFingerprint.submission_id)
+        .outerjoin(ImagingStudy, ImagingStudy.study_instance_uid == StudyFingerprint.study_instance_uid)
         .where(StudyFingerprint.trial_id == claim.trial_id, StudyFingerprint.fingerprint.in_(fingerprints))
         .where(Submission.id != claim.submission_id, Submission.stage.not_in(ENDED))
     )
-    for mark, submission in db.session.execute(wanted).all():
-        study = submission.study
+    for mark, submission, study in db.session.execute(wanted).all():
         if study is not None and study.state == WITHDRAWN:
             continue
         slot = study.slot if study is not None and study.slot is not None else submission.slot

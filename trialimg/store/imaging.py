@@ -116,13 +116,17 @@ class ImagingStudy(Keyed, Base):
 
 
 class StudyFingerprint(Keyed, Base):
-    """A keyed hash of an original study, kept to notice that it was sent before, to whomever."""
+    """A keyed hash of an original study, kept to notice that it was sent before, to whomever.
+
+    ``study_instance_uid`` is the one the study was given; neither can be computed from the other without a key.
+    """
 
     __tablename__ = "study_fingerprint"
     __table_args__ = (UniqueConstraint("submission_id", "fingerprint"),)
 
     trial_id: Mapped[str] = mapped_column(ForeignKey("trial.id"))
     fingerprint: Mapped[str] = mapped_column(String(64), index=True)
+    study_instance_uid: Mapped[str] = mapped_column(String(64))
     subject_id: Mapped[str] = mapped_column(ForeignKey("subject.id"))
     submission_id: Mapped[str] = mapped_column(ForeignKey("submission.id"))
 
