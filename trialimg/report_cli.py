@@ -111,7 +111,7 @@ def casebook(user: str, subjects: tuple[str, ...], trial: str, out: Path) -> Non
 
 def _put(folder: Path, out: Path, main: str) -> None:
     """Put finished files where they were asked for; parts of a long history lie beside a single casebook."""
-    if not out.suffix.lower() == ".pdf":
+    if out.suffix.lower() != ".pdf":
         out.mkdir(exist_ok=True)
     for path in sorted(folder.iterdir()):
         target = out / path.name if out.is_dir() else (out if path.name == main else out.parent / path.name)

@@ -19,11 +19,16 @@ def date_screening(world: World, number: str, *, site: str = "101") -> Place:
     return place
 
 
+def vitals(**given: str) -> dict[str, dict[str, dict[str, str]]]:
+    """Values of the vital signs; ``given`` are items of the results."""
+    results = {"WEIGHT_VSORRES": "77.7", "HEIGHT_VSORRES": "178", **given}
+    return {"VS": {"": {"VSPERF": "Y", "VSDAT": "2026-03-02"}}, "RESULTS": {"": results}}
+
+
 def fill_vitals(world: World, number: str, *, site: str = "101", **given: str) -> Place:
     """Date the screening and fill its vital signs; ``given`` are items of the results."""
     place = date_screening(world, number, site=site)
-    results = {"WEIGHT_VSORRES": "77.7", "HEIGHT_VSORRES": "178", **given}
-    values = {"VS": {"": {"VSPERF": "Y", "VSDAT": "2026-03-02"}}, "RESULTS": {"": results}}
+    values = vitals(**given)
     with world.acting(f"coordinator-{site}") as uow:
         assert save_form(uow, place, "VS", Posted(0, values, frozenset(), {})).saved
     return place

@@ -11,15 +11,23 @@ from pathlib import Path
 from typing import Final
 
 import weasyprint
-from weasyprint.urls import URLFetcher
+from weasyprint.urls import FatalURLFetchingError, URLFetcher
+
+from trialimg.errors import OurFault
 
 VARIANT: Final = "pdf/a-2a"
 """ISO 19005-2, level A: made to be kept, and readable by a screen reader."""
 
 
 def write_pdf(html: str, target: Path) -> int:
-    """Write a page of our own templates as a PDF/A and give the number of its pages; pictures are data: addresses."""
+    """Write a page of our own templates as a PDF/A and give the number of its pages; pictures are data: addresses.
+
+    Raises :class:`OurFault` where the page asks for anything else, which is not fetched.
+    """
     fetcher = URLFetcher(allowed_protocols=("data",), allow_redirects=False, fail_on_errors=True)
-    document = weasyprint.HTML(string=html, url_fetcher=fetcher).render(pdf_variant=VARIANT, pdf_tags=True)
-    document.write_pdf(str(target), pdf_variant=VARIANT, pdf_tags=True)
+    try:
+        document = weasyprint.HTML(string=html, url_fetcher=fetcher).render(pdf_variant=VARIANT, pdf_tags=True)
+        document.write_pdf(str(target), pdf_variant=VARIANT, pdf_tags=True)
+    except FatalURLFetchingError:  # no Exception of Python's: it would pass every other net
+        raise OurFault("A document asked for something outside itself; it was not made.") from None
     return len(document.pages)

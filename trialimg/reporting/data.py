@@ -129,7 +129,8 @@ def _subject(writing: _Writing, place: Place) -> None:
         }
     )
     _visits(writing, book, begin)
-    for record in book.records.values():
+    in_order = {record.id: book.visits[record.visit_id].ordinal for record in book.records.values()}
+    for record in sorted(book.records.values(), key=lambda each: (in_order[each.id], each.form_key)):
         form = book.rules.forms.get(record.form_key)
         if form is None:
             continue
