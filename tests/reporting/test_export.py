@@ -117,7 +117,7 @@ def test_a_blinded_value_is_in_no_pdf_and_no_table_of_the_blinded(blind: World, 
     fill_vitals(blind, number, WEIGHT_VSORRES="39")  # with a finding that speaks of it
     with blind.acting("coordinator-101", "typed wrongly") as uow:
         place = subject_place(blind.code, number)
-            values = vitals(WEIGHT_VSORRES="38.2")
+        values = vitals(WEIGHT_VSORRES="38.2")
         save_form(uow, visit_place(blind.code, place.subject_number, "SCR"), "VS", Posted(1, values, frozenset(), {}))
     seen: dict[str, Any] = {}
     for name in ("sponsor", "data-manager"):
