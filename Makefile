@@ -41,8 +41,8 @@ check: python
 
 bench: python
 	@$(PYTHON) tools/setup.py --dev --peers
-	$(PY) bench/send_to_linked.py $(ARGS)
-	$(PY) bench/receiving_memory.py
+	$(PY) -m bench.send_to_linked $(ARGS)
+	$(PY) -m bench.receiving_memory
 
 pictures: python
 	@$(PYTHON) tools/setup.py --dev --peers

@@ -33,7 +33,8 @@ def test_every_link_of_a_document_leads_to_a_file(path: Path) -> None:
 def test_every_file_a_document_names_exists(path: Path) -> None:
     folders = "trialimg|tests|tools|bench|deploy|forms|docs|seed_data|migrations"
     named = re.findall(rf"`((?:{folders})/[\w./-]+)`", path.read_text("utf-8"))
-    assert [name for name in named if not (ROOT / name).exists()] == []
+    # A name in capitals stands for any: KEY.yaml.
+    assert [n for n in named if not (ROOT / n).exists() and not re.search(r"/[A-Z]+\.", n)] == []
 
 
 @pytest.mark.parametrize("path", WRITTEN, ids=lambda path: path.name)
