@@ -32,7 +32,8 @@ def free_port() -> int:
     """Give a TCP port of loopback that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def missing_orthanc() -> str | None:
