@@ -131,7 +131,7 @@ def test_frames_that_are_none_are_refused(bed: Bed, uid: str, numbers: str) -> N
 
 
 def test_who_may_not_open_images_or_is_not_signed_in_gets_nothing(bed: Bed, uid: str) -> None:
-    for who in ("trial-administrator", "nobody", "reader"):
+    for who in ("trial-administrator", "nobody", "adjudicator"):
         assert asked(bed, "/studies", who).status_code == 403
         assert asked(bed, f"/studies/{uid}/series", who).status_code in {403, 404}
     assert asked(bed, f"/studies/{uid}/series", "").status_code == 401

@@ -50,7 +50,13 @@ class Person:
         return reach(self.grants, permission)
 
     def sees(self, place: Place) -> bool:
-        """Say whether the place exists for this person at all."""
+        """Say whether the place exists for this person at all.
+
+        A subject, and all that is a subject's, exists only for whoever may see the trial's subjects: a reader, who
+        knows them by reading codes alone, must not learn by trying which numbers there are.
+        """
+        if place.subject_id or place.study_id:
+            return self.may(Permission.SEE_TRIAL, place)
         return any(may(self.grants, p, place.scope) for p in Permission if p is not Permission.OWN_ACCOUNT)
 
 
@@ -83,8 +89,15 @@ INSTALLATION = Place()
 """The installation as a whole."""
 
 
-def admit(person: Person, permission: Permission, place: Place) -> None:
-    """Let the person act there, or raise :class:`NotFound` (outside the scope) or :class:`NotAllowed`."""
+def admit(person: Person, permission: Permission, place: Place | None) -> None:
+    """Let the person act there, or raise :class:`NotFound` (outside the scope) or :class:`NotAllowed`.
+
+    Without a place it is enough to be allowed to do this anywhere.
+    """
+    if place is None:
+        if not person.may_somewhere(permission):
+            raise NotAllowed(f"None of your roles allows you to {permission.value}.")
+        return
     if person.may(permission, place):
         return
     if place.trial_id and not person.sees(place):

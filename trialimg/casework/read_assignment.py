@@ -189,7 +189,7 @@ def candidates(session: Session, trial_id: str) -> list[Candidate]:
             select(Read.account_id, func.count())
             .where(Read.trial_id == trial_id, Read.state.in_(WAITING))
             .group_by(Read.account_id)
-        ).tuples()
+        ).tuples().all()
     )
     return [Candidate(each.id, loads.get(each.id, 0), each.id in listed) for each in _readers(session, trial_id)]
 
@@ -212,20 +212,20 @@ def _readers(session: Session, trial_id: str) -> list[Account]:
     return found
 
 
-def studies_of_reader(account_id: str) -> list[ReadersStudy]:
+def studies_of_reader(account_id: str, subject_id: str | None = None) -> list[ReadersStudy]:
     """Give the linked studies that a person may open as a reader: their reads' own, and the priors the design shows.
 
     A read gives its studies as long as it is not void and its reader is a reader of the trial; a study that is both a
-    read's own and another one's prior comes once, as its own.
+    read's own and another one's prior comes once, as its own. ``subject_id`` asks for one subject's only.
     """
-    reads = _live_reads(account_id)
+    reads = _live_reads(account_id, subject_id)
     found: dict[str, ReadersStudy] = {}
     codes = dict(
         db.session.execute(
             select(ReadingCode.subject_id, ReadingCode.code).where(
                 ReadingCode.subject_id.in_({each.subject_id for each in reads})
             )
-        ).tuples()
+        ).tuples().all()
     )
     shown: dict[str, bool] = {}
     for subject, of_subject in _by_subject(reads):
@@ -242,7 +242,7 @@ def studies_of_reader(account_id: str) -> list[ReadersStudy]:
     return [found[key] for key in shown]
 
 
-def _live_reads(account_id: str) -> list[Read]:
+def _live_reads(account_id: str, subject_id: str | None) -> list[Read]:
     account = db.session.get(Account, account_id)
     if account is None or not account.active:
         return []
@@ -250,6 +250,8 @@ def _live_reads(account_id: str) -> list[Read]:
     wanted = select(Read).where(
         Read.account_id == account_id, Read.trial_id.in_(trials), Read.state != ReadState.VOID.value
     )
+    if subject_id is not None:
+        wanted = wanted.where(Read.subject_id == subject_id)
     return list(db.session.scalars(wanted.options(joinedload(Read.subject)).order_by(Read.assigned_at, Read.id)))
 
 
@@ -322,7 +324,7 @@ def _lacking(session: Session, trial_id: str) -> int:
             select(Read.visit_id, func.count())
             .where(Read.trial_id == trial_id, Read.state != ReadState.VOID.value)
             .group_by(Read.visit_id)
-        ).tuples()
+        ).tuples().all()
     )
     lacking = set()
     for visit_id, slot, definition_id in session.execute(wanted):

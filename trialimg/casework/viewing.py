@@ -1,24 +1,37 @@
 """May this person see this object, and under which names: the one answer the image door obeys.
 
-Whoever blinds somebody (a reader's reading code in place of the subject's number) does it here and nowhere else.
+The trial's team opens images by role, under the subject's number. Readers open the studies of their reads and the
+priors that go with them, never by a role: under the subject's reading code, without the site, with dates moved by a
+number of days of that subject. Who is a reader of a trial and has another role in it as well is a reader there.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import date
+import hmac
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from typing import Final
 
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
-from trialimg.casework.access import Person, Place
-from trialimg.domain.permission import Permission
+from trialimg.casework.access import Person, Place, admit
+from trialimg.casework.read_assignment import studies_of_reader
+from trialimg.casework.services import services
+from trialimg.dicom.blind import Mask
+from trialimg.domain.deidentification import date_shift, site_key, subject_key
+from trialimg.domain.permission import ROLES, Permission
+from trialimg.domain.reading import ReadState
 from trialimg.domain.submission import Fate
 from trialimg.errors import NotFound
 from trialimg.store.base import db
 from trialimg.store.imaging import ImagingStudy, Slot, SubmissionObject
+from trialimg.store.reading import Read
 from trialimg.store.subject import Subject
 from trialimg.store.unit_of_work import UnitOfWork
+
+_PURPOSE: Final = b"reader dates"
 
 
 @dataclass(frozen=True)
@@ -37,10 +50,11 @@ class StudyCard:
 
 @dataclass(frozen=True)
 class StudyContents:
-    """What of a study may be seen: SOP Instance UIDs by Series Instance UID."""
+    """What of a study may be seen: SOP Instance UIDs by Series Instance UID, and the mask that readers see it by."""
 
     study_instance_uid: str
     series: dict[str, frozenset[str]]
+    mask: Mask | None = None
 
     def instances_of(self, series_instance_uid: str) -> frozenset[str]:
         """Give the instances of a series of this study; raises :class:`NotFound` for any other series."""
@@ -55,25 +69,83 @@ class StudyContents:
             raise NotFound
 
 
+def admit_to_images(person: Person, permission: Permission, place: Place | None) -> None:
+    """Let somebody to the image door, in place of ``admit``; raises :class:`NotFound`, :class:`NotAllowed`.
+
+    A reader of the trial comes in by a read only: any other study is *not found*, whatever else they are there.
+    """
+    if place is None:
+        if not person.may_somewhere(Permission.READ):
+            admit(person, permission, None)
+    elif place.trial_id not in _read_trials(person):
+        admit(person, permission, place)
+    elif _code_for(person, place) is None:
+        raise NotFound
+
+
+def _read_trials(person: Person) -> frozenset[str]:
+    """Give the trials in which this person is a reader, so sees nothing but what is to be read."""
+    reading = [grant for grant in person.grants if Permission.READ in ROLES[grant.role]]
+    return frozenset(grant.trial_id for grant in reading if grant.trial_id)
+
+
+def _code_for(person: Person, place: Place) -> str | None:
+    """Give the code under which a reader may open this study; None where no read of theirs shows it."""
+    shown = studies_of_reader(person.account_id, place.subject_id)
+    return next((each.reading_code for each in shown if each.study_id == place.study_id), None)
+
+
+def _mask(subject: Subject, code: str) -> Mask:
+    """Make the mask of a subject: the days come from its key, so that all its images move alike, for every reader."""
+    trial_key = services().keyring.trial_key(subject.trial.code, subject.key_version)
+    key = subject_key(site_key(trial_key, subject.enrolment_site), subject.number)
+    days = date_shift(hmac.digest(key, _PURPOSE, "sha256"))
+    return Mask(code, days, (subject.number, subject.site.name))
+
+
 def visible_studies(
     person: Person, *, study_instance_uids: frozenset[str] | None = None, patient_id: str | None = None
 ) -> list[StudyCard]:
-    """List the linked studies this person may open, newest first; what is not permitted is simply not there."""
+    """List the linked studies this person may open, newest first; what is not permitted is simply not there.
+
+    ``patient_id`` is the name under which the person knows the subject: a reader's is the reading code.
+    """
     wanted = (
         select(ImagingStudy)
         .join(ImagingStudy.subject)
-        .options(joinedload(ImagingStudy.subject), joinedload(ImagingStudy.slot).joinedload(Slot.visit))
+        .options(
+            joinedload(ImagingStudy.subject).joinedload(Subject.trial),
+            joinedload(ImagingStudy.subject).joinedload(Subject.site),
+            joinedload(ImagingStudy.slot).joinedload(Slot.visit),
+        )
         .where(ImagingStudy.state == "linked")
         .order_by(ImagingStudy.linked_at.desc())
     )
-    reach = person.reach(Permission.OPEN_IMAGES)
-    if not reach.everywhere:
-        wanted = wanted.where(ImagingStudy.trial_id.in_(reach.trials) | Subject.site_id.in_(reach.sites))
     if study_instance_uids is not None:
         wanted = wanted.where(ImagingStudy.study_instance_uid.in_(study_instance_uids))
+    reach, blind = person.reach(Permission.OPEN_IMAGES), _read_trials(person)
+    by_role = wanted.where(ImagingStudy.trial_id.not_in(blind))
+    if not reach.everywhere:
+        by_role = by_role.where(ImagingStudy.trial_id.in_(reach.trials) | Subject.site_id.in_(reach.sites))
     if patient_id is not None:
-        wanted = wanted.where(Subject.number == patient_id)
-    return [_card(study) for study in db.session.scalars(wanted)]
+        by_role = by_role.where(Subject.number == patient_id)
+    cards = [_card(study) for study in db.session.scalars(by_role)]
+    if not blind:
+        return cards
+    codes = {each.study_id: each.reading_code for each in studies_of_reader(person.account_id)}
+    mine = {key for key, code in codes.items() if patient_id in {None, code}}
+    to_read = db.session.scalars(wanted.where(ImagingStudy.id.in_(mine))) if mine else ()
+    return [*cards, *_blinded(to_read, codes)]
+
+
+def _blinded(studies: Iterable[ImagingStudy], codes: dict[str, str]) -> list[StudyCard]:
+    found = []
+    for study in studies:
+        mask, card = _mask(study.subject, codes[study.id]), _card(study)
+        day = card.acquired + timedelta(days=mask.days) if card.acquired else None
+        code = mask.reading_code
+        found.append(replace(card, patient_id=code, patient_name=code, acquired=day))
+    return found
 
 
 def _card(study: ImagingStudy) -> StudyCard:
@@ -88,6 +160,32 @@ def _card(study: ImagingStudy) -> StudyCard:
         series_count=study.series_count,
         instance_count=study.instance_count,
     )
+
+
+def seen_by(person: Person, place: Place) -> StudyContents:
+    """Give what of the study this person may see, and by which mask; raises :class:`NotFound`.
+
+    The person has been let in by ``admit_to_images``; a reader whose read has just ended is not.
+    """
+    if place.trial_id not in _read_trials(person):
+        return contents(place)
+    code = _code_for(person, place)
+    if code is None:
+        raise NotFound
+    return replace(contents(place), mask=_mask(db.session.get_one(Subject, place.subject_id), code))
+
+
+def read_to_open(person: Person, place: Place) -> str | None:
+    """Give the key of the read with which a reader opens the study; None for the team, and for a prior of others."""
+    if place.trial_id not in _read_trials(person):
+        return None
+    mine = select(Read.id).where(
+        Read.account_id == person.account_id,
+        Read.subject_id == place.subject_id,
+        Read.visit_id == place.visit_id,
+        Read.state != ReadState.VOID.value,
+    )
+    return db.session.scalar(mine.order_by(Read.number.desc()).limit(1))
 
 
 def contents(place: Place) -> StudyContents:

@@ -1,7 +1,8 @@
 """The DICOMweb door (PS3.18): every request is authorised against the studies this person may see.
 
 The upstream request is rebuilt from parsed parts, the hierarchy is checked against the record, query keys are
-allow-listed, and what a person may not see is the same 404 as what does not exist.
+allow-listed, and what a person may not see is the same 404 as what does not exist. Readers see every answer under the
+mask of ``casework.viewing``: no attribute, and no whole file, leaves here without it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from flask import Blueprint, Response, jsonify, request
 from trialimg.archive.port import Frame
 from trialimg.casework.access import study_place
 from trialimg.casework.services import services
-from trialimg.casework.viewing import StudyCard, StudyContents, contents, visible_studies
+from trialimg.casework.viewing import StudyCard, StudyContents, admit_to_images, seen_by, visible_studies
+from trialimg.dicom.blind import blind_json, may_be_told
+from trialimg.dicom.blind_file import blind_file
 from trialimg.domain.permission import Permission
 from trialimg.errors import BadInput, NotFound
 from trialimg.web.guard import current_person, current_place, requires, somewhere
@@ -70,7 +73,7 @@ def _no_query() -> None:
 
 
 @blueprint.get("/studies")
-@requires(Permission.OPEN_IMAGES, on=somewhere)
+@requires(Permission.OPEN_IMAGES, on=somewhere, admitting=admit_to_images)
 def studies() -> Response:
     """Answer QIDO-RS for studies with the permitted ones only, from the record."""
     if any(key not in _STUDY_KEYS for key in request.args):
@@ -90,34 +93,44 @@ def _json(found: Iterable[Json]) -> Response:
     return response
 
 
+def _seen() -> StudyContents:
+    return seen_by(current_person(), current_place())
+
+
+def _shown(seen: StudyContents, entry: Json) -> Json:
+    """Give an answer of the archive as this person may see it."""
+    return entry if seen.mask is None else blind_json(entry, seen.mask)
+
+
 def _text(entry: Json, tag: str) -> str:
     values = entry.get(tag, {}).get("Value") or [""]
     return str(values[0])
 
 
 @blueprint.get("/studies/<study_instance_uid>/series")
-@requires(Permission.OPEN_IMAGES, on=study_place)
+@requires(Permission.OPEN_IMAGES, on=study_place, admitting=admit_to_images)
 def series(study_instance_uid: str) -> Response:
     """Answer QIDO-RS for the series of a permitted study."""
     _no_query()
-    seen = contents(current_place())
+    seen = _seen()
     found = []
     for entry in services().archive.search_series(study_instance_uid):
         uid = _text(entry, "0020000E")
         if uid in seen.series:
             # The archive may know instances that are withdrawn: the count is the record's.
-            found.append({**entry, "00201209": _value("IS", len(seen.series[uid]))})
+            found.append({**_shown(seen, entry), "00201209": _value("IS", len(seen.series[uid]))})
     return _json(found)
 
 
 @blueprint.get("/studies/<study_instance_uid>/series/<series_uid>/instances")
-@requires(Permission.OPEN_IMAGES, on=study_place)
+@requires(Permission.OPEN_IMAGES, on=study_place, admitting=admit_to_images)
 def instances(study_instance_uid: str, series_uid: str) -> Response:
     """Answer QIDO-RS for the instances of a series."""
     _no_query()
-    allowed = contents(current_place()).instances_of(series_uid)
+    seen = _seen()
+    allowed = seen.instances_of(series_uid)
     found = services().archive.search_instances(study_instance_uid, series_uid)
-    return _json(entry for entry in found if _text(entry, "00080018") in allowed)
+    return _json(_shown(seen, entry) for entry in found if _text(entry, "00080018") in allowed)
 
 
 def _with_bulkdata_here(value: Any) -> Any:
@@ -134,35 +147,35 @@ def _metadata(seen: StudyContents, series_uid: str, sop_uid: str | None = None) 
     allowed = seen.instances_of(series_uid)
     for entry in services().archive.metadata(seen.study_instance_uid, series_uid, sop_uid):
         if _text(entry, "00080018") in allowed:
-            yield _with_bulkdata_here(entry)
+            yield _with_bulkdata_here(_shown(seen, entry))
 
 
 @blueprint.get("/studies/<study_instance_uid>/metadata")
-@requires(Permission.OPEN_IMAGES, on=study_place)
+@requires(Permission.OPEN_IMAGES, on=study_place, admitting=admit_to_images)
 def study_metadata(study_instance_uid: str) -> Response:
     """Answer WADO-RS for the metadata of a whole study."""
     del study_instance_uid
     _no_query()
-    seen = contents(current_place())
+    seen = _seen()
     return _json(entry for uid in sorted(seen.series) for entry in _metadata(seen, uid))
 
 
 @blueprint.get("/studies/<study_instance_uid>/series/<series_uid>/metadata")
-@requires(Permission.OPEN_IMAGES, on=study_place)
+@requires(Permission.OPEN_IMAGES, on=study_place, admitting=admit_to_images)
 def series_metadata(study_instance_uid: str, series_uid: str) -> Response:
     """Answer WADO-RS for the metadata of a series."""
     del study_instance_uid
     _no_query()
-    return _json(_metadata(contents(current_place()), series_uid))
+    return _json(_metadata(_seen(), series_uid))
 
 
 @blueprint.get("/studies/<study_instance_uid>/series/<series_uid>/instances/<sop_uid>/metadata")
-@requires(Permission.OPEN_IMAGES, on=study_place)
+@requires(Permission.OPEN_IMAGES, on=study_place, admitting=admit_to_images)
 def instance_metadata(study_instance_uid: str, series_uid: str, sop_uid: str) -> Response:
     """Answer WADO-RS for the metadata of an instance."""
     del study_instance_uid
     _no_query()
-    seen = contents(current_place())
+    seen = _seen()
     seen.require(series_uid, sop_uid)
     return _json(_metadata(seen, series_uid, sop_uid))
 
@@ -188,10 +201,10 @@ def _kept(response: Response) -> Response:
 
 
 @blueprint.get("/studies/<study_instance_uid>/series/<series_uid>/instances/<sop_uid>/frames/<numbers>")
-@requires(Permission.OPEN_IMAGES, on=study_place)
+@requires(Permission.OPEN_IMAGES, on=study_place, admitting=admit_to_images)
 def frames(study_instance_uid: str, series_uid: str, sop_uid: str, numbers: str) -> Response:
     """Answer WADO-RS for frames, counted from 1, as they are stored."""
-    contents(current_place()).require(series_uid, sop_uid)
+    _seen().require(series_uid, sop_uid)
     try:
         wanted = [int(number) for number in numbers.split(",")]
     except ValueError:
@@ -216,24 +229,35 @@ def _part_type(frame: Frame) -> str:
 
 
 @blueprint.get("/studies/<study_instance_uid>/series/<series_uid>/instances/<sop_uid>")
-@requires(Permission.OPEN_IMAGES, on=study_place)
+@requires(Permission.OPEN_IMAGES, on=study_place, admitting=admit_to_images)
 def instance(study_instance_uid: str, series_uid: str, sop_uid: str) -> Response:
-    """Answer WADO-RS with the instance as a file, as archived."""
-    contents(current_place()).require(series_uid, sop_uid)
+    """Answer WADO-RS with the instance as a file: as archived, or for a reader with its header written again."""
+    seen = _seen()
+    seen.require(series_uid, sop_uid)
     stream = services().archive.fetch(study_instance_uid, series_uid, sop_uid)
+    if seen.mask is None:
+        chunks = iter(lambda: stream.read(_CHUNK), b"")
+    else:
+        try:
+            chunks = blind_file(stream, seen.mask)
+        except BaseException:
+            stream.close()
+            raise
 
-    def chunks() -> Iterator[bytes]:
+    def closing() -> Iterator[bytes]:
         with stream:
-            while chunk := stream.read(_CHUNK):
-                yield chunk
+            yield from chunks
 
-    return _kept(_multipart([("application/dicom", chunks())], "application/dicom"))
+    return _kept(_multipart([("application/dicom", closing())], "application/dicom"))
 
 
 @blueprint.get("/studies/<study_instance_uid>/series/<series_uid>/instances/<sop_uid>/bulkdata/<path:tail>")
-@requires(Permission.OPEN_IMAGES, on=study_place)
+@requires(Permission.OPEN_IMAGES, on=study_place, admitting=admit_to_images)
 def bulkdata(study_instance_uid: str, series_uid: str, sop_uid: str, tail: str) -> Response:
     """Answer WADO-RS with the bytes a BulkDataURI of ours stands for."""
-    contents(current_place()).require(series_uid, sop_uid)
+    seen = _seen()
+    seen.require(series_uid, sop_uid)
+    if seen.mask is not None and not may_be_told(tail):
+        raise NotFound
     data = services().archive.bulkdata(study_instance_uid, series_uid, sop_uid, tail)
     return _kept(_multipart([("application/octet-stream", [data])], "application/octet-stream"))

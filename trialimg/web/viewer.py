@@ -12,7 +12,7 @@ from werkzeug.security import safe_join
 from werkzeug.wrappers import Response as AnyResponse
 
 from trialimg.casework.access import study_place
-from trialimg.casework.viewing import record_opening
+from trialimg.casework.viewing import admit_to_images, read_to_open, record_opening
 from trialimg.domain.permission import Permission
 from trialimg.errors import OurFault
 from trialimg.web.guard import current_person, current_place, requires, somewhere
@@ -23,17 +23,22 @@ CONFIG: Final = Path(__file__).parent / "static" / "viewer"
 
 
 @blueprint.get("/studies/<study_instance_uid>")
-@requires(Permission.OPEN_IMAGES, on=study_place)
+@requires(Permission.OPEN_IMAGES, on=study_place, admitting=admit_to_images)
 def open_study(study_instance_uid: str) -> AnyResponse:
-    """Follow the image link: the viewer, with this study; without a session it leads to sign-in and then here."""
+    """Follow the image link: the viewer, with this study; without a session it leads to sign-in and then here.
+
+    A reader is led to the read, where form and viewer stand side by side.
+    """
+    del study_instance_uid
     person, place = current_person(), current_place()
     with person.acting("opened in the viewer", place) as uow:
         record_opening(uow, place)
-    return redirect(f"/viewer/viewer?StudyInstanceUIDs={study_instance_uid}")
+    read = read_to_open(person, place)
+    return redirect(f"/reads/{read}" if read else f"/viewer/viewer?StudyInstanceUIDs={place.study_instance_uid}")
 
 
 @blueprint.get("/viewer/app-config.js")
-@requires(Permission.OPEN_IMAGES, on=somewhere)
+@requires(Permission.OPEN_IMAGES, on=somewhere, admitting=admit_to_images)
 def app_config() -> Response:
     """Give the viewer its configuration: one archive, our own door."""
     return send_from_directory(CONFIG, "app-config.js")
@@ -41,7 +46,7 @@ def app_config() -> Response:
 
 @blueprint.get("/viewer/")
 @blueprint.get("/viewer/<path:path>")
-@requires(Permission.OPEN_IMAGES, on=somewhere)
+@requires(Permission.OPEN_IMAGES, on=somewhere, admitting=admit_to_images)
 def files(path: str = "index.html") -> Response:
     """Give the viewer's files; any address that is none of them is a page of the viewer itself."""
     if not (DIST / "index.html").exists():
