@@ -12,7 +12,8 @@ from werkzeug.routing import Rule
 
 from tests.world import PEOPLE, World, csrf_of
 from trialimg.casework import accounts
-from trialimg.casework.access import Place
+from trialimg.casework.access import Place, trial_place
+from trialimg.casework.link import withdrawn_place
 from trialimg.domain.permission import Permission, Scope, may, may_somewhere
 from trialimg.store.account import AccountGrant
 from trialimg.store.base import db
@@ -32,6 +33,15 @@ PUBLIC = {
     "api.openapi",
 }
 FRAMEWORK = {"static"}
+IMAGE_DOOR = ("/viewer", "/dicomweb", "/studies/<study_instance_uid>")
+NOTHING = "9" * 32
+"""Stands in an address for a thing inside a place, such as an export, which then does not exist."""
+ROOMS_TO_COME = {
+    "read images blinded", "see how the reads of the trial stand",
+    "see the values of reads where reading.yaml names the role",
+    "reopen or void a read where reading.yaml names the role",
+}  # fmt: skip
+"""What permissions of the reading room are called; its pages are not built yet."""
 NAMES = [*PEOPLE, "nobody"]
 
 
@@ -82,7 +92,7 @@ def address(world: World, rule: Rule) -> str:
     values = dict(world.arguments)  # type: ignore[attr-defined]
     if "/withdrawn/" in rule.rule:
         values["study_instance_uid"] = WITHDRAWN_UID
-    return re.sub(r"<(?:\w+:)?(\w+)>", lambda found: str(values[found[1]]), rule.rule)
+    return re.sub(r"<(?:\w+:)?(\w+)>", lambda found: str(values.get(found[1], NOTHING)), rule.rule)
 
 
 def guard_of(app: Flask, rule: Rule) -> object:
@@ -120,7 +130,8 @@ def test_every_place_in_an_address_is_looked_at_by_its_guard(app: Flask) -> None
 
 def test_every_permission_guards_something(app: Flask) -> None:
     used = {guard[0] for rule in rules(app) if isinstance(guard := guard_of(app, rule), tuple)}
-    assert used == set(Permission)
+    idle = {permission for permission in Permission if permission not in used}
+    assert {permission.value for permission in idle} <= ROOMS_TO_COME
 
 
 # ----- nobody
@@ -164,13 +175,16 @@ def expected(world: World, name: str, rule: Rule) -> int:
     if on is installation:
         return 200 if may(grants, permission, Scope()) else 403
     at_site = Scope(world.trial_id, world.site_ids["101"])
-    of_site = rule.arguments & (PLACE_NAMES - {"trial"}) and on.__name__ != "withdrawn_place"
+    of_site = rule.arguments & (PLACE_NAMES - {"trial"}) and on is not withdrawn_place
     scope = at_site if of_site else Scope(world.trial_id)
     asked = [scope]
-    if on.__name__ in {"trial_seen", "trial_enrolling"}:  # a trial exists for whoever may do this at a site of it
+    if on not in {trial_place, withdrawn_place} and not of_site:  # it is enough to do this at one site of the trial
         asked += [Scope(world.trial_id, site) for site in world.site_ids.values()]
     if any(may(grants, permission, each) for each in asked):
         return 200
+    if (of_site and rule.arguments & (PLACE_NAMES - {"trial", "site"})) or on is withdrawn_place:
+        # What is a subject's exists only for whoever may see subjects: a reader must not learn of one by trying.
+        return 403 if may(grants, Permission.SEE_TRIAL, scope) else 404
     sees = any(may(grants, each, there) for each in Permission if each is not Permission.OWN_ACCOUNT for there in asked)
     return 403 if sees else 404
 
@@ -184,6 +198,8 @@ def test_each_role_gets_what_the_page_of_permissions_says(furnished: World, name
         if rule.endpoint in PUBLIC:
             continue
         with_token = bearer if rule.rule.startswith(("/api/", "/dicomweb")) else {}
+        if rule.rule.startswith(IMAGE_DOOR) and furnished.person(name).may_somewhere(Permission.READ):
+            continue  # readers come to images by their reads; the tests of the image door tell how
         url, wanted = address(furnished, rule), expected(furnished, name, rule)
         if method_of(rule) == "GET":
             status = client.get(url, headers={"Accept": "*/*", **with_token}).status_code
@@ -200,7 +216,7 @@ def test_each_role_gets_what_the_page_of_permissions_says(furnished: World, name
 # Written by hand, so that a change of the page of permissions is seen by somebody who knows the field.
 TABLE = """
 who                  /admin  people  sites  audit  grid  subject  form  slot  enrol  study  pipeline  link
-administrator        ok      403     403    ok     403   403      403   403   403    403    ok        403
+administrator        ok      403     403    ok     403   404      404   404   403    404    ok        404
 trial-administrator  403     ok      ok     ok     ok    ok       403   ok    403    403    ok        ok
 coordinator-101      403     404     404    404    ok    ok       ok    ok    ok     ok     403       403
 coordinator-102      403     404     404    404    ok    404      404   404   ok     404    403       404
@@ -211,7 +227,7 @@ data-manager         403     403     403    ok     ok    ok       ok    ok    40
 imaging-qc           403     403     403    403    ok    ok       403   ok    403    ok     ok        403
 sponsor              403     403     403    403    ok    ok       ok    ok    403    ok     403       403
 inspector            403     403     403    ok     ok    ok       ok    ok    403    ok     ok        403
-reader               403     404     404    404    404   404      404   404   404    404    403       404
+reader               403     403     403    403    403   404      404   404   403    404    403       404
 adjudicator          403     404     404    404    404   404      404   404   404    404    403       404
 nobody               403     404     404    404    404   404      404   404   404    404    403       404
 """
