@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
@@ -9,6 +12,7 @@ from typing import Final
 from seed_data.phantom.identities import Patient, planted_strings
 
 _AT_ONCE: Final = 8 * 1024 * 1024
+_FILES_AT_ONCE: Final = 400
 _QUARANTINE: Final = "quarantine."
 
 
@@ -30,7 +34,7 @@ def spoken_of(people: Iterable[Patient], files: Iterable[Path]) -> list[tuple[st
     sought = needles(people)
     longest = max(map(len, sought))
     found = []
-    for path in files:
+    for path in _suspects(list(files), sought):
         with path.open("rb") as stream:
             tail = b""
             while block := stream.read(_AT_ONCE):
@@ -38,6 +42,26 @@ def spoken_of(people: Iterable[Patient], files: Iterable[Path]) -> list[tuple[st
                 found += [(str(path), word) for needle, word in sought.items() if needle in text]
                 tail = text[-longest:]
     return sorted(set(found))
+
+
+def _suspects(files: list[Path], sought: Iterable[bytes]) -> list[Path]:
+    """Give the files in which grep, which looks for all strings at once, finds any."""
+    found: list[Path] = []
+    with tempfile.NamedTemporaryFile() as patterns:
+        patterns.write(b"\n".join(sought))
+        patterns.flush()
+        for start in range(0, len(files), _FILES_AT_ONCE):
+            names = [str(path) for path in files[start : start + _FILES_AT_ONCE]]
+            done = subprocess.run(
+                ["grep", "-aiFlZ", "-f", patterns.name, "--", *names],
+                env={**os.environ, "LC_ALL": "C"}, capture_output=True, check=False,
+            )  # fmt: skip
+            # A running server tidies up: a file that went since it was listed is no fault, one not readable is.
+            wrong = [line for line in done.stderr.splitlines() if not line.endswith(b"No such file or directory")]
+            if wrong:
+                raise RuntimeError(f"grep could not read every file: {wrong[0].decode()}")
+            found += [Path(name.decode()) for name in done.stdout.split(b"\0") if name]
+    return found
 
 
 def outside_quarantine(folder: Path) -> list[Path]:
