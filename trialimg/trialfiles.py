@@ -27,9 +27,7 @@ LARGEST_FILE: Final = 1_000_000
 DEEPEST: Final = 20
 MOST_SHOWN: Final = 10
 
-_LOADER: Final = getattr(
-    yaml, "CSafeLoader", yaml.SafeLoader
-)  # libyaml where it is built in: ten times faster
+_LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml where it is built in: ten times faster
 _TAG = "tag:yaml.org,2002:"
 _WHOLE = re.compile(r"-?(0|[1-9]\d*)")
 _NUMBER = re.compile(r"-?(0|[1-9]\d*)\.\d+")
@@ -78,9 +76,7 @@ def _documents(folder: Path) -> dict[str, _Document]:
     for path in sorted((*folder.glob("*.y*ml"), *(folder / "forms").glob("*.yml"))):
         name = path.relative_to(folder).as_posix()
         if name not in known:
-            stray = Problem(
-                name, (), "this file is not read; it must be one of the known names, or forms/KEY.yaml"
-            )
+            stray = Problem(name, (), "this file is not read; it must be one of the known names, or forms/KEY.yaml")
             documents[name] = _Document(name, problems=[replace(stray, severity="warning")])
     return documents
 
@@ -94,9 +90,7 @@ def _build(documents: Mapping[str, _Document], folder: Path) -> tuple[TrialDefin
     except WrongHere as wrong:
         return None, [wrong.problem]
     problems = [
-        Problem(
-            name, ("key",), f"the form's key is “{form['key']}”, so its file must be forms/{form['key']}.yaml"
-        )
+        Problem(name, ("key",), f"the form's key is “{form['key']}”, so its file must be forms/{form['key']}.yaml")
         for name, form in forms.items()
         if name != f"forms/{form['key']}.yaml"
     ]
@@ -257,8 +251,7 @@ def _sentences(error: ValidationError) -> Iterator[tuple[str, str]]:
                     near = difflib.get_close_matches(key, known, 1)
                     yield (
                         key,
-                        f"“{key}” is not known here; "
-                        + (f"did you mean “{near[0]}”?" if near else _known(known)),
+                        f"“{key}” is not known here; " + (f"did you mean “{near[0]}”?" if near else _known(known)),
                     )
         case "enum":
             yield "", f"{name}must be one of {', '.join(_texts(error.validator_value))}"

@@ -251,5 +251,3 @@ def _guarded(act: Any) -> bool:
     except Exception as error:  # noqa: BLE001 (the data base may be busy or away; the next round tries again)
         log.warning("a round of the worker failed: %s", type(error).__name__)
         return False
-
-

@@ -30,9 +30,7 @@ class Decision(StrEnum):
     KEEP = "keep"
 
 
-def decide(
-    uow: UnitOfWork, place: Place, *, ordinals: frozenset[int], decision: Decision, reason: str
-) -> int:
+def decide(uow: UnitOfWork, place: Place, *, ordinals: frozenset[int], decision: Decision, reason: str) -> int:
     """Decide on held images of a submission and start the steps again for them; gives how many were decided on."""
     submission = load(uow, place.submission_id)
     if Stage(submission.stage) not in {Stage.LINKED, Stage.HELD}:

@@ -189,7 +189,9 @@ def candidates(session: Session, trial_id: str) -> list[Candidate]:
             select(Read.account_id, func.count())
             .where(Read.trial_id == trial_id, Read.state.in_(WAITING))
             .group_by(Read.account_id)
-        ).tuples().all()
+        )
+        .tuples()
+        .all()
     )
     return [Candidate(each.id, loads.get(each.id, 0), each.id in listed) for each in _readers(session, trial_id)]
 
@@ -225,7 +227,9 @@ def studies_of_reader(account_id: str, subject_id: str | None = None) -> list[Re
             select(ReadingCode.subject_id, ReadingCode.code).where(
                 ReadingCode.subject_id.in_({each.subject_id for each in reads})
             )
-        ).tuples().all()
+        )
+        .tuples()
+        .all()
     )
     shown: dict[str, bool] = {}
     for subject, of_subject in _by_subject(reads):
@@ -236,9 +240,7 @@ def studies_of_reader(account_id: str, subject_id: str | None = None) -> list[Re
     wanted = select(ImagingStudy).where(ImagingStudy.id.in_(shown))
     for study in db.session.scalars(wanted):
         code = codes[study.subject_id]
-        found[study.id] = ReadersStudy(
-            study.study_instance_uid, study.id, code, study.subject_id, shown[study.id]
-        )
+        found[study.id] = ReadersStudy(study.study_instance_uid, study.id, code, study.subject_id, shown[study.id])
     return [found[key] for key in shown]
 
 
@@ -324,7 +326,9 @@ def _lacking(session: Session, trial_id: str) -> int:
             select(Read.visit_id, func.count())
             .where(Read.trial_id == trial_id, Read.state != ReadState.VOID.value)
             .group_by(Read.visit_id)
-        ).tuples().all()
+        )
+        .tuples()
+        .all()
     )
     lacking = set()
     for visit_id, slot, definition_id in session.execute(wanted):

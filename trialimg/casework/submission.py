@@ -130,9 +130,9 @@ def tidy(submission_id: str) -> None:
 
 def _keep_needed(uow: UnitOfWork, submission: Submission) -> None:
     stage = submission.stage
-    objects = select(
-        SubmissionObject.fate, SubmissionObject.received_sha256, SubmissionObject.clean_sha256
-    ).where(SubmissionObject.submission_id == submission.id)
+    objects = select(SubmissionObject.fate, SubmissionObject.received_sha256, SubmissionObject.clean_sha256).where(
+        SubmissionObject.submission_id == submission.id
+    )
     rows = [] if stage in ENDED else uow.session.execute(objects).all()
     needing = set(_needing(stage)) if submission.originals_destroyed_at is None else set()
     originals = {received for fate, received, _ in rows if fate in needing}

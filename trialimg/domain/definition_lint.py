@@ -185,9 +185,7 @@ def _item(item: ItemDef, definition: TrialDefinition, file: str, path: Path) -> 
 def _number(item: ItemDef, file: str, path: Path) -> Iterator[Problem]:
     if item.kind == "number" and not item.unit:
         yield _warn(file, path, "a number needs a unit, so that nobody guesses; write “1” where it has none")
-    numeric = (
-        item.unit or item.decimals is not None or item.limits != Limits() or item.soft_limits != Limits()
-    )
+    numeric = item.unit or item.decimals is not None or item.limits != Limits() or item.soft_limits != Limits()
     if item.kind != "number" and numeric:
         yield Problem(file, path, "only a number has unit, decimals, range or soft_range")
     for key, limits in (("range", item.limits), ("soft_range", item.soft_limits)):

@@ -91,14 +91,10 @@ def _reveal(node: Node) -> tuple[str, tuple[str, ...]] | None:
 def _count_rows(group: GroupDef, count: int) -> Iterator[Finding]:
     if count < group.min_rows:
         rows = "row" if group.min_rows == 1 else "rows"
-        yield Finding(
-            "rows", f"“{group.title}” needs at least {group.min_rows} {rows}.", "hard", group=group.key
-        )
+        yield Finding("rows", f"“{group.title}” needs at least {group.min_rows} {rows}.", "hard", group=group.key)
     if group.max_rows and count > group.max_rows:
         rows = "row" if group.max_rows == 1 else "rows"
-        yield Finding(
-            "rows", f"“{group.title}” takes at most {group.max_rows} {rows}.", "hard", group=group.key
-        )
+        yield Finding("rows", f"“{group.title}” takes at most {group.max_rows} {rows}.", "hard", group=group.key)
 
 
 def _look_at(item: ItemDef, group: GroupDef, row: Row, scope: FormScope) -> Iterator[Finding]:

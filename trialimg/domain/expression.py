@@ -235,9 +235,7 @@ class _Reader:
         allowed = ROW_FUNCTIONS.get(token.text) or VALUE_FUNCTIONS.get(token.text)
         if allowed is None:
             known = ", ".join(sorted({*ROW_FUNCTIONS, *VALUE_FUNCTIONS}))
-            raise _refusal(
-                self.source, token.position, f"there is no function {token.text}; there are {known}"
-            )
+            raise _refusal(self.source, token.position, f"there is no function {token.text}; there are {known}")
         group = self._group() if token.text in ROW_FUNCTIONS else ""
         arguments: list[Node] = []
         while self.take(",") if group or arguments else self.now.text != ")":

@@ -119,9 +119,7 @@ class TrialDefinition:
     def read(cls, mapping: Mapping[str, Any]) -> TrialDefinition:
         """Build it as ``from_mapping`` does, but raise WrongHere, which knows the place."""
         files = {part: Section.of(f"{part}.yaml", (), mapping.get(part) or {}) for part in PARTS}
-        codelists = _keyed(
-            [CodeList.read(each) for each in files["codelists"].sections("codelists")], "codelists.yaml"
-        )
+        codelists = _keyed([CodeList.read(each) for each in files["codelists"].sections("codelists")], "codelists.yaml")
         slots = _keyed([SlotDef.read(each) for each in files["imaging"].sections("slots")], "imaging.yaml")
         forms = _keyed([FormDef.read(each, codelists) for each in _form_files(mapping)], "forms")
         schedule, trial = files["schedule"], files["trial"]

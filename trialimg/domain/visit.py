@@ -56,8 +56,7 @@ class VisitDef:
     def to_mapping(self) -> Plain:
         """Give it back as it is written."""
         slots = [
-            {"slot": slot, "optional": True} if slot in self.optional_slots else {"slot": slot}
-            for slot in self.slots
+            {"slot": slot, "optional": True} if slot in self.optional_slots else {"slot": slot} for slot in self.slots
         ]
         return {
             **without_defaults(key=self.key, title=self.title, hint=self.hint),

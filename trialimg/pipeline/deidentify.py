@@ -117,9 +117,7 @@ def _mark(uow: UnitOfWork, submission: Submission, marks: dict[str, str]) -> Non
         )
 
 
-def _go_on(
-    uow: UnitOfWork, submission: Submission, fates: Counter[Fate], rows: Iterable[SubmissionObject]
-) -> None:
+def _go_on(uow: UnitOfWork, submission: Submission, fates: Counter[Fate], rows: Iterable[SubmissionObject]) -> None:
     held = f"; {fates[Fate.HELD]} held for your decision" if fates[Fate.HELD] else ""
     if fates[Fate.CLEAN] or fates[Fate.SENT]:
         move(uow, submission, Outcome.CLEANED, f"{fates[Fate.CLEAN]} instances are clean{held}.")

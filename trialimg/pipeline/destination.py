@@ -15,9 +15,7 @@ from trialimg.store.unit_of_work import UnitOfWork, unit_of_work
 
 def is_paused() -> bool:
     """Say whether sending waits."""
-    wanted = select(Destination.id).where(
-        Destination.name == _name(), Destination.paused_since.is_not(None)
-    )
+    wanted = select(Destination.id).where(Destination.name == _name(), Destination.paused_since.is_not(None))
     paused = db.session.scalar(wanted) is not None
     db.session.rollback()
     return paused

@@ -182,9 +182,7 @@ def _study_named(study: FoundStudy) -> str:
     return f"The study{what}{f' of {taken}' if taken else ''}"
 
 
-def _several(
-    claim: Claim, summary: Summary, known: list[KnownStudy], *, slot_is_taken: bool
-) -> Iterator[Problem]:
+def _several(claim: Claim, summary: Summary, known: list[KnownStudy], *, slot_is_taken: bool) -> Iterator[Problem]:
     if claim.slot.several_studies:
         return
     if len(summary.studies) > 1:

@@ -249,5 +249,3 @@ def _refusal(state: _Survey) -> str:
 
 def _first_code(state: _Survey) -> str:
     return next((code for _, fate, code, _ in state.kinds.values() if fate is Fate.REFUSED), "")
-
-

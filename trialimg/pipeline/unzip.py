@@ -146,13 +146,9 @@ def _take(packed: zipfile.ZipFile, member: zipfile.ZipInfo, area: Area) -> Entry
             raise UnsafeArchiveFile("The zip is encrypted. Unpack it and send the folder.") from None
     refused = ""
     if stat.S_ISLNK(member.external_attr >> 16):
-        refused = (
-            "This entry of the zip is a link to another place, which is not followed. Send the file itself."
-        )
+        refused = "This entry of the zip is a link to another place, which is not followed. Send the file itself."
     else:
         with area.open(stored.sha256) as stream:
             if begins_like_zip(stream.read(4)):
-                refused = (
-                    "A zip within a zip is not unpacked. Unpack it on your computer and send the folder."
-                )
+                refused = "A zip within a zip is not unpacked. Unpack it on your computer and send the folder."
     return Entry(member.filename, stored.sha256, stored.size, refused)

@@ -48,9 +48,7 @@ def thumbnail(stream: BinaryIO, *, longest: int = 128) -> bytes:
 
 def _coloured(pixels: NDArray[Any]) -> Image.Image:
     most = max(int(pixels.max()), 1)
-    scaled = (
-        pixels if pixels.dtype == np.uint8 else (pixels.astype(np.float32) * (255 / most)).astype(np.uint8)
-    )
+    scaled = pixels if pixels.dtype == np.uint8 else (pixels.astype(np.float32) * (255 / most)).astype(np.uint8)
     return Image.fromarray(np.ascontiguousarray(scaled[..., :3]), "RGB")
 
 

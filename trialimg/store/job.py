@@ -97,9 +97,7 @@ def wake() -> None:
         waker()
 
 
-def due_jobs(
-    session: Session, now: datetime, limit: int = 20, *, but: frozenset[str] = frozenset()
-) -> list[str]:
+def due_jobs(session: Session, now: datetime, limit: int = 20, *, but: frozenset[str] = frozenset()) -> list[str]:
     """Give the keys of jobs that should run now: due ones, and running ones nobody has heard of.
 
     ``but`` names steps that must wait. A moment in the row that lies ahead of ``now`` shows that the clock was
@@ -137,9 +135,7 @@ def engine_is_served(session: Session) -> bool:
     return session.scalar(wanted) is not None
 
 
-def beat(
-    session: Session, job_id: str, attempt: int, now: datetime, progress: tuple[int, int] | None
-) -> bool:
+def beat(session: Session, job_id: str, attempt: int, now: datetime, progress: tuple[int, int] | None) -> bool:
     """Say that the worker of this attempt lives; False where the job is no longer this worker's."""
     values: dict[str, Any] = {"heard_at": now}
     if progress is not None:

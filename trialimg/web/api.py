@@ -28,12 +28,8 @@ _MOST_JSON: Final = 64 * 1024
 @blueprint.before_request
 def _tokens_only() -> None:
     # A cookie is sent by any page a browser shows; a token only by a program that was given it.
-    if request.endpoint != "api.openapi" and not request.headers.get("Authorization", "").startswith(
-        "Bearer "
-    ):
-        raise NotSignedIn(
-            "This interface takes a token: Authorization: Bearer …; make one on your account's page."
-        )
+    if request.endpoint != "api.openapi" and not request.headers.get("Authorization", "").startswith("Bearer "):
+        raise NotSignedIn("This interface takes a token: Authorization: Bearer …; make one on your account's page.")
 
 
 def _body() -> dict[str, Any]:
@@ -91,10 +87,7 @@ def imaging_list() -> Response:
         raise BadInput("This address takes the query key subject only.")
     found = imaging_lines(current_person(), subject=request.args.get("subject"))
     return jsonify(
-        [
-            {**asdict(line), "linked_at": line.linked_at.isoformat() if line.linked_at else None}
-            for line in found
-        ]
+        [{**asdict(line), "linked_at": line.linked_at.isoformat() if line.linked_at else None} for line in found]
     )
 
 
