@@ -341,3 +341,15 @@ def test_the_command_gives_no_more_than_the_person_may_see(world: World, tmp_pat
     assert done.exit_code == 0, done.output
     assert zipfile.is_zipfile(tmp_path / "all.zip")
     assert not out.exists()
+
+
+def test_the_form_s_page_and_its_history_say_that_a_value_is_not_shown(blind: World) -> None:
+    number = blind.subject()
+    fill_vitals(blind, number)
+    url = f"/trials/DEMO/subjects/{number}/visits/SCR/forms/VS"
+    for name, sees in (("sponsor", False), ("data-manager", True)):
+        client = blind.client(name)
+        for page in (client.get(url), client.get(f"{url}/history")):
+            assert page.status_code == 200
+            assert ("77.7" in page.text) is sees
+            assert ("not shown to your role" in page.text) is not sees
