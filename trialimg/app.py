@@ -50,7 +50,8 @@ def _configure(app: Flask, settings: Settings, keyring: Keyring) -> None:
         SQLALCHEMY_ENGINE_OPTIONS=options,
         SESSION_COOKIE_NAME="trialimg",
         SESSION_COOKIE_HTTPONLY=True,
-        SESSION_COOKIE_SAMESITE="Strict",
+        # Lax: a link to a study in a mail opens for who is signed in; every act carries a token against forgery.
+        SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_SECURE=settings.secure_cookies,
         PERMANENT_SESSION_LIFETIME=timedelta(hours=settings.session_hours),
         # A large CRF has thousands of fields (FACTS.md); uploads set their own limit.
