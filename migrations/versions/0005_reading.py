@@ -88,6 +88,7 @@ def upgrade() -> None:
         sa.Column("record", sa.String(length=80), nullable=False),
         sa.Column("content_sha256", sa.String(length=64), nullable=False),
         sa.Column("seal", sa.String(length=64), nullable=False),
+        sa.Column("computed", sa.Text(), nullable=False),
         sa.Column("basis", sa.Text(), nullable=False),
         sa.Column("basis_sha256", sa.String(length=64), nullable=False),
         sa.Column("superseded_why", sa.String(length=200), nullable=False),

@@ -18,6 +18,7 @@ from trialimg.casework.access import Place, trial_place
 from trialimg.casework.definition import definition
 from trialimg.casework.form_findings import recheck_visit
 from trialimg.casework.imaging import a_reason
+from trialimg.casework.read_basis import basis_changed, images_gone, images_linked, last_slot
 from trialimg.casework.slots import slot_states
 from trialimg.casework.submission import destroy_unneeded, load, move, stop_waiting_jobs
 from trialimg.domain.submission import ENDED, Fate, Outcome, Stage, Step
@@ -51,6 +52,7 @@ def detach(uow: UnitOfWork, place: Place, reason: str) -> None:
     slot_id = study.slot_id
     study.state, study.state_reason, study.slot_id = DETACHED, a_reason(reason), None
     recheck_slots(uow, slot_id)
+    basis_changed(uow, study.subject_id)
 
 
 def relink(uow: UnitOfWork, place: Place, target: Place, reason: str) -> None:
@@ -67,11 +69,13 @@ def relink(uow: UnitOfWork, place: Place, target: Place, reason: str) -> None:
     if study.state == LINKED and study.slot_id == slot.id:
         raise Conflict("The study is linked to that slot already.")
     _refuse_taken(uow, study, slot)
-    before = study.slot_id
+    before, read_at = study.slot_id, last_slot(uow, study)
     study.state, study.state_reason, study.slot_id = LINKED, a_reason(reason), slot.id
     for submission in uow.session.scalars(select(Submission).where(Submission.study_id == study.id)):
         submission.slot_id = slot.id
     recheck_slots(uow, before, slot.id)
+    images_linked(uow, study)
+    images_gone(uow, study, read_at, "Its images belong to another time point and were moved there.")
 
 
 def recheck_slots(uow: UnitOfWork, *slot_ids: str | None) -> None:
@@ -102,7 +106,7 @@ def _refuse_taken(uow: UnitOfWork, study: ImagingStudy, slot: Slot) -> None:
 def withdraw(uow: UnitOfWork, place: Place, reason: str) -> None:
     """Withdraw a study that belongs to somebody else: hidden from everyone with this commit."""
     study = _load(uow, place)
-    why, slot_id = a_reason(reason), study.slot_id
+    why, slot_id, read_at = a_reason(reason), study.slot_id, last_slot(uow, study)
     study.state, study.state_reason, study.slot_id, study.forget_state = WITHDRAWN, why, None, TO_AUTHORISE
     items = select(SubmissionObject).where(SubmissionObject.study_id == study.id)
     touched = set()
@@ -116,6 +120,7 @@ def withdraw(uow: UnitOfWork, place: Place, reason: str) -> None:
     for key in sorted(touched):
         _end_submission(uow, key, study.id, why)
     recheck_slots(uow, slot_id)
+    images_gone(uow, study, read_at, "Its images were withdrawn: they belong to somebody else.")
 
 
 def _end_submission(uow: UnitOfWork, submission_id: str, study_id: str, why: str) -> None:

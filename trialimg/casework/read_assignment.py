@@ -184,15 +184,8 @@ def candidates(session: Session, trial_id: str) -> list[Candidate]:
     """Give the trial's readers of now with what waits for each."""
     rule = session.scalar(select(ReadingRule).where(ReadingRule.trial_id == trial_id))
     listed = set(json.loads(rule.listed)) if rule is not None else set()
-    loads: dict[str, int] = dict(
-        session.execute(
-            select(Read.account_id, func.count())
-            .where(Read.trial_id == trial_id, Read.state.in_(WAITING))
-            .group_by(Read.account_id)
-        )
-        .tuples()
-        .all()
-    )
+    waiting = select(Read.account_id, func.count()).where(Read.trial_id == trial_id, Read.state.in_(WAITING))
+    loads = {key: count for key, count in session.execute(waiting.group_by(Read.account_id))}  # noqa: C416 (typed)
     return [Candidate(each.id, loads.get(each.id, 0), each.id in listed) for each in _readers(session, trial_id)]
 
 
@@ -222,15 +215,9 @@ def studies_of_reader(account_id: str, subject_id: str | None = None) -> list[Re
     """
     reads = _live_reads(account_id, subject_id)
     found: dict[str, ReadersStudy] = {}
-    codes = dict(
-        db.session.execute(
-            select(ReadingCode.subject_id, ReadingCode.code).where(
-                ReadingCode.subject_id.in_({each.subject_id for each in reads})
-            )
-        )
-        .tuples()
-        .all()
-    )
+    subjects = {each.subject_id for each in reads}
+    wanted_codes = select(ReadingCode.subject_id, ReadingCode.code).where(ReadingCode.subject_id.in_(subjects))
+    codes = {key: code for key, code in db.session.execute(wanted_codes)}  # noqa: C416 (typed)
     shown: dict[str, bool] = {}
     for subject, of_subject in _by_subject(reads):
         points = time_points(db.session(), subject, [each.visit_id for each in of_subject])
@@ -321,15 +308,8 @@ def _lacking(session: Session, trial_id: str) -> int:
         .where(ImagingStudy.trial_id == trial_id, ImagingStudy.state == LINKED)
         .distinct()
     )
-    have: dict[str, int] = dict(
-        session.execute(
-            select(Read.visit_id, func.count())
-            .where(Read.trial_id == trial_id, Read.state != ReadState.VOID.value)
-            .group_by(Read.visit_id)
-        )
-        .tuples()
-        .all()
-    )
+    counted = select(Read.visit_id, func.count()).where(Read.trial_id == trial_id, Read.state != ReadState.VOID.value)
+    have = {key: count for key, count in session.execute(counted.group_by(Read.visit_id))}  # noqa: C416 (typed)
     lacking = set()
     for visit_id, slot, definition_id in session.execute(wanted):
         design = ReadingDesign.of(definition(definition_id))

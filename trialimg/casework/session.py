@@ -65,6 +65,28 @@ def sign_in(services: Services, email: str, password: str, agent: str = "") -> s
     return _open_session(services, account_id, agent)
 
 
+def prove(services: Services, person: Person, email: str, password: str) -> None:
+    """Let somebody who is signed in prove again that it is they, as each signature asks (21 CFR 11.200(a)(1)).
+
+    A failure counts towards the lock as one at sign-in does. Raises :class:`NotAllowed`.
+    """
+    account_id, hashed = _count_attempt(services, person.email)
+    right = verify_password(normalized(password), hashed or _nobodys_hash())
+    if not (hashed and right and email.strip().lower() == person.email and account_id == person.account_id):
+        _note_refusal(account_id)
+        raise NotAllowed(
+            "This user name and password are not yours, or your account is locked: after "
+            f"{services.settings.lockout_failures} failures in a row it stays so for "
+            f"{services.settings.lockout_minutes} minutes. Nothing was signed. Type both again."
+        )
+    with unit_of_work(person.actor, "proved who they are") as uow:
+        account = uow.session.get(Account, account_id, with_for_update=True)
+        if account is None or not account.active:
+            raise NotAllowed("The access of this account has just been ended. Nothing was signed.")
+        account.failures, account.locked_until = 0, None
+        uow.note("password proved", "account", account_id)
+
+
 def _count_attempt(services: Services, email: str) -> tuple[str, str | None]:
     """Count the attempt; give the account and its password hash where one may be tried now."""
     with unit_of_work(Actor(email if "@" in email else "unknown"), "sign-in") as uow:

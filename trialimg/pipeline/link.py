@@ -9,6 +9,7 @@ from datetime import date
 from sqlalchemy import select
 
 from trialimg.casework.link import recheck_slots
+from trialimg.casework.read_basis import images_linked
 from trialimg.casework.submission import destroy_unneeded, load, move
 from trialimg.domain.submission import Fate, Outcome, Stage
 from trialimg.errors import Held
@@ -47,6 +48,8 @@ def link(uow: UnitOfWork, claim: Claim, acquired: Mapping[str, date | None]) -> 
     move(uow, submission, Outcome.LINKED, _sentence(len(proved), len(studies), held))
     destroy_unneeded(uow, submission)
     recheck_slots(uow, submission.slot_id)
+    for study in studies.values():
+        images_linked(uow, study)
 
 
 def _study(uow: UnitOfWork, submission: Submission, uid: str, acquired: date | None) -> ImagingStudy:

@@ -87,7 +87,7 @@ class ReadVersion(Keyed, Base):
 class ReadSignature(Keyed, Base):
     """A signature for one version, with what it rested on; the newest one counts, earlier ones stay readable.
 
-    ``superseded_why`` is empty while it stands.
+    ``computed`` is what followed from the values when it was given. ``superseded_why`` is empty while it stands.
     """
 
     __tablename__ = "read_signature"
@@ -101,6 +101,7 @@ class ReadSignature(Keyed, Base):
     record: Mapped[str] = mapped_column(String(80))
     content_sha256: Mapped[str] = mapped_column(String(64))
     seal: Mapped[str] = mapped_column(String(64))
+    computed: Mapped[str] = mapped_column(Text)
     basis: Mapped[str] = mapped_column(Text)
     basis_sha256: Mapped[str] = mapped_column(String(64))
     superseded_why: Mapped[str] = mapped_column(String(200), default="")
