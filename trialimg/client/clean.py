@@ -53,6 +53,15 @@ class Recipe:
 
 
 @dataclass(frozen=True)
+class _Task:
+    """What a child is told once more with each file."""
+
+    hidden: Path
+    recipe: Recipe
+    durable: bool
+
+
+@dataclass(frozen=True)
 class Cleaned:
     """One original and its clean file; ``person`` tells persons apart in this run and means nothing outside it."""
 
@@ -101,10 +110,12 @@ def clean_folder(
     *,
     jobs: int | None = None,
     progress: Callable[[int], None] | None = None,
+    durable: bool = True,
 ) -> CleanedFolder:
     """Clean files and folders into ``out``, each under its new SOPInstanceUID; a file is whole or not there.
 
-    The result is the same for any number of ``jobs``. Raises :class:`BadInput` where a path given is not there.
+    ``durable`` files are forced to the disk first, so that this holds for a power cut as well. The result is the same
+    for any number of ``jobs``. Raises :class:`BadInput` where a path given is not there.
     """
     sources = sources_of(paths)
     workers = max(1, jobs or os.cpu_count() or 1)
@@ -112,7 +123,7 @@ def clean_folder(
     kept: dict[str, Cleaned] = {}
     spoiled: set[str] = set()
     with staging(out) as hidden:
-        for done, outcome in enumerate(_run(sources, hidden, recipe, workers), 1):
+        for done, outcome in enumerate(_run(sources, _Task(hidden, recipe, durable), workers), 1):
             if isinstance(outcome, Cleaned):
                 _keep(outcome, out, folder, kept, spoiled)
             else:
@@ -144,7 +155,7 @@ def _keep(item: Cleaned, out: Path, folder: CleanedFolder, kept: dict[str, Clean
     folder.refused.append(Refused(item.source, "image.same_uid_other_content", _OTHER_CONTENT))
 
 
-def _run(sources: Iterator[Source], hidden: Path, recipe: Recipe, workers: int) -> Iterator[Cleaned | Refused]:
+def _run(sources: Iterator[Source], task: _Task, workers: int) -> Iterator[Cleaned | Refused]:
     """Clean in child processes and give the outcomes in the order of the files.
 
     A file that kills its child is refused; those that were under way beside it are done again, one at a time.
@@ -153,20 +164,20 @@ def _run(sources: Iterator[Source], hidden: Path, recipe: Recipe, workers: int) 
     pool = _pool(workers)
     try:
         for source in sources:
-            pending.append((source, pool.submit(_one, source, hidden, recipe)))
+            pending.append((source, pool.submit(_one, source, task)))
             while len(pending) >= workers * _AHEAD:
                 outcome = _next(pending)
                 if outcome is not None:
                     yield outcome
                     continue
                 pool.shutdown(wait=False)
-                yield from (_alone(each, hidden, recipe) for each, _ in pending)
+                yield from (_alone(each, task) for each, _ in pending)
                 pending.clear()
                 pool = _pool(workers)
         while pending:
             outcome = _next(pending)
             if outcome is None:
-                yield from (_alone(each, hidden, recipe) for each, _ in pending)
+                yield from (_alone(each, task) for each, _ in pending)
                 return
             yield outcome
     finally:
@@ -183,10 +194,10 @@ def _next(pending: deque[tuple[Source, Future[Cleaned | Refused]]]) -> Cleaned |
     return outcome
 
 
-def _alone(source: Source, hidden: Path, recipe: Recipe) -> Cleaned | Refused:
+def _alone(source: Source, task: _Task) -> Cleaned | Refused:
     with _pool(1) as pool:
         try:
-            return pool.submit(_one, source, hidden, recipe).result()
+            return pool.submit(_one, source, task).result()
         except BrokenProcessPool:
             return Refused(source, UnreadableObject.code, "Reading it needs more than the reader's limits.")
 
@@ -218,7 +229,7 @@ def _out_of_time(_signal: int, _frame: FrameType | None) -> None:
     raise UnreadableObject("Reading it takes longer than the reader may take.")
 
 
-def _one(source: Source, hidden: Path, recipe: Recipe) -> Cleaned | Refused:
+def _one(source: Source, task: _Task) -> Cleaned | Refused:
     """Clean one file under a random name in the hidden folder; runs in a child."""
     if not source.regular:
         return Refused(source, "file", "It is a link or a device, not a file. Give the file itself.")
@@ -226,7 +237,7 @@ def _one(source: Source, hidden: Path, recipe: Recipe) -> Cleaned | Refused:
     try:
         if is_dicomdir(source.path):
             return Refused(source, "image.dicomdir", "It is an index of a disc, not an image; it was left out.")
-        return _cleaned(source, hidden / secrets.token_hex(16), recipe)
+        return _cleaned(source, task)
     except (TrialimgError, MemoryError, OSError) as error:
         return Refused(source, *_told(error))
     finally:
@@ -244,7 +255,8 @@ def _told(error: Exception) -> tuple[str, str]:
     return "file", "It cannot be read. Check that you may read it, and its medium."
 
 
-def _cleaned(source: Source, target: Path, recipe: Recipe) -> Cleaned:
+def _cleaned(source: Source, task: _Task) -> Cleaned:
+    recipe, target = task.recipe, task.hidden / secrets.token_hex(16)
     facts = read_facts(source.path)
     result = clean_file(
         source.path,
@@ -254,14 +266,15 @@ def _cleaned(source: Source, target: Path, recipe: Recipe) -> Cleaned:
         subject_key=recipe.subject_key,
         fingerprint_key=recipe.fingerprint_key,
     )
-    _to_disk(target)
+    target.chmod(0o600)
+    if task.durable:
+        _to_disk(target)
     return Cleaned(source, target, result, _person(facts, recipe.person_key))
 
 
 def _to_disk(path: Path) -> None:
     handle = os.open(path, os.O_RDWR)
     try:
-        os.fchmod(handle, 0o600)
         os.fsync(handle)
     finally:
         os.close(handle)

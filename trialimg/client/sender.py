@@ -19,8 +19,8 @@ from trialimg.domain.deidentification import Profile, SubjectIdentity
 from trialimg.errors import BadInput, Conflict, Held, NoSpace, OurFault, TryLater, WrongPatient
 
 _CONNECTIONS: Final = 4
-_LOOK: Final = 0.5
-_LOOK_LATER: Final = 3.0
+_LOOK: Final = 0.25
+_LOOK_LATER: Final = 1.5
 _ENDED: Final = frozenset({"linked", "held", "refused", "cancelled", "withdrawn"})
 _LEFT: Final = "the sender was ended before everything was sent"
 
@@ -99,7 +99,7 @@ def _clean(
         if done % 50 == 0 or done == total:
             tell(f"  {done} of {total} de-identified")
 
-    clean = clean_folder(paths, folder, recipe, jobs=jobs, progress=progress)
+    clean = clean_folder(paths, folder, recipe, jobs=jobs, progress=progress, durable=False)
     for item in clean.refused:
         tell(f"  not taken: {item.source.shown(named=named)}: {item.sentence}")
     if any(item.code == NoSpace.code for item in clean.refused):
