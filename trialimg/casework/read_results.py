@@ -1,0 +1,192 @@
+"""How reads stand for the trial's team, and their values for the roles that ``reading.yaml`` names, and nobody else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import joinedload
+
+from trialimg.casework.access import Person, Place, trial_place
+from trialimg.casework.definition import current_definition
+from trialimg.casework.read_basis import Bench, bench, values_of
+from trialimg.casework.read_page import SignatureLine, VersionLine, history, in_words
+from trialimg.casework.reading import is_final, roles_in
+from trialimg.domain.permission import Permission
+from trialimg.domain.reading_design import ReadingDesign
+from trialimg.errors import NotFound
+from trialimg.store.base import db
+from trialimg.store.reading import Read, ReadingCode, ReadVersion
+from trialimg.store.subject import Subject
+
+
+@dataclass(frozen=True)
+class LesionLine:
+    """One lesion at one time point in words."""
+
+    id: str
+    kind: str
+    organ: str
+    location: str
+    said: str
+    sop_instance_uids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ReadResult:
+    """The values of a signed version; sums and changes in mm and % as texts, empty where they cannot be known."""
+
+    version: int
+    computed: Mapping[str, str]
+    new: str
+    quality: str
+    comment: str
+    lesions: tuple[LesionLine, ...]
+    answers: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class ReadLine:
+    """One read as the team sees it; ``result`` is None where nothing is signed or the role may not see values.
+
+    ``hidden`` says the latter. ``reader`` is the name, or *Reader 1* for who may not see values.
+    """
+
+    read_id: str
+    subject_number: str
+    site_code: str
+    visit_key: str
+    time_point: str
+    ordinal: int
+    day: int | None
+    reader: str
+    state: str
+    version: int
+    final: bool
+    assigned_at: datetime
+    basis_sentence: str
+    void_reason: str
+    hidden: bool
+    result: ReadResult | None
+    signature: SignatureLine | None
+    history: tuple[VersionLine, ...]
+
+
+def shows_values(person: Person, trial_id: str, design: ReadingDesign) -> bool:
+    """Say whether this person may see values of reads: by permission, and by what the trial says of their roles."""
+    if not person.may(Permission.SEE_READ_VALUES, Place(trial_id=trial_id)):
+        return False
+    return design.shows_values_to(roles_in(person, trial_id))
+
+
+def reads_of(subject_id: str, person: Person) -> tuple[ReadLine, ...]:
+    """Give a subject's reads by time point and reader: how they stand, and values where the person may see them.
+
+    Gives none to whoever may not see how the reads of the subject's site stand.
+    """
+    found = bench(db.session(), subject_id)
+    place = Place(trial_id=found.subject.trial_id, site_id=found.subject.site_id)
+    if not person.may(Permission.SEE_READ_STATUS, place):
+        return ()
+    shown = shows_values(person, place.trial_id, found.design)
+    readers = list(dict.fromkeys(row.account_id for row in found.rows.values()))
+    rows = sorted(found.rows.values(), key=lambda row: (found.reads[row.id].ordinal, readers.index(row.account_id)))
+    return tuple(_line(found, row, 1 + readers.index(row.account_id), shown=shown) for row in rows)
+
+
+def _line(found: Bench, row: Read, number: int, *, shown: bool) -> ReadLine:
+    point = found.point(row)
+    signed = next((each for each in reversed(row.versions) if each.signatures), None)
+    versions = history(row) if shown else ()
+    signatures = [each.signatures[-1] for each in versions if signed and each.version == signed.version]
+    return ReadLine(
+        row.id, found.subject.number, found.subject.site.code, row.visit.key, point.label, point.ordinal, point.day,
+        row.account.name if shown else f"Reader {number}", row.state, row.version, is_final(row), row.assigned_at,
+        row.basis_sentence, row.void_reason,
+        hidden=signed is not None and not shown,
+        result=_result(signed) if signed is not None and shown else None,
+        signature=signatures[0] if signatures else None,
+        history=versions,
+    )  # fmt: skip
+
+
+def _result(version: ReadVersion) -> ReadResult:
+    values = values_of(version)
+    lesions = [
+        LesionLine(
+            each.id, "target", each.organ.value, each.location, in_words(each),
+            tuple(part.sop_instance_uid for part in each.measurements),
+        )
+        for each in values.targets
+    ]  # fmt: skip
+    lesions += [
+        LesionLine(each.id, "non-target", each.organ.value, each.location, each.state.value if each.state else "")
+        for each in values.non_targets
+    ]
+    lesions += [
+        LesionLine(each.id, "new", each.organ.value, each.location, each.certainty.value, (each.sop_instance_uid,))
+        for each in values.new_lesions
+    ]
+    answers: list[Mapping[str, Any]] = json.loads(version.answers)
+    return ReadResult(
+        version.version, json.loads(version.computed), values.new.value if values.new else "",
+        values.quality.value if values.quality else "", values.comment, tuple(lesions),
+        tuple((each["lesion"] or each["group"], each["answer"]) for each in answers),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class TrialReads:
+    """The reads of a trial within a person's reach, by subject; ``codes`` only for who may see values."""
+
+    subjects: tuple[tuple[str, tuple[ReadLine, ...]], ...]
+    shows_values: bool
+    may_reopen: bool
+    codes: Mapping[str, str]
+
+
+def trial_reads(person: Person, place: Place) -> TrialReads:
+    """Give how the reads of a trial stand."""
+    design = ReadingDesign.of(current_definition(place.trial_id))
+    reach = person.reach(Permission.SEE_READ_STATUS)
+    wanted = (
+        select(Subject, ReadingCode.code)
+        .join(ReadingCode, ReadingCode.subject_id == Subject.id)
+        .where(Subject.trial_id == place.trial_id)
+        .options(joinedload(Subject.site))
+        .order_by(Subject.number)
+    )
+    subjects = [
+        (subject, code)
+        for subject, code in db.session.execute(wanted).all()
+        if reach.covers(subject.trial_id, subject.site_id)
+    ]
+    shown = shows_values(person, place.trial_id, design)
+    return TrialReads(
+        tuple((subject.number, reads_of(subject.id, person)) for subject, _ in subjects),
+        shown,
+        may_reopen(person, place.trial_id, design),
+        {subject.number: code for subject, code in subjects} if shown else {},
+    )
+
+
+def may_reopen(person: Person, trial_id: str, design: ReadingDesign) -> bool:
+    """Say whether this person may reopen or void reads of the trial."""
+    by_role = person.may(Permission.REOPEN_READ, Place(trial_id=trial_id))
+    return by_role and design.lets_reopen(roles_in(person, trial_id))
+
+
+def subject_of_read(person: Person, trial: str, read_id: str) -> str:
+    """Give the key of the subject a read of the trial is about; raises NotFound outside the person's reach."""
+    place = trial_place(trial)
+    row = db.session.get(Read, read_id)
+    if row is None or row.trial_id != place.trial_id:
+        raise NotFound
+    subject = db.session.get_one(Subject, row.subject_id)
+    if not person.reach(Permission.SEE_READ_STATUS).covers(subject.trial_id, subject.site_id):
+        raise NotFound
+    return subject.id
