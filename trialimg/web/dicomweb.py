@@ -7,6 +7,7 @@ mask of ``casework.viewing``: no attribute, and no whole file, leaves here witho
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
@@ -33,6 +34,7 @@ _STUDY_KEYS: Final = {
 }  # fmt: skip
 _CHUNK: Final = 64 * 1024
 _MOST: Final = 1000
+_FRAMES: Final = re.compile(r"[1-9][0-9]{0,8}(,[1-9][0-9]{0,8})*", re.ASCII)
 
 
 def _value(vr: str, *values: object) -> Json:
@@ -205,12 +207,11 @@ def _kept(response: Response) -> Response:
 def frames(study_instance_uid: str, series_uid: str, sop_uid: str, numbers: str) -> Response:
     """Answer WADO-RS for frames, counted from 1, as they are stored."""
     _seen().require(series_uid, sop_uid)
-    try:
-        wanted = [int(number) for number in numbers.split(",")]
-    except ValueError:
-        raise BadInput("Frames are given by their numbers, counted from 1, with commas between.") from None
-    if not wanted or min(wanted) < 1 or len(wanted) > _MOST:
-        raise BadInput("Frames are counted from 1, and at most 1000 are given at a time.")
+    if not _FRAMES.fullmatch(numbers):
+        raise BadInput("Frames are given by their numbers, counted from 1, with commas between.")
+    wanted = [int(number) for number in numbers.split(",")]
+    if len(wanted) > _MOST or len(set(wanted)) < len(wanted):
+        raise BadInput("At most 1000 frames are given at a time, and each of them once.")
     found = services().archive.frames(study_instance_uid, series_uid, sop_uid, wanted)
     first = next(found, None)
     if first is None:
