@@ -17,11 +17,14 @@ from trialimg.web import (
     imaging,
     link,
     pipeline,
+    readable,
+    reading,
     reports,
     session,
     shell,
     subjects,
     trial_admin,
+    trial_reads,
     uploads,
     viewer,
 )
@@ -31,9 +34,10 @@ def register(app: Flask) -> None:
     """Add every page and interface to the application."""
     uploads.register(app)
     session.register(app)
+    readable.register(app)
     shell.register(app)
     pages = (auth, home, subjects, casebook, uploads, imaging, link, viewer, pipeline, admin, trial_admin, audit)
-    reported = (dashboard, reports)
+    reported = (dashboard, reports, reading, trial_reads)
     for each in (*pages, *reported, dicomweb, api, health):
         app.register_blueprint(each.blueprint)
     app.extensions["csrf"].exempt(api.blueprint)  # its requests carry a token, never a cookie
