@@ -11,7 +11,7 @@ from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
-from trialimg.errors import HTTP_STATUS, NotSignedIn, OurFault, TrialimgError, TryLater
+from trialimg.errors import HTTP_STATUS, NoSpace, NotSignedIn, OurFault, TrialimgError, TryLater
 from trialimg.web.guard import is_api
 
 log = logging.getLogger("trialimg.web")
@@ -54,6 +54,7 @@ def problem(status: int, sentence: str, code: str) -> AnyResponse:
 
 
 NOT_SIGNED_IN = 401
+_DISK_FULL = {"SQLITE_FULL", "53100"}  # the second is PostgreSQL's
 
 
 def _refused(error: TrialimgError) -> AnyResponse:
@@ -87,6 +88,14 @@ def _csrf(_error: CSRFError) -> AnyResponse:
 
 def _busy(error: OperationalError) -> AnyResponse:
     log.warning("the data base said no at %s: %s", request.endpoint, type(error.orig).__name__)
+    said = {getattr(error.orig, name, None) for name in ("sqlite_errorname", "sqlstate")}
+    if said & _DISK_FULL:
+        return _refused(
+            NoSpace(
+                "The disk of the data base is full, so nothing was changed; what was saved before is safe. Tell the "
+                "operator, who must free some space; then send again."
+            )
+        )
     return problem(503, "The data base is busy or cannot be reached. Nothing was changed. Try again shortly.", "later")
 
 
