@@ -19,26 +19,38 @@ def _link(label: str, url: str, icon: str) -> Link:
 
 def _navigation(person: Person, place: Place) -> list[Link]:
     links = [_link("My work", "/", "house")]
+    if person.may_somewhere(Permission.READ):
+        links.append(_link("Reads", "/reads", "eyeglasses"))
     if place.trial_code:
-        home = f"/trials/{place.trial_code}"
-        if person.may_somewhere(Permission.SEE_TRIAL):
-            subjects = _link("Subjects", home, "people")
-            elsewhere = (f"{home}/sites", f"{home}/people", f"{home}/audit", f"{home}/dashboard", f"{home}/reports")
-            subjects["current"] = subjects["current"] and not request.path.startswith(elsewhere)
-            links.append(subjects)
-        trial = Place(trial_id=place.trial_id)
-        if person.may(Permission.SEE_DASHBOARD, trial):
-            links.append(_link("Dashboard", f"{home}/dashboard", "bar-chart"))
-        if any(g.trial_id == place.trial_id and Permission.EXPORT_CASEBOOK in ROLES[g.role] for g in person.grants):
-            links.append(_link("Reports", f"{home}/reports", "file-earmark-pdf"))
-        if person.may(Permission.MANAGE_TRIAL, trial):
-            links += [_link("Sites", f"{home}/sites", "hospital"), _link("People", f"{home}/people", "person-badge")]
-        if person.may(Permission.SEE_AUDIT, trial):
-            links.append(_link("Audit trail", f"{home}/audit", "clock-history"))
+        links += _of_trial(person, place)
     if person.may_somewhere(Permission.SEE_PIPELINE):
         links.append(_link("Pipeline", "/pipeline", "diagram-3"))
     if person.may(Permission.MANAGE_INSTALLATION, INSTALLATION):
         links.append(_link("Administration", "/admin", "gear"))
+    return links
+
+
+def _of_trial(person: Person, place: Place) -> list[Link]:
+    home, links = f"/trials/{place.trial_code}", []
+    trial = Place(trial_id=place.trial_id)
+    given = {permission for g in person.grants if g.trial_id == place.trial_id for permission in ROLES[g.role]}
+    if person.may_somewhere(Permission.SEE_TRIAL):
+        subjects = _link("Subjects", home, "people")
+        pages = ("sites", "people", "audit", "dashboard", "reports", "reads", "reading")
+        elsewhere = tuple(f"{home}/{page}" for page in pages)
+        subjects["current"] = subjects["current"] and not request.path.startswith(elsewhere)
+        links.append(subjects)
+    if Permission.SEE_READ_STATUS in given:
+        links.append(_link("Reads of the trial", f"{home}/reads", "clipboard2-check"))
+    if person.may(Permission.SEE_DASHBOARD, trial):
+        links.append(_link("Dashboard", f"{home}/dashboard", "bar-chart"))
+    if Permission.EXPORT_CASEBOOK in given:
+        links.append(_link("Reports", f"{home}/reports", "file-earmark-pdf"))
+    if person.may(Permission.MANAGE_TRIAL, trial):
+        links += [_link("Sites", f"{home}/sites", "hospital"), _link("People", f"{home}/people", "person-badge")]
+        links.append(_link("Central reading", f"{home}/reading", "eyeglasses"))
+    if person.may(Permission.SEE_AUDIT, trial):
+        links.append(_link("Audit trail", f"{home}/audit", "clock-history"))
     return links
 
 
