@@ -19,7 +19,7 @@ URL = "/trials/DEMO/reports"
 BY_ROLE = {
     "sponsor": (200, True), "data-manager": (200, True), "inspector": (200, True), "monitor": (200, False),
     "monitor-102": (200, False), "coordinator-101": (403, False), "investigator-101": (403, False),
-    "imaging-qc": (403, False), "trial-administrator": (403, False), "reader": (404, False),
+    "imaging-qc": (403, False), "trial-administrator": (403, False), "reader": (403, False),
     "adjudicator": (404, False), "nobody": (404, False),
 }  # fmt: skip
 
