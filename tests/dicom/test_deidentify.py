@@ -6,6 +6,7 @@ from dataclasses import replace
 from io import BytesIO
 
 import pydicom
+import pydicom.data
 import pytest
 from pydicom.uid import UID
 
@@ -347,3 +348,21 @@ def test_a_value_that_breaks_its_vr_is_neither_carried_on_nor_logged(tmp_path, c
     _, path = clean(tmp_path / "original.dcm")
     assert "Okonkwo" not in caplog.text
     assert b"Okonkwo" not in path.read_bytes()
+
+
+def test_a_published_constant_does_not_give_the_shift_of_dates_away(tmp_path, identity):
+    from pydicom.dataset import Dataset
+
+    ds = pydicom.dcmread(pydicom.data.get_testdata_file("CT_small.dcm"))
+    code = Dataset()
+    code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = "T-D1000", "SRT", "Abdomen"
+    code.ContextIdentifier, code.MappingResource, code.ContextGroupVersion = "4", "DCMR", "20020904000000"
+    ds.AnatomicRegionSequence = [code]
+    source = tmp_path / "in.dcm"
+    ds.save_as(source)
+    shifted = Profile.from_mapping({"version": "1", "dates": "shifted"})
+    clean_file(source, tmp_path / "out.dcm", profile=shifted, identity=identity, subject_key=b"k" * 32)
+    kept = pydicom.dcmread(tmp_path / "out.dcm").AnatomicRegionSequence[0]
+    day = date_shift(b"k" * 32)
+    assert day != 0
+    assert shift_date("20020904000000", day) not in str(kept)

@@ -14,7 +14,7 @@ from functools import cache
 from typing import Any, Final
 
 from trialimg.dicom.apply import dummy
-from trialimg.dicom.plan import PATIENT_ID, PATIENT_NAME
+from trialimg.dicom.plan import OF_EVERYBODY, PATIENT_ID, PATIENT_NAME
 from trialimg.dicom.table import confidentiality_table, vr_of
 from trialimg.domain.deidentification import CID_7050, shift_date
 
@@ -33,8 +33,6 @@ _NO_LONGER_TRUE: Final = frozenset({0x04000500, 0x04000550, 0x04000561, 0x4FFE00
 """Signatures and copies of what stood here before."""
 _WITHOUT_DATE_VR: Final = frozenset({0x00080201, 0x00340007})
 """The hour zone, which tells the country, and a date written as a number."""
-_OF_EVERYBODY: Final = frozenset({0x00080106, 0x00080107, 0x0040DB06, 0x0040DB07})
-"""Versions of code and template lists: published dates, which moved would give the shift away."""
 _OF_THE_DEVICE: Final = frozenset(
     {*(0x0014407E, 0x00181200, 0x00181202, 0x00181203, 0x00181204, 0x00181205, 0x0018700C), 0x300A022C}
 )
@@ -93,7 +91,7 @@ _FIXED: Final[Mapping[int, Act]] = {
     **dict.fromkeys(_EMPTIED, Act.EMPTY),
     **dict.fromkeys(_CODED, Act.CODE),
     **dict.fromkeys(_OF_THE_DEVICE, Act.DUMMY),
-    **dict.fromkeys(_OF_EVERYBODY, Act.KEEP),
+    **dict.fromkeys(OF_EVERYBODY, Act.KEEP),
     _MODIFIED: Act.MODIFIED,
 }
 

@@ -91,6 +91,8 @@ _FIXED: Final[Mapping[int, tuple[Do, str]]] = {
 }
 _NEEDS_A_SEQUENCE: Final = frozenset({0x00400555})  # acquisition context: type 2, may be empty
 _DATES: Final = frozenset({"DA", "DT", "TM"})
+OF_EVERYBODY: Final = frozenset({0x00080106, 0x00080107, 0x0040DB06, 0x0040DB07})
+"""Versions of published code lists and templates: the same in the files of everybody."""
 _TEXT: Final = frozenset(
     {*("AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT"), *("SH", "ST", "TM", "UC", "UR", "UT")}
 )
@@ -162,6 +164,8 @@ class Plan:
         dates = self.profile.dates
         if dates == "kept":
             return Do.KEEP_DATE if vr in _DATES else _kept_as(tag, vr), "K"
+        if dates == "shifted" and tag in OF_EVERYBODY:
+            return None  # as in the Basic Profile: a constant that is published would give the shift away
         if dates == "shifted" and vr in _DATES and (row is None or MODIFIED_DATES in row.options):
             return (Do.KEEP_DATE, "K") if vr == "TM" else (Do.SHIFT, "C")
         return None
