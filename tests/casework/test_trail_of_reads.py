@@ -14,10 +14,10 @@ from trialimg.casework.trail_page import TrailFilter, trail_page
 )
 @pytest.mark.parametrize("table", ["read_version", "read_signature", "reading_code"])
 def test_values_of_reads_are_in_the_trail_for_the_roles_named_only(
-    bed: ReadingBed,
+    bed: ReadingBed,  # noqa: F811
     who: str,
     told: bool,
-    table: str,  # noqa: F811
+    table: str,
 ) -> None:
     bed.link("SCR")
     bed.read("SCR", "30")

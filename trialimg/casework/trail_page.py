@@ -12,7 +12,10 @@ from sqlalchemy import ColumnElement, and_, func, not_, or_, select
 
 from trialimg.casework.access import Person, Place
 from trialimg.casework.blinding import hidden_rows
+from trialimg.casework.definition import current_definition
+from trialimg.casework.read_results import shows_values
 from trialimg.domain.permission import Permission
+from trialimg.domain.reading_design import ReadingDesign
 from trialimg.store.account import Account, AccountGrant
 from trialimg.store.audit import AuditRecord, AuditValue
 from trialimg.store.base import db
@@ -24,6 +27,10 @@ from trialimg.store.trial import Site
 PER_PAGE: Final = 50
 _VALUES_OF_FORMS: Final = frozenset({"item_value", "check_finding", "subject"})
 """Tables whose values only somebody who may see the values of forms reads."""
+
+
+_VALUES_OF_READS: Final = frozenset({"read_version", "read_signature", "reading_code"})
+"""Tables whose values only the roles read that the trial's reading design names: a site's would be biased by them."""
 
 
 @dataclass(frozen=True)
@@ -87,17 +94,25 @@ def trail_page(person: Person, place: Place, looked_for: TrailFilter, page: int 
         .offset((page - 1) * PER_PAGE)
     ).all()
     words = words_of([record for record, _ in rows])
-    may_see = person.may(Permission.SEE_DATA, place)
+    unseen = _unseen_tables(person, place)
     blinded = hidden_rows(person, place, {record.row_id for record, _ in rows if record.table_name in _VALUES_OF_FORMS})
     tables = db.session.scalars(select(AuditRecord.table_name).where(mine).distinct().order_by(AuditRecord.table_name))
     lines = tuple(
-        _line(record, value, words, may_see=may_see and record.row_id not in blinded) for record, value in rows
+        _line(record, value, words, hidden=record.table_name in unseen or record.row_id in blinded)
+        for record, value in rows
     )
     return TrailPage(lines, page, pages, total, tuple(tables))
 
 
-def _line(record: AuditRecord, value: AuditValue | None, words: dict[str, str], *, may_see: bool) -> TrailLine:
-    hidden = record.table_name in _VALUES_OF_FORMS and not may_see
+def _unseen_tables(person: Person, place: Place) -> frozenset[str]:
+    """Give the tables whose values this person may not see at all."""
+    unseen = frozenset() if person.may(Permission.SEE_DATA, place) else _VALUES_OF_FORMS
+    if not shows_values(person, place.trial_id, ReadingDesign.of(current_definition(place.trial_id))):
+        unseen |= _VALUES_OF_READS
+    return unseen
+
+
+def _line(record: AuditRecord, value: AuditValue | None, words: dict[str, str], *, hidden: bool) -> TrailLine:
     shown = value if not hidden else None
     return TrailLine(
         number=record.number,
