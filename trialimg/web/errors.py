@@ -8,7 +8,7 @@ import secrets
 from flask import Flask, Response, current_app, g, jsonify, make_response, redirect, render_template, request, url_for
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import OperationalError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import BadHost, HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
 from trialimg.errors import HTTP_STATUS, NoSpace, NotSignedIn, OurFault, TrialimgError, TryLater
@@ -70,6 +70,9 @@ def _refused(error: TrialimgError) -> AnyResponse:
 
 
 def _http(error: HTTPException) -> AnyResponse:
+    if isinstance(error, BadHost):
+        # No page can be made without knowing where it is; browsers send no such name.
+        return Response(_SENTENCES[400], 400, content_type="text/plain; charset=utf-8")
     status = error.code or 500
     if status < 400:  # noqa: PLR2004 (a redirect is no error)
         response = error.get_response()
