@@ -19,6 +19,7 @@ from trialimg.errors import BadInput, NotSignedIn
 from trialimg.pipeline import intake
 from trialimg.web.guard import current_person, current_place, public, requires, somewhere
 from trialimg.web.openapi import document
+from trialimg.web.readable import json_object
 
 blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
 _WORD: Final = 64
@@ -35,8 +36,8 @@ def _tokens_only() -> None:
 def _body() -> dict[str, Any]:
     if (request.content_length or 0) > _MOST_JSON:
         raise BadInput("This request is larger than 64 kB, which no request of this kind is.")
-    body = request.get_json(silent=True)
-    if not isinstance(body, dict):
+    body = json_object()
+    if body is None:
         raise BadInput("Send a JSON object with Content-Type: application/json.")
     return body
 

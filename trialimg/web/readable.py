@@ -7,17 +7,30 @@ half of a surrogate pair.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any, Final
 
 from flask import Flask, g, request
 
 from trialimg.errors import BadInput, NotFound
 
-_FOR_PROGRAMS = ("/api/", "/dicomweb")
+_FOR_PROGRAMS: Final = ("/api/", "/dicomweb")
 
 
 def is_readable(text: str) -> bool:
     """Say whether a text is one that can be stored and shown as it is."""
     return (text.isascii() and "\0" not in text) or not any(c == "\0" or "\ud800" <= c <= "\udfff" for c in text)
+
+
+def json_object() -> dict[str, Any] | None:
+    """Read the body as a JSON object of texts that can be kept; None where it is none."""
+    try:
+        body = request.get_json(silent=True)
+    except RecursionError:  # brackets without end
+        return None
+    if not isinstance(body, dict):
+        return None
+    _require(text for text in (*body, *body.values()) if isinstance(text, str))
+    return body
 
 
 def _require(texts: Iterable[str]) -> None:

@@ -23,6 +23,7 @@ from trialimg.domain.permission import Permission
 from trialimg.errors import BadInput, Conflict, NoSpace, TrialimgError
 from trialimg.pipeline import intake
 from trialimg.web.guard import current_person, current_place, is_api, requires
+from trialimg.web.readable import json_object
 
 blueprint = Blueprint("uploads", __name__)
 
@@ -168,8 +169,8 @@ def _count(body: dict[str, Any], name: str) -> int:
 @requires(Permission.ATTACH_IMAGES, on=submission_place)
 def complete(submission: str) -> Response:
     """Say that all files were sent: how many there were, and how many of them were refused on the way."""
-    body = request.get_json(silent=True)
-    if not isinstance(body, dict):
+    body = json_object()
+    if body is None:
         raise BadInput("The end of sending was not understood. Load the page again and send once more.")
     count = _count(body, "announced") - _count(body, "refused")
     if count < 0:
