@@ -152,8 +152,11 @@ def person_of_session(services: Services, token: str) -> tuple[Person, str] | No
     if found is None:
         return None
     row, account = found
-    idle = row.seen_at + timedelta(minutes=services.settings.idle_minutes)
-    if row.ended_at is not None or now >= min(row.ends_at, idle) or not account.active:
+    patience = timedelta(minutes=services.settings.idle_minutes)
+    idle = row.seen_at + patience
+    # Seen long after now: the clock was wrong then, and what it said must not let a session live on.
+    ended = row.ended_at is not None or now >= min(row.ends_at, idle) or row.seen_at - now > patience
+    if ended or not account.active:
         return None
     person = person_of(account)
     if now - row.seen_at >= SEEN_EVERY:
