@@ -97,7 +97,9 @@ def save_form(
     """
     record, book = _load(uow, place, form_key)
     form = book.form(record)
-    if record.revision != posted.revision:
+    if record.saved_at is None and posted.revision:
+        raise BadInput("This page was made from what was never saved, so nothing was saved. Load it again and repeat.")
+    if record.saved_at is not None and record.revision != posted.revision:
         raise Stale(
             f"{record.saved_by} saved this form at {record.saved_at:%Y-%m-%d %H:%M} UTC, after you opened it. "
             "Nothing of yours was saved yet. Below, their values are taken over where you typed nothing else; compare "
