@@ -42,10 +42,13 @@ def sexes(trial: TrialDefinition) -> tuple[tuple[str, str], ...]:
     return fitting or SEXES
 
 
-def enrol(uow: UnitOfWork, place: Place, *, birth_year: int | None = None, sex: str | None = None) -> str:
+def enrol(
+    uow: UnitOfWork, place: Place, *, birth_year: int | None = None, sex: str | None = None, once: str = ""
+) -> str:
     """Enrol a subject at a site and give its number; all scheduled visits come with it, empty.
 
-    Raises :class:`BadInput` for what the trial asks and is not told, or is told and does not ask, and
+    ``once`` is a key of the page that asks: what is sent twice with it enrols one subject. Raises :class:`BadInput`
+    for what the trial asks and is not told, or is told and does not ask, and
     :class:`Conflict` where the site or trial takes no subjects.
     """
     # The trial's row gives enrolments their order, so that no number is given twice.
@@ -57,10 +60,14 @@ def enrol(uow: UnitOfWork, place: Place, *, birth_year: int | None = None, sex: 
         raise Conflict(f"Site {site.code} is closed, so it enrols nobody. Ask the trial administrator to open it.")
     if trial.definition_id is None:
         raise Conflict("This trial has no definition yet, so nobody can be enrolled. Ask the administrator to load it.")
+    if once and (known := uow.session.get(Subject, once)) is not None:
+        if known.site_id != site.id:
+            raise Conflict("This page has enrolled somebody already. Load it again to enrol another subject.")
+        return known.number
     rules = definition(trial.definition_id)
     _judge_asked(rules, birth_year, sex, uow.at)
     subject = Subject(
-        id=new_id(),
+        id=once or new_id(),
         trial_id=trial.id,
         site_id=site.id,
         enrolment_site=site.code,
@@ -110,10 +117,11 @@ def _open(
     *,
     key: str,
     repeat: int = 0,
+    once: str = "",
 ) -> Visit:
     ordinal = visit_def.ordinal if not repeat else len(rules.visits) + repeat
     visit = Visit(
-        id=new_id(),
+        id=once or new_id(),
         subject_id=subject.id,
         key=key,
         definition_key=visit_def.key,
@@ -181,12 +189,17 @@ def date_visit(uow: UnitOfWork, visit_id: str, day: date, revision: int) -> Timi
     return timing(visit_def, anchor, day)
 
 
-def open_unscheduled(uow: UnitOfWork, subject_id: str, day: date, *, visit_key: str = "") -> str:
+def open_unscheduled(uow: UnitOfWork, subject_id: str, day: date, *, visit_key: str = "", once: str = "") -> str:
     """Open an unscheduled visit that took place on a day, and give its key (UNS-1, UNS-2, …).
 
-    ``visit_key`` names which repeating visit of the trial, where there are several; else the first.
+    ``visit_key`` names which repeating visit of the trial, where there are several; else the first. ``once`` is a
+    key of the page that asks: what is sent twice with it opens one visit.
     """
     subject = _locked(uow, Subject, subject_id)  # in order, so that no number is given twice
+    if once and (known := uow.session.get(Visit, once)) is not None:
+        if known.subject_id != subject.id:
+            raise Conflict("This page has opened a visit already. Load it again to open another one.")
+        return known.key
     rules = definition(subject.definition_id)
     found = next((v for v in rules.visits if v.repeating and visit_key in ("", v.key)), None)
     if found is None:
@@ -194,7 +207,7 @@ def open_unscheduled(uow: UnitOfWork, subject_id: str, day: date, *, visit_key: 
     _refuse_future(day, uow.at)
     earlier = select(func.count()).where(Visit.subject_id == subject.id, Visit.definition_key == found.key)
     repeat = (uow.session.scalar(earlier) or 0) + 1
-    visit = _open(uow, subject, rules, found, key=f"{found.key}-{repeat}", repeat=repeat)
+    visit = _open(uow, subject, rules, found, key=f"{found.key}-{repeat}", repeat=repeat, once=once)
     visit.date = day
     uow.session.flush()
     return visit.key

@@ -25,6 +25,8 @@ from trialimg.errors import BadInput
 Field = dict[str, Any]
 ItemPlace = tuple[str, str, str]
 _PAGES_OWN: Final = frozenset({"csrf_token", "reason", "save"})
+LONGEST_REVISION: Final = 9
+"""Digits of a revision that are read: more are no number of ours, and endless ones no number at all."""
 _PARTS: Final = ("year", "month", "day")
 _DAMAGED: Final = (
     "The page arrived incomplete or changed, so nothing was saved. Go back, look whether it is whole, and save again."
@@ -57,7 +59,8 @@ def row_of(text: str) -> tuple[str, str]:
 
 def read_posted(form: FormDef, data: MultiDict[str, str]) -> Posted:
     """Read what a page posted, whole; raises :class:`BadInput` where its end or a row's announcement is missing."""
-    if data.get("_end") != "1" or not data.get("_revision", "").isdecimal():
+    revision = data.get("_revision", "")
+    if data.get("_end") != "1" or not revision.isdecimal() or len(revision) > LONGEST_REVISION:
         raise BadInput(_DAMAGED)
     partial = {item.key for _, item in form.items() if item.kind == "partial_date"}
     removed = {row_of(text) for text in data.getlist("_removed")}
@@ -85,7 +88,7 @@ def read_posted(form: FormDef, data: MultiDict[str, str]) -> Posted:
         _put(values, place, _partial_date(parts), rows | removed)
     # Rows in the order of the page.
     ordered = {g: {key: r[key] for key in _in_order(data, g, r)} for g, r in values.items()}
-    return Posted(int(data["_revision"]), ordered, frozenset(removed), answers)
+    return Posted(int(revision), ordered, frozenset(removed), answers)
 
 
 def _in_order(data: MultiDict[str, str], group: str, rows: Mapping[str, object]) -> list[str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
 from datetime import date
+from string import hexdigits
 from typing import Final
 
 from flask import Blueprint, flash, redirect, render_template, request
@@ -14,12 +16,14 @@ from trialimg.casework.casebook import part_place, subject_casebook, subject_gri
 from trialimg.casework.definition import current_definition
 from trialimg.domain.permission import Permission
 from trialimg.errors import BadInput, Conflict
+from trialimg.web.crf import LONGEST_REVISION
 from trialimg.web.guard import current_person, current_place, requires
 
 blueprint = Blueprint("subjects", __name__)
 Answer = str | AnyResponse | tuple[str, int]
 _REFUSED, _CHANGED, _SEE_OTHER = 422, 409, 303
 _YEAR: Final = 4
+_KEY: Final = 32
 
 
 def trial_seen(trial: str) -> Place:
@@ -55,19 +59,23 @@ def _a_year(text: str) -> int | None:
 
 def _revision() -> int:
     text = request.form.get("revision", "")
-    if not text.isdecimal():
+    if not (text.isdecimal() and len(text) <= LONGEST_REVISION):
         raise BadInput("The page arrived incomplete, so nothing was changed. Load it again and repeat.")
     return int(text)
+
+
+def _once() -> str:
+    """Give the key a page was made with, so that pressing its button twice is one act; empty where it has none."""
+    text = request.form.get("once", "")
+    return text if len(text) == _KEY and set(text) <= set(hexdigits.lower()) else ""
 
 
 @blueprint.get("/trials/<trial>")
 @requires(Permission.SEE_TRIAL, on=trial_seen)
 def grid(trial: str) -> Answer:
     """Show the subjects of a trial by their visits."""
-    page = request.args.get("page", "1")
-    found = subject_grid(
-        current_person(), trial, site=request.args.get("site", ""), page=int(page) if page.isdecimal() else 1
-    )
+    page = request.args.get("page", 1, type=int)
+    found = subject_grid(current_person(), trial, site=request.args.get("site", ""), page=page)
     return render_template("subjects/grid.html", grid=found)
 
 
@@ -81,6 +89,7 @@ def _enrol_page(trial: str, refused: str = "") -> str:
         sexes=enrolment.sexes(rules),
         refused=refused,
         typed=request.form,
+        once=_once() or secrets.token_hex(_KEY // 2),
     )
 
 
@@ -102,7 +111,7 @@ def enrol_subject(trial: str) -> Answer:
     try:
         born = _a_year(year)
         with person.acting("enrolled", place) as uow:
-            number = enrolment.enrol(uow, place, birth_year=born, sex=sex or None)
+            number = enrolment.enrol(uow, place, birth_year=born, sex=sex or None, once=_once())
     except (BadInput, Conflict) as error:
         return _enrol_page(trial, error.sentence), _status(error)
     flash(f"Subject {number} is enrolled. Date the first visit when it has taken place.", "success")
@@ -111,14 +120,16 @@ def enrol_subject(trial: str) -> Answer:
 
 def _subject_page(refused: str = "") -> str:
     place, person = current_place(), current_person()
+    card = subject_casebook(place, person)
     return render_template(
         "subjects/subject.html",
-        subject=subject_casebook(place, person),
+        subject=card,
         base=f"/trials/{place.trial_code}/subjects/{place.subject_number}",
         may_enter=person.may(Permission.ENTER_DATA, place),
         may_see=person.may(Permission.SEE_DATA, place),
         refused=refused,
         typed=request.form,
+        once={each.key: secrets.token_hex(_KEY // 2) for each in card.unscheduled},
     )
 
 
@@ -137,9 +148,8 @@ def open_unscheduled(trial: str, subject: str) -> Answer:
     person, place = current_person(), current_place()
     try:
         with person.acting("an unscheduled visit", place) as uow:
-            key = enrolment.open_unscheduled(
-                uow, place.subject_id, _a_date(request.form.get("date", "")), visit_key=request.form.get("visit", "")
-            )
+            day, kind = _a_date(request.form.get("date", "")), request.form.get("visit", "")
+            key = enrolment.open_unscheduled(uow, place.subject_id, day, visit_key=kind, once=_once())
     except (BadInput, Conflict) as error:
         return _subject_page(error.sentence), _status(error)
     flash(f"Visit {key} is open.", "success")
