@@ -17,6 +17,7 @@ from tests.pipeline.bed import Bed
 from tests.world import csrf_of
 
 NOTHING = "9" * 32
+_ELSEWHERE = {"static", "health.ready"}  # here no worker runs, so the installation is not ready and says so
 _ARGUMENT = re.compile(r"<(?:\w+:)?(\w+)>")
 _TOKENS = re.compile(r'(name="csrf-token" content|name="csrf_token" value)="[^"]*"')
 
@@ -29,7 +30,7 @@ class Addresses:
     given: dict[str, str]
 
     def rules(self) -> Iterator[Rule]:
-        yield from (rule for rule in self.app.url_map.iter_rules() if rule.endpoint != "static")
+        yield from (rule for rule in self.app.url_map.iter_rules() if rule.endpoint not in _ELSEWHERE)
 
     def posts(self) -> list[Rule]:
         return [rule for rule in self.rules() if "POST" in (rule.methods or ())]
