@@ -16,6 +16,7 @@ from trialimg.casework.definition import current_definition
 from trialimg.casework.read_results import shows_values
 from trialimg.domain.permission import Permission
 from trialimg.domain.reading_design import ReadingDesign
+from trialimg.errors import BadDefinition, NotFound
 from trialimg.store.account import Account, AccountGrant
 from trialimg.store.audit import AuditRecord, AuditValue
 from trialimg.store.base import db
@@ -107,9 +108,11 @@ def trail_page(person: Person, place: Place, looked_for: TrailFilter, page: int 
 def _unseen_tables(person: Person, place: Place) -> frozenset[str]:
     """Give the tables whose values this person may not see at all."""
     unseen = frozenset() if person.may(Permission.SEE_DATA, place) else _VALUES_OF_FORMS
-    if not shows_values(person, place.trial_id, ReadingDesign.of(current_definition(place.trial_id))):
-        unseen |= _VALUES_OF_READS
-    return unseen
+    try:
+        design = ReadingDesign.of(current_definition(place.trial_id))
+    except (NotFound, BadDefinition):
+        return unseen | _VALUES_OF_READS  # no design names anybody
+    return unseen if shows_values(person, place.trial_id, design) else unseen | _VALUES_OF_READS
 
 
 def _line(record: AuditRecord, value: AuditValue | None, words: dict[str, str], *, hidden: bool) -> TrailLine:
