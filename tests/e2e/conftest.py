@@ -14,8 +14,11 @@ from playwright.sync_api import Browser
 from tests import peers
 from tests.e2e.first_day import first_day
 from tests.e2e.installation import ROOT, Installation
+from tests.e2e.readers import reading_place
 from tests.e2e.visitor import Visit, visiting
 from tests.web.preview.browser import chromium, need_frontend
+
+__all__ = ["reading_place"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -8,23 +8,23 @@ from pathlib import Path
 from typing import Final
 
 from PIL import Image
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Frame, Locator, Page, expect
 
 _PATIENCE: Final = 90.0
 
 
-def canvas(page: Page) -> Locator:
+def canvas(page: Page | Frame) -> Locator:
     """Give the canvas the images are drawn on."""
     return page.locator("canvas.cornerstone-canvas").first
 
 
-def greys(page: Page) -> int:
+def greys(page: Page | Frame) -> int:
     """Say how many different greys the canvas shows now; a blank one shows one or two."""
     picture = Image.open(BytesIO(canvas(page).screenshot())).convert("L")
     return sum(count > 8 for count in picture.histogram())
 
 
-def wait_until_drawn(page: Page, *, least: int = 40) -> None:
+def wait_until_drawn(page: Page | Frame, *, least: int = 40) -> None:
     """Wait until an image is drawn; an empty canvas in the end is a failure."""
     expect(canvas(page)).to_be_visible(timeout=_PATIENCE * 1000)
     until, seen = time.monotonic() + _PATIENCE, 0
