@@ -43,6 +43,8 @@ bench: python
 	@$(PYTHON) tools/setup.py --dev --peers
 	$(PY) -m bench.send_to_linked $(ARGS)
 	$(PY) -m bench.receiving_memory
+	$(PY) -m bench.pages
+	$(PY) -m bench.first_image
 
 pictures: python
 	@$(PYTHON) tools/setup.py --dev --peers
