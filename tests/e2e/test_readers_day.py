@@ -91,7 +91,7 @@ def _nothing_signed_changes(page: Page, read: str, diameter: str) -> None:
     expect(page.locator("main")).to_contain_text(f"{diameter} mm")
     token = page.locator("[name=csrf_token]").first.get_attribute("value") or ""
     origin = "{0.scheme}://{0.netloc}".format(urlsplit(page.url))
-    said = {"csrf_token": token, "_revision": "1", "_end": "1", "comment": "afterwards"}
+    said: dict[str, str | float | bool] = {"csrf_token": token, "_revision": "1", "_end": "1", "comment": "afterwards"}
     refused = page.request.post(f"{origin}{read}/draft", form=said, headers={"Origin": origin, "Referer": page.url})
     assert refused.status == 409
     page.reload()
@@ -132,3 +132,15 @@ def test_another_reader_is_told_nothing_of_what_was_read(reading_place: ReadingP
     for secret in (act.BASELINE_MM, act.WEEK_8_MM, act.PLACE, email_of("reader")):
         assert secret not in given
     blinded.page()
+
+
+def test_what_is_sought_is_there_for_who_may_know_it(reading_place: ReadingPlace, visit: Visit) -> None:
+    """The same search, over the same addresses, finds the subject in what its site's coordinator is given."""
+    clara = reading_place.comes(visit, "coordinator-101")
+    known = Blinded(clara, reading_place.number)
+    uid = reading_place.studies["SCR"]
+    status = clara.page.evaluate(
+        "address => fetch(address).then(answer => answer.status)", f"/dicomweb/studies/{uid}/metadata"
+    )
+    assert status == 200
+    assert any(reading_place.number in told and uid in told for told in known.told)
