@@ -18,11 +18,13 @@ from trialimg.domain.permission import Permission, Scope, may, may_somewhere
 from trialimg.store.account import AccountGrant
 from trialimg.store.base import db
 from trialimg.store.imaging import ImagingStudy, Slot, Submission
+from trialimg.store.reading import Read, ReadingCode
 from trialimg.store.subject import Subject, Visit
 from trialimg.web.guard import MARK, installation, somewhere
+from trialimg.web.reading import my_read
 
 STUDY_UID, WITHDRAWN_UID = "2.25.123456789", "2.25.987654321"
-PLACE_NAMES = {"trial", "site", "subject", "visit", "slot", "submission", "study_instance_uid"}
+PLACE_NAMES = {"trial", "site", "subject", "visit", "slot", "submission", "study_instance_uid", "read"}
 PUBLIC = {
     "auth.sign_in",
     "auth.signing_in",
@@ -36,12 +38,8 @@ FRAMEWORK = {"static"}
 IMAGE_DOOR = ("/viewer", "/dicomweb", "/studies/<study_instance_uid>")
 NOTHING = "9" * 32
 """Stands in an address for a thing inside a place, such as an export, which then does not exist."""
-ROOMS_TO_COME = {
-    "read images blinded", "see how the reads of the trial stand",
-    "see the values of reads where reading.yaml names the role",
-    "reopen or void a read where reading.yaml names the role",
-}  # fmt: skip
-"""What permissions of the reading room are called; its pages are not built yet."""
+INSIDE = {Permission.SEE_READ_VALUES}
+"""Permissions that decide what a page shows, not whether it opens."""
 NAMES = [*PEOPLE, "nobody"]
 
 
@@ -67,10 +65,17 @@ def furnished(world: World) -> World:
                 created_at=uow.at, created_by="x", stage_since=uow.at, **common,
             )
         )  # fmt: skip
+        uow.session.add(
+            Read(
+                id="4" * 32, visit_id=slot.visit_id, account_id=world.person("reader").account_id, assigned_at=uow.at,
+                assigned_by="x", trial_id=world.trial_id, subject_id=subject.id, state="void",
+            )
+        )  # fmt: skip
+        uow.session.add(ReadingCode(trial_id=world.trial_id, subject_id=subject.id, code="R-2345-6789"))
     world.arguments = {  # type: ignore[attr-defined]
         "trial": "DEMO", "site": "101", "subject": number, "visit": slot.visit.key, "slot": slot.key, "form": "VS",
         "submission": "5" * 32, "study_instance_uid": STUDY_UID, "account": world.person("monitor").account_id,
-        "grant": "6" * 32, "series_uid": "2.25.1", "sop_uid": "2.25.2", "numbers": "1", "tail": "x", "path": "x.js",
+        "read": "4" * 32, "version": "1", "grant": "6" * 32, "series_uid": "2.25.1", "sop_uid": "2.25.2", "numbers": "1", "tail": "x", "path": "x.js",
         "session_id": "7" * 32, "token_id": "8" * 32, "link": "x", "ordinal": "1", "series": "1", "filename": "trialimg.css",
     }  # fmt: skip
     return world
@@ -131,7 +136,7 @@ def test_every_place_in_an_address_is_looked_at_by_its_guard(app: Flask) -> None
 def test_every_permission_guards_something(app: Flask) -> None:
     used = {guard[0] for rule in rules(app) if isinstance(guard := guard_of(app, rule), tuple)}
     idle = {permission for permission in Permission if permission not in used}
-    assert {permission.value for permission in idle} <= ROOMS_TO_COME
+    assert idle == INSIDE
 
 
 # ----- nobody
@@ -170,6 +175,8 @@ def expected(world: World, name: str, rule: Rule) -> int:
     """What the page of permissions says: 200 stands for *let in*, 403 and 404 for the two ways of being refused."""
     grants = world.person(name).grants
     permission, on = guard_of(world.app, rule)
+    if on is my_read:  # the furnished read is the reader's own, and nobody else's
+        return 200 if name == "reader" else 404
     if on is somewhere:
         return 200 if may_somewhere(grants, permission) else 403
     if on is installation:

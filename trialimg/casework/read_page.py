@@ -259,4 +259,3 @@ def _line(row: Read, version: ReadVersion, kept: ReadSignature) -> SignatureLine
     )
     said = signature.manifestation
     return SignatureLine(said, kept.meaning, kept.content_sha256, kept.superseded_why, wrong or "")
-

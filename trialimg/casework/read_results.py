@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -180,13 +180,13 @@ def may_reopen(person: Person, trial_id: str, design: ReadingDesign) -> bool:
     return by_role and design.lets_reopen(roles_in(person, trial_id))
 
 
-def subject_of_read(person: Person, trial: str, read_id: str) -> str:
-    """Give the key of the subject a read of the trial is about; raises NotFound outside the person's reach."""
+def followed_read_place(person: Person, trial: str, read: str) -> Place:
+    """Find the site a read of the trial is about; raises NotFound where the person may not see how its reads stand."""
     place = trial_place(trial)
-    row = db.session.get(Read, read_id)
+    row = db.session.get(Read, read)
     if row is None or row.trial_id != place.trial_id:
         raise NotFound
     subject = db.session.get_one(Subject, row.subject_id)
     if not person.reach(Permission.SEE_READ_STATUS).covers(subject.trial_id, subject.site_id):
         raise NotFound
-    return subject.id
+    return replace(place, site_id=subject.site_id, site_code=subject.site.code)

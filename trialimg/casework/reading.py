@@ -56,6 +56,12 @@ def read_place(read: str) -> Place:
     return trial_place(code)
 
 
+def own_read_place(person: Person, read: str) -> Place:
+    """Find the trial of a read of one's own; raises :class:`NotFound` for another's, as for none."""
+    mine(person, db.session.get(Read, read))
+    return read_place(read)
+
+
 def is_final(row: Read) -> bool:
     """Say whether the values of a read count as final in exports."""
     return ReadState(row.state) in FINAL

@@ -203,9 +203,7 @@ def _fixed(values: ReadValues) -> dict[str, tuple[str, str]]:
     return known | {f"N/{each.id}": (each.organ.value, each.location) for each in values.non_targets}
 
 
-def _lesion(
-    images: Images, data: Posted, kind: str, key: str, fixed: tuple[str, str] | None
-) -> dict[str, Any] | None:
+def _lesion(images: Images, data: Posted, kind: str, key: str, fixed: tuple[str, str] | None) -> dict[str, Any] | None:
     name = f"{kind}.{key}"
     said = {item: data.get(f"{name}.{item}", "").strip() for item in ("organ", "location", "state", "reason")}
     said["merged_into"], certainty = data.get(f"{name}.merged_into", ""), data.get(f"{name}.certainty", "")

@@ -8,9 +8,10 @@ from flask import Blueprint, flash, jsonify, redirect, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from trialimg.casework import reading
+from trialimg.casework.access import Place
 from trialimg.casework.read_images import Images, images_of
 from trialimg.casework.read_page import ReadPage, read_page, worklist
-from trialimg.casework.reading import Credentials, read_place
+from trialimg.casework.reading import Credentials, own_read_place
 from trialimg.casework.services import services
 from trialimg.domain.permission import Permission
 from trialimg.domain.reading import ReadState
@@ -32,6 +33,11 @@ blueprint = Blueprint("reading", __name__)
 Answer = str | AnyResponse | tuple[str, int] | tuple[AnyResponse, int]
 
 
+def my_read(read: str) -> Place:
+    """Find the trial of a read of mine; another's is not found."""
+    return own_read_place(current_person(), read)
+
+
 @blueprint.get("/reads")
 @requires(Permission.READ, on=somewhere)
 def reads() -> str:
@@ -40,7 +46,7 @@ def reads() -> str:
 
 
 @blueprint.get("/reads/<read>")
-@requires(Permission.READ, on=read_place)
+@requires(Permission.READ, on=my_read)
 def show(read: str) -> str:
     """Show one read of mine: the form and the viewer side by side; what is signed is only shown."""
     person, place = current_person(), current_place()
@@ -95,7 +101,7 @@ def _form(page: ReadPage, images: Images, typed: Posted | None = None, refused: 
 
 
 @blueprint.get("/reads/<read>/versions/<int:version>")
-@requires(Permission.READ, on=read_place)
+@requires(Permission.READ, on=my_read)
 def earlier(read: str, version: int) -> str:
     """Show an earlier version of a read of mine, with its signature."""
     page = read_page(current_person(), read, version)
@@ -105,7 +111,7 @@ def earlier(read: str, version: int) -> str:
 
 
 @blueprint.post("/reads/<read>/draft")
-@requires(Permission.READ, on=read_place)
+@requires(Permission.READ, on=my_read)
 def save(read: str) -> Answer:
     """Save what I have said so far, as I work or by the button; nothing typed is lost where it cannot be taken."""
     person, place = current_person(), current_place()
@@ -141,7 +147,7 @@ def _saved(read: str, revision: int) -> AnyResponse:
 
 
 @blueprint.get("/reads/<read>/sign")
-@requires(Permission.READ, on=read_place)
+@requires(Permission.READ, on=my_read)
 def to_sign(read: str) -> str:
     """Show what would be signed, and ask for user name and password."""
     return _sign_page(read_page(current_person(), read))
@@ -165,7 +171,7 @@ def _sign_page(page: ReadPage, refused: str = "") -> str:
 
 
 @blueprint.post("/reads/<read>/sign")
-@requires(Permission.READ, on=read_place)
+@requires(Permission.READ, on=my_read)
 def sign(read: str) -> Answer:
     """Sign, or confirm by a new signature; the password is proved every time."""
     person = current_person()

@@ -27,6 +27,11 @@ def trial_followed(trial: str) -> Place:
     return part_place(current_person(), trial, Permission.SEE_READ_STATUS)
 
 
+def read_followed(trial: str, read: str) -> Place:
+    """Find a read of the trial that this person may follow."""
+    return read_results.followed_read_place(current_person(), trial, read)
+
+
 @dataclass(frozen=True)
 class Course:
     """One reader's course as a picture: points in a box of 480 by 180, ``label`` beside each."""
@@ -68,7 +73,7 @@ def reads(trial: str) -> str:
 
 
 def _page(trial: str, refused: str = "") -> str:
-    place = current_place()
+    place = trial_followed(trial)
     page = read_results.trial_reads(current_person(), place)
     return render_template(
         "reading/trial.html",
@@ -82,7 +87,6 @@ def _page(trial: str, refused: str = "") -> str:
 
 def _act(trial: str, read: str, verb: Callable[..., None], said: str) -> Answer:
     person, place, reason = current_person(), trial_place(trial), request.form.get("reason", "")
-    read_results.subject_of_read(person, trial, read)
     try:
         with person.acting(reason, place) as uow:
             verb(uow, person, read, reason)
@@ -93,14 +97,14 @@ def _act(trial: str, read: str, verb: Callable[..., None], said: str) -> Answer:
 
 
 @blueprint.post("/trials/<trial>/reads/<read>/reopen")
-@requires(Permission.REOPEN_READ, on=trial_followed)
+@requires(Permission.REOPEN_READ, on=read_followed)
 def reopen(trial: str, read: str) -> Answer:
     """Reopen a signed read for its reader."""
     return _act(trial, read, reading.reopen, "The read is reopened; its reader can change it and signs it again.")
 
 
 @blueprint.post("/trials/<trial>/reads/<read>/void")
-@requires(Permission.REOPEN_READ, on=trial_followed)
+@requires(Permission.REOPEN_READ, on=read_followed)
 def void(trial: str, read: str) -> Answer:
     """Void a read that must not count."""
     return _act(trial, read, reading.void, "The read is void. It is kept with the reason and counts nowhere.")
