@@ -20,7 +20,7 @@ from typing import Final
 
 from flask import Flask
 
-from seed_data import casebook, sending
+from seed_data import casebook, reading, sending
 from seed_data.people import make_accounts, read_accounts
 from trialimg.app import create_app, migrate_up
 from trialimg.casework.access import trial_place
@@ -129,10 +129,21 @@ def seed_images(app: Flask, stopping: threading.Event) -> int:
         return len(todo)
 
 
+def seed_reads(app: Flask) -> None:
+    """Let the demo's readers read what is linked."""
+    with app.app_context():
+        tools = services()
+        count = reading.read_everything(tools, tools.settings.data)
+        if count:
+            say(f"{count} reads were made by the two readers: open, draft, signed and reopened ones.")
+
+
 def _seed_in_background(app: Flask, stopping: threading.Event) -> threading.Thread:
     def run() -> None:
         try:
             seed_images(app, stopping)
+            if not stopping.is_set():
+                seed_reads(app)
         except TrialimgError as error:
             say(f"Seeding stopped: {error.sentence} Start the demo again to carry on.")
         except Exception as error:  # noqa: BLE001 (a thread's last word; the demo serves on)
