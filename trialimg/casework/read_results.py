@@ -93,7 +93,8 @@ def reads_of(subject_id: str, person: Person) -> tuple[ReadLine, ...]:
     if not person.may(Permission.SEE_READ_STATUS, place):
         return ()
     shown = shows_values(person, place.trial_id, found.design)
-    readers = list(dict.fromkeys(row.account_id for row in found.rows.values()))
+    names = {row.account_id: row.account.name for row in found.rows.values()}
+    readers = sorted(names, key=lambda key: (names[key], key))
     rows = sorted(found.rows.values(), key=lambda row: (found.reads[row.id].ordinal, readers.index(row.account_id)))
     return tuple(_line(found, row, 1 + readers.index(row.account_id), shown=shown) for row in rows)
 

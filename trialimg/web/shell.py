@@ -69,7 +69,9 @@ def _shell() -> dict[str, Any]:
         },
     }
     if place.trial_code:  # by its code: a title has twenty words
-        shell["trial"] = {"title": place.trial_code, "code": place.trial_code, "url": f"/trials/{place.trial_code}"}
+        opens = person.may_somewhere(Permission.SEE_TRIAL)
+        url = f"/trials/{place.trial_code}" if opens else ""
+        shell["trial"] = {"title": place.trial_code, "code": place.trial_code, "url": url}
     return {"shell": shell}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, request
@@ -34,7 +34,7 @@ def read_followed(trial: str, read: str) -> Place:
 
 @dataclass(frozen=True)
 class Course:
-    """One reader's course as a picture: points in a box of 480 by 180, ``label`` beside each."""
+    """One reader's course in a box of 480 by 180: where each time point lies, its response, and its change."""
 
     reader: str
     points: tuple[tuple[float, float, str, str], ...]
@@ -45,24 +45,41 @@ class Course:
         return " ".join(f"{x},{y}" for x, y, _, _ in self.points)
 
 
-def courses(lines: Sequence[ReadLine]) -> list[Course]:
-    """Draw the change of the sum from baseline over the days, reader by reader; 100 % and more is cut at the top."""
-    last = max([line.day or 0 for line in lines if line.result], default=0) or 1
-    found = []
-    for reader in dict.fromkeys(line.reader for line in lines):
-        points = []
-        for line in lines:
-            if line.reader != reader or line.result is None or line.day is None:
-                continue
-            said = line.result.computed
-            percent = "0" if line.ordinal == 0 and said["total"] else said["from_baseline_percent"]
-            if percent:
-                x = round(40 + 400 * line.day / last, 1)
-                y = round(90 - 0.8 * max(-100.0, min(100.0, float(percent))), 1)
-                points.append((x, y, said["overall"] or "baseline", f"{percent} %"))
-        if points:
-            found.append(Course(reader, tuple(points)))
-    return found
+@dataclass(frozen=True)
+class Picture:
+    """The courses of a subject's readers; ``most`` is how many per cent the picture reaches up and down."""
+
+    courses: tuple[Course, ...]
+    most: int
+
+    def y(self, percent: float) -> float:
+        """Give the height of a change in the picture; what lies beyond is drawn at its edge."""
+        return round(90 - 80 * max(-1.0, min(1.0, percent / self.most)), 1)
+
+
+def picture(lines: Sequence[ReadLine]) -> Picture | None:
+    """Draw the change of the sum from baseline over the days, reader by reader; None where there is nothing yet."""
+    found: dict[str, list[tuple[int, str, str]]] = {}
+    for line in lines:
+        if line.result is None or line.day is None:
+            continue
+        said = line.result.computed
+        percent = "0" if line.ordinal == 0 and said["total"] else said["from_baseline_percent"]
+        if percent:
+            found.setdefault(line.reader, []).append((line.day, percent, said["overall"]))
+    if not found:
+        return None
+    last = max(day for points in found.values() for day, _, _ in points) or 1
+    widest = max(abs(float(percent)) for points in found.values() for _, percent, _ in points)
+    drawn = Picture((), next((most for most in (40, 60, 100, 200) if widest < most), 400))
+    courses = [
+        Course(
+            reader,
+            tuple((round(48 + 400 * day / last, 1), drawn.y(float(p)), word, f"{p} %") for day, p, word in points),
+        )
+        for reader, points in found.items()
+    ]
+    return replace(drawn, courses=tuple(courses))
 
 
 @blueprint.get("/trials/<trial>/reads")
@@ -78,7 +95,7 @@ def _page(trial: str, refused: str = "") -> str:
     return render_template(
         "reading/trial.html",
         page=page,
-        pictures={number: courses(lines) for number, lines in page.subjects} if page.shows_values else {},
+        pictures={number: picture(lines) for number, lines in page.subjects},
         place=place,
         here=f"/trials/{trial}/reads",
         refused=refused,
