@@ -18,7 +18,7 @@ from trialimg.casework.access import Person, Place, trial_place
 from trialimg.casework.definition import definition
 from trialimg.casework.form_findings import OPEN
 from trialimg.casework.slots import slot_states
-from trialimg.casework.visit_card import Around, VisitCard, visit_card
+from trialimg.casework.visit_card import Around, FormLine, VisitCard, visit_card
 from trialimg.domain.permission import Permission, Reach
 from trialimg.domain.visit import VisitDef
 from trialimg.errors import NotFound
@@ -145,9 +145,13 @@ def subject_cards(subjects: Sequence[Subject]) -> tuple[SubjectCard, ...]:
     visits: dict[str, list[Visit]] = defaultdict(list)
     for visit in db.session.scalars(select(Visit).where(Visit.subject_id.in_(ids)).order_by(Visit.ordinal)):
         visits[visit.subject_id].append(visit)
-    records: dict[str, list[FormRecord]] = defaultdict(list)
-    for record in db.session.scalars(select(FormRecord).join(Visit).where(Visit.subject_id.in_(ids))):
-        records[record.visit_id].append(record)
+    records: dict[str, list[FormLine]] = defaultdict(list)
+    columns = (
+        FormRecord.visit_id, FormRecord.id, FormRecord.form_key, FormRecord.state, FormRecord.saved_at,
+        FormRecord.saved_by,
+    )  # fmt: skip
+    for row in db.session.execute(select(*columns).join(Visit).where(Visit.subject_id.in_(ids))):
+        records[row[0]].append(FormLine(*row))
     counts = (
         select(CheckFinding.form_record_id, func.count())
         .join(FormRecord)

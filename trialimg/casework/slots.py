@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from sqlalchemy import select
-from sqlalchemy.orm import joinedload
 
 from trialimg.casework.access import Person, Place
 from trialimg.casework.definition import definition
@@ -145,9 +144,8 @@ def slot_states(subject_ids: Iterable[str]) -> dict[str, dict[str, SlotState]]:
         return {}
     subjects = {s.id: s for s in db.session.scalars(select(Subject).where(Subject.id.in_(wanted)))}
     visits = {v.id: v for v in db.session.scalars(select(Visit).where(Visit.subject_id.in_(wanted)))}
-    slots = list(
-        db.session.scalars(select(Slot).join(Visit).where(Visit.subject_id.in_(wanted)).options(joinedload(Slot.visit)))
-    )
+    # The visit of each slot is at hand already: the session gives it without asking.
+    slots = list(db.session.scalars(select(Slot).join(Visit).where(Visit.subject_id.in_(wanted))))
     studies: dict[str, list[ImagingStudy]] = defaultdict(list)
     linked = select(ImagingStudy).where(ImagingStudy.subject_id.in_(wanted), ImagingStudy.state == "linked")
     for study in db.session.scalars(linked):

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from trialimg.casework.slots import SlotState
 from trialimg.domain.trial import TrialDefinition
 from trialimg.domain.visit import Expectation, Timing, VisitDef, expectation, timing
-from trialimg.store.casebook import FormRecord
 from trialimg.store.subject import Visit
 
 SOON: Final = timedelta(days=14)
@@ -27,6 +26,17 @@ class FormCard:
     title: str
     state: str
     open_checks: int
+    saved_at: datetime | None
+    saved_by: str
+
+
+class FormLine(NamedTuple):
+    """What of a form's row its card is made of; a grid shows thousands, too many to load whole."""
+
+    visit_id: str
+    record_id: str
+    form_key: str
+    state: str
     saved_at: datetime | None
     saved_by: str
 
@@ -85,9 +95,7 @@ class Around:
     checks: Mapping[str, int]
 
 
-def visit_card(
-    visit: Visit, records: Iterable[FormRecord], slots: Mapping[str, SlotState], around: Around
-) -> VisitCard:
+def visit_card(visit: Visit, records: Iterable[FormLine], slots: Mapping[str, SlotState], around: Around) -> VisitCard:
     """Put together how a visit stands."""
     known = around.rules.visit(visit.definition_key)
     visit_def = known or VisitDef(visit.definition_key, visit.definition_key, visit.ordinal)
@@ -114,7 +122,7 @@ def visit_card(
     )
 
 
-def _form_cards(visit_def: VisitDef, records: Iterable[FormRecord], around: Around) -> tuple[FormCard, ...]:
+def _form_cards(visit_def: VisitDef, records: Iterable[FormLine], around: Around) -> tuple[FormCard, ...]:
     order = {key: number for number, key in enumerate(visit_def.forms)}
     titles = {key: form.title for key, form in around.rules.forms.items()}
     return tuple(
@@ -122,7 +130,7 @@ def _form_cards(visit_def: VisitDef, records: Iterable[FormRecord], around: Arou
             record.form_key,
             titles.get(record.form_key, record.form_key),
             record.state,
-            around.checks.get(record.id, 0),
+            around.checks.get(record.record_id, 0),
             record.saved_at,
             record.saved_by,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -99,13 +100,14 @@ def my_work(person: Person) -> Worklist:
     )
     cards = subject_cards(list(db.session.scalars(wanted))) if person.may_somewhere(Permission.ENTER_DATA) else ()
     items = sorted((item for card in cards for item in _of_subject(card)), key=lambda item: item.order)
-    states = [item.state for item in items]
+    states = Counter(item.state for item in items)
+    work = Counter((item.trial_code, item.subject) for item in items)
     return Worklist(
         items=tuple(items[:MOST_TASKS]),
         more=max(0, len(items) - MOST_TASKS),
-        counts=tuple((state, states.count(state)) for state in URGENCY if state in states),
+        counts=tuple((state, states[state]) for state in URGENCY if state in states),
         trials=_trials(person),
-        subjects=tuple(_line(card, sum(item.subject == card.number for item in items)) for card in cards),
+        subjects=tuple(_line(card, work[card.trial_code, card.number]) for card in cards),
     )
 
 
