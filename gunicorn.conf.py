@@ -3,6 +3,8 @@
 Threads, since an upload is long and mostly waits; a worker process that only waited for one would be killed.
 """
 
+import gc
+
 from trialimg.settings import read_settings
 
 _settings, _ = read_settings()
@@ -15,6 +17,12 @@ timeout = 120
 graceful_timeout = 60
 # Nobody's address, query or file name belongs in a log of ours: the application logs what an operator needs.
 accesslog = None
+
+
+def post_worker_init(_worker: object) -> None:
+    """Let what is loaded by now stay: walking through it in the middle of a page takes 100 ms and frees nothing."""
+    gc.collect()
+    gc.freeze()
 
 
 def worker_exit(_server: object, worker: object) -> None:

@@ -5,6 +5,7 @@ cheroot streams request bodies, so that an upload goes to the vault as it arrive
 
 from __future__ import annotations
 
+import gc
 import signal
 from collections.abc import Callable
 from types import FrameType
@@ -41,6 +42,9 @@ def serve(app: Flask, settings: Settings, started: Callable[[str], None]) -> Non
     if settings.worker and not settings.on_postgresql:
         start_embedded(app)
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    # What is loaded by now stays: walking through it in the middle of a page takes 100 ms and frees nothing.
+    gc.collect()
+    gc.freeze()
     started(settings.public_url or f"http://{host}:{server.bind_addr[1]}")
     try:
         server.serve()
