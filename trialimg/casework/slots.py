@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import NamedTuple
 
 from sqlalchemy import select
 
@@ -35,6 +36,15 @@ class LinkedStudy:
     linked_at: datetime
     linked_by: str
     state: str
+
+
+class SlotLine(NamedTuple):
+    """What of a slot's row its state is judged from; a grid shows hundreds, too many to load whole."""
+
+    slot_id: str
+    visit_id: str
+    key: str
+    not_done_reason: str
 
 
 @dataclass(frozen=True)
@@ -96,9 +106,15 @@ def _by_date(visit: Visit, slot_def: SlotDef, due: date | None, today: date) -> 
 
 
 def _judge(
-    slot: Slot, rules: TrialDefinition, studies: list[ImagingStudy], submissions: list[Submission], due: date | None
+    slot: SlotLine,
+    visit: Visit,
+    rules: TrialDefinition,
+    due: date | None,
+    *,
+    studies: list[ImagingStudy],
+    submissions: list[Submission],
 ) -> SlotState:
-    slot_def, visit_def = _slot_def(rules, slot.key), rules.visit(slot.visit.definition_key)
+    slot_def, visit_def = _slot_def(rules, slot.key), rules.visit(visit.definition_key)
     optional = visit_def is not None and slot.key in visit_def.optional_slots
     under_way = [s for s in submissions if Stage(s.stage) not in ENDED and s.stage != Stage.LINKED]
     latest = max(under_way or submissions, key=lambda s: s.created_at, default=None)
@@ -114,9 +130,9 @@ def _judge(
     elif latest is not None and latest.stage == Stage.REFUSED:
         state, sentence = "refused", latest.sentence
     else:
-        state, sentence = _waiting(slot.visit, slot_def, due, optional=optional)
+        state, sentence = _waiting(visit, slot_def, due, optional=optional)
     return SlotState(
-        slot.id, slot.visit_id, slot.key, slot_def.title, state, sentence, tuple(_linked(s) for s in studies),
+        slot.slot_id, slot.visit_id, slot.key, slot_def.title, state, sentence, tuple(_linked(s) for s in studies),
         latest.id if latest is not None else "", due, slot_def.modalities, slot_def.several_studies,
     )  # fmt: skip
 
@@ -144,8 +160,8 @@ def slot_states(subject_ids: Iterable[str]) -> dict[str, dict[str, SlotState]]:
         return {}
     subjects = {s.id: s for s in db.session.scalars(select(Subject).where(Subject.id.in_(wanted)))}
     visits = {v.id: v for v in db.session.scalars(select(Visit).where(Visit.subject_id.in_(wanted)))}
-    # The visit of each slot is at hand already: the session gives it without asking.
-    slots = list(db.session.scalars(select(Slot).join(Visit).where(Visit.subject_id.in_(wanted))))
+    columns = select(Slot.id, Slot.visit_id, Slot.key, Slot.not_done_reason)
+    slots = [SlotLine(*row) for row in db.session.execute(columns.join(Visit).where(Visit.subject_id.in_(wanted)))]
     studies: dict[str, list[ImagingStudy]] = defaultdict(list)
     linked = select(ImagingStudy).where(ImagingStudy.subject_id.in_(wanted), ImagingStudy.state == "linked")
     for study in db.session.scalars(linked):
@@ -157,9 +173,12 @@ def slot_states(subject_ids: Iterable[str]) -> dict[str, dict[str, SlotState]]:
     due = _due_days(subjects, visits.values())
     found: dict[str, dict[str, SlotState]] = defaultdict(dict)
     for slot in slots:
-        trial = definition(subjects[visits[slot.visit_id].subject_id].definition_id)
-        state = _judge(slot, trial, studies[slot.id], submissions[slot.id], due[slot.visit_id])
-        found[slot.visit_id][slot.key] = state
+        visit = visits[slot.visit_id]
+        trial = definition(subjects[visit.subject_id].definition_id)
+        key = slot.slot_id
+        found[slot.visit_id][slot.key] = _judge(
+            slot, visit, trial, due[slot.visit_id], studies=studies[key], submissions=submissions[key]
+        )
     return dict(found)
 
 

@@ -18,8 +18,7 @@ DONE_FORMS: Final = frozenset({"complete"})
 DONE_SLOTS: Final = frozenset({"linked", "linked_held", "not_done", "optional"})
 
 
-@dataclass(frozen=True)
-class FormCard:
+class FormCard(NamedTuple):
     """How one form stands."""
 
     key: str
@@ -41,8 +40,7 @@ class FormLine(NamedTuple):
     saved_by: str
 
 
-@dataclass(frozen=True)
-class SlotCard:
+class SlotCard(NamedTuple):
     """How one slot stands; an optional one that is empty is not missed."""
 
     key: str
