@@ -11,9 +11,10 @@ from tests.casework.reading_bed import ReadingBed, bed, sop_of, values
 from tests.world import add_person, email_of
 from trialimg.casework import accounts, link, read_assignment, reading
 from trialimg.casework.access import slot_place, study_place
-from trialimg.casework.read_assignment import rule_page, set_rule, studies_of_reader
+from trialimg.casework.read_assignment import rule_page, set_rule
 from trialimg.casework.read_page import worklist
 from trialimg.casework.read_results import reads_of
+from trialimg.casework.reader_studies import studies_of_reader
 from trialimg.casework.services import services
 from trialimg.domain.lesion import Seen
 from trialimg.domain.permission import Role
@@ -97,6 +98,8 @@ def test_a_rule_that_cannot_work_is_refused(bed: ReadingBed, rule: str, listed: 
 
 def test_a_reader_may_open_the_studies_of_their_reads_and_what_came_before(bed: ReadingBed) -> None:
     first, second = bed.link("SCR"), bed.link("W8")
+    assert [each.study_instance_uid for each in studies_of_reader(bed.person().account_id)] == [first], "W8 waits"
+    bed.read("SCR", "30")
     shown = studies_of_reader(bed.person().account_id)
     assert {each.study_instance_uid for each in shown} == {first, second}
     assert {each.reading_code for each in shown} == {bed.code}

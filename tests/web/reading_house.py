@@ -18,6 +18,7 @@ from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from seed_data.phantom.identities import PATIENT_IDENTITIES
+from tests.casework.reading_bed import ReadingBed, values
 from tests.conftest import make_settings
 from tests.pipeline.bed import PATIENT, Bed, make_bed, small_ct
 from tests.world import DEMO, SITES, Browser, World, add_person
@@ -99,6 +100,7 @@ def furnish(world: World, folder: Path) -> House:
         date_visit(uow, bed.slot("W8").visit_id, LATER, 0)
     baseline = _link(bed, folder / "baseline", "SCR", BASELINE)
     later = _link(bed, folder / "later", "W8", LATER)
+    sign_baseline(ReadingBed(world, bed.number), objects_of(baseline)[0][1])
     patient = PATIENT_IDENTITIES[1]
     number = world.subject("102", birth_year=int(patient.birth_date[:4]), sex=patient.sex)
     west = Bed(world, number, "102")
@@ -128,6 +130,22 @@ def _link(bed: Bed, folder: Path, visit: str, day: date, **given: Any) -> str:
 def assign_again(uid: str) -> None:
     with unit_of_work(Actor("operator"), "reads for tests") as uow:
         assign(uow, uow.session.scalars(select(ImagingStudy).where(ImagingStudy.study_instance_uid == uid)).one())
+
+
+def sign_baseline(bed: ReadingBed, sop: str) -> None:
+    """Let the later time point's turn come."""
+    for who in ("reader", "second"):
+        bed.save("SCR", values("SCR", "30", sop=sop), who)
+        bed.sign("SCR", who)
+
+
+def baseline_is(world: World, uid: str, state: str) -> None:
+    """Put the reads of a study into a state, behind everybody's back."""
+    study = db.session.scalars(select(ImagingStudy).where(ImagingStudy.study_instance_uid == uid)).one()
+    assert study.slot is not None
+    with unit_of_work(Actor("operator"), "as signed", trial_id=world.trial_id) as uow:
+        for read in uow.session.scalars(select(Read).where(Read.visit_id == study.slot.visit_id)):
+            read.state = state
 
 
 def only_read_by_second(world: World, uid: str) -> None:

@@ -18,6 +18,7 @@ from tests.web.reading_house import (
     House,
     add_person,
     assign_again,
+    baseline_is,
     give_role,
     house,
     take_roles,
@@ -53,6 +54,18 @@ def test_a_reader_finds_the_studies_of_the_reads_and_no_other(house: House) -> N
     assert study_uids(house.ask("/dicomweb/studies", "second")) == {house.baseline, house.later, house.foreign}
     everything = f"/dicomweb/studies?StudyInstanceUID={house.baseline},{house.foreign},{house.other_trial}"
     assert study_uids(house.ask(everything)) == {house.baseline}
+
+
+def test_a_later_time_point_is_not_there_before_the_baseline_is_signed(house: House) -> None:
+    baseline_is(house.world, house.baseline, "open")
+    try:
+        assert study_uids(house.ask("/dicomweb/studies")) == {house.baseline}
+        for tail in house.tails(house.later):
+            answer = house.ask(f"/dicomweb/studies/{house.later}{tail}")
+            assert answer.status_code == 404, tail
+            assert answer.data == house.ask(f"/dicomweb/studies/{NEVER}{tail}").data
+    finally:
+        baseline_is(house.world, house.baseline, "signed")
 
 
 def test_a_reader_asks_by_the_reading_code_and_never_by_the_number(house: House) -> None:

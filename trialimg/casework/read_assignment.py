@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Final, NamedTuple
+from typing import Final
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, joinedload
@@ -29,16 +29,6 @@ from trialimg.store.unit_of_work import UnitOfWork
 LINKED: Final = "linked"
 WAITING: Final = (ReadState.OPEN.value, ReadState.DRAFT.value, ReadState.REOPENED.value, ReadState.BASIS_CHANGED.value)
 """States in which a read is work for its reader: what a reader's load counts."""
-
-
-class ReadersStudy(NamedTuple):
-    """A linked study that a reader may open, under its subject's reading code."""
-
-    study_instance_uid: str
-    study_id: str
-    reading_code: str
-    subject_id: str
-    is_prior: bool
 
 
 @dataclass(frozen=True)
@@ -205,50 +195,6 @@ def _readers(session: Session, trial_id: str) -> list[Account]:
         if roles and roles <= {Role.READER, Role.ADJUDICATOR}:
             found.append(account)
     return found
-
-
-def studies_of_reader(account_id: str, subject_id: str | None = None) -> list[ReadersStudy]:
-    """Give the linked studies that a person may open as a reader: their reads' own, and the priors the design shows.
-
-    A read gives its studies as long as it is not void and its reader is a reader of the trial; a study that is both a
-    read's own and another one's prior comes once, as its own. ``subject_id`` asks for one subject's only.
-    """
-    reads = _live_reads(account_id, subject_id)
-    found: dict[str, ReadersStudy] = {}
-    subjects = {each.subject_id for each in reads}
-    wanted_codes = select(ReadingCode.subject_id, ReadingCode.code).where(ReadingCode.subject_id.in_(subjects))
-    codes = {key: code for key, code in db.session.execute(wanted_codes)}  # noqa: C416 (typed)
-    shown: dict[str, bool] = {}
-    for subject, of_subject in _by_subject(reads):
-        points = time_points(db.session(), subject, [each.visit_id for each in of_subject])
-        for read in of_subject:
-            for study_id, is_prior in shown_studies(design_of(subject), points, read.visit_id):
-                shown[study_id] = shown.get(study_id, True) and is_prior
-    wanted = select(ImagingStudy).where(ImagingStudy.id.in_(shown))
-    for study in db.session.scalars(wanted):
-        code = codes[study.subject_id]
-        found[study.id] = ReadersStudy(study.study_instance_uid, study.id, code, study.subject_id, shown[study.id])
-    return [found[key] for key in shown]
-
-
-def _live_reads(account_id: str, subject_id: str | None) -> list[Read]:
-    account = db.session.get(Account, account_id)
-    if account is None or not account.active:
-        return []
-    trials = {grant.trial_id for grant in account.live_grants(utc_now()) if grant.role is Role.READER}
-    wanted = select(Read).where(
-        Read.account_id == account_id, Read.trial_id.in_(trials), Read.state != ReadState.VOID.value
-    )
-    if subject_id is not None:
-        wanted = wanted.where(Read.subject_id == subject_id)
-    return list(db.session.scalars(wanted.options(joinedload(Read.subject)).order_by(Read.assigned_at, Read.id)))
-
-
-def _by_subject(reads: Iterable[Read]) -> list[tuple[Subject, list[Read]]]:
-    found: dict[str, tuple[Subject, list[Read]]] = {}
-    for each in reads:
-        found.setdefault(each.subject_id, (each.subject, []))[1].append(each)
-    return list(found.values())
 
 
 def shown_studies(design: ReadingDesign, points: Sequence[TimePoint], visit_id: str) -> list[tuple[str, bool]]:

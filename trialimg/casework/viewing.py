@@ -17,7 +17,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
 from trialimg.casework.access import Person, Place, admit
-from trialimg.casework.read_assignment import studies_of_reader
+from trialimg.casework.reader_studies import studies_of_reader
 from trialimg.casework.services import services
 from trialimg.dicom.blind import Mask
 from trialimg.domain.deidentification import date_shift, site_key, subject_key
