@@ -12,14 +12,8 @@ from sqlalchemy.orm import joinedload
 from trialimg.casework.access import Person
 from trialimg.casework.read_assignment import shown_studies
 from trialimg.casework.read_basis import Bench, aligned, bench, instances_of, newest, values_of
-from trialimg.casework.reading import (
-    Judged,
-    beginning,
-    judge,
-    mine,
-    record_name,
-    signed_values,
-)
+from trialimg.casework.read_judgement import Judged, judge
+from trialimg.casework.reading import beginning, mine, record_name, signed_values
 from trialimg.domain.lesion import TargetLesion, TargetState
 from trialimg.domain.permission import Permission
 from trialimg.domain.read_values import ReadValues
@@ -175,17 +169,6 @@ def read_page(person: Person, read_id: str, version: int | None = None) -> ReadP
         history=history(row),
         saved_at=kept.saved_at if kept else None,
     )  # fmt: skip
-
-
-def preview(person: Person, read_id: str, values: ReadValues) -> tuple[ReadValues, Judged]:
-    """Judge values that are not saved, such as those of a page that was refused; raises NotFound for another's."""
-    row = mine(person, db.session.get(Read, read_id))
-    found = bench(db.session(), row.subject_id)
-    row = found.rows[read_id]
-    baseline, _ = found.before(row)
-    values = aligned(baseline, values)
-    shown = instances_of(db.session(), found.point(row).studies)
-    return values, judge(found, row, values, (), shown)
 
 
 def _version(row: Read, version: int | None) -> ReadVersion | None:
