@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, TemplateSyntaxError, nodes
 
 FOLDER = Path(__file__).resolve().parent.parent / "trialimg" / "web" / "templates"
 FORBIDDEN = {
-    r"<script(?![^>]*(?:\bsrc=|type=\"application/json\"))": "an inline script, which the content security policy stops",
+    r"<script(?![^>]*(?:\bsrc=|type=\"application/json\"))": "an inline script, which our policy stops",
     r"<style": "an inline style sheet, which the content security policy stops",
     r"\sstyle=": "an inline style, which the content security policy stops",
     r"\son[a-z]+=\"": "an inline event handler, which the content security policy stops",

@@ -110,7 +110,7 @@ def _routes(app: Flask) -> Iterator[str]:
 def _place(name: str) -> str:
     if name == "somewhere":
         return "anywhere"
-    return "the installation" if name == "installation" else f"that {name.removeprefix('my_').split('_', maxsplit=1)[0]}"
+    return "the installation" if name == "installation" else f"that {name.removeprefix('my_').split('_')[0]}"
 
 
 def _cell(text: str) -> str:
