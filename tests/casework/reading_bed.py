@@ -49,6 +49,7 @@ class ReadingBed:
 
     world: World
     number: str
+    prefix: str = UID
 
     def person(self, name: str = "reader") -> Person:
         return self.world.person(name)
@@ -60,7 +61,7 @@ class ReadingBed:
 
     def link(self, visit: str, *, instances: int = 3, slot: str = "CT") -> str:
         """Let a study stand in the record, as the pipeline does at its end; gives its StudyInstanceUID."""
-        uid = f"{UID}.{1 + list(DAYS).index(visit)}"
+        uid = f"{self.prefix}.{1 + list(DAYS).index(visit)}"
         uid = uid if slot == "CT" else f"{uid}.99"
         with unit_of_work(Actor("pipeline"), "linked", trial_id=self.world.trial_id) as uow:
             subject = uow.session.scalars(select(Subject).where(Subject.number == self.number)).one()

@@ -11,7 +11,7 @@ from sqlalchemy.orm import joinedload
 
 from trialimg.casework.access import Person
 from trialimg.casework.read_assignment import shown_studies
-from trialimg.casework.read_basis import Bench, aligned, bench, instances_of, newest, values_of
+from trialimg.casework.read_basis import Bench, aligned, bench, benches, instances_of, newest, values_of
 from trialimg.casework.read_judgement import Judged, judge
 from trialimg.casework.reading import beginning, mine, record_name, signed_values
 from trialimg.domain.lesion import TargetLesion, TargetState
@@ -55,10 +55,10 @@ def worklist(person: Person) -> list[WorkItem]:
         .options(joinedload(Read.visit))
     )
     rows = db.session.execute(wanted).all()
-    benches = {subject_id: bench(db.session(), subject_id) for subject_id in {row.subject_id for row, _, _ in rows}}
+    around = benches(db.session(), {row.subject_id for row, _, _ in rows})
     now, found = utc_now(), []
     for row, trial, code in rows:
-        here = benches[row.subject_id]
+        here = around[row.subject_id]
         waits = here.waits_for(row) if ReadState(row.state) not in {ReadState.SIGNED, ReadState.VOID} else None
         point = here.point(row)
         found.append(

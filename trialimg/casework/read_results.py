@@ -13,7 +13,7 @@ from sqlalchemy.orm import joinedload
 
 from trialimg.casework.access import Person, Place, trial_place
 from trialimg.casework.definition import current_definition
-from trialimg.casework.read_basis import Bench, bench, values_of
+from trialimg.casework.read_basis import Bench, bench, benches, values_of
 from trialimg.casework.read_page import SignatureLine, VersionLine, history, in_words
 from trialimg.casework.reading import is_final, roles_in
 from trialimg.domain.permission import Permission
@@ -88,7 +88,10 @@ def reads_of(subject_id: str, person: Person) -> tuple[ReadLine, ...]:
 
     Gives none to whoever may not see how the reads of the subject's site stand.
     """
-    found = bench(db.session(), subject_id)
+    return _lines(bench(db.session(), subject_id), person)
+
+
+def _lines(found: Bench, person: Person) -> tuple[ReadLine, ...]:
     place = Place(trial_id=found.subject.trial_id, site_id=found.subject.site_id)
     if not person.may(Permission.SEE_READ_STATUS, place):
         return ()
@@ -167,8 +170,9 @@ def trial_reads(person: Person, place: Place) -> TrialReads:
         if reach.covers(subject.trial_id, subject.site_id)
     ]
     shown = shows_values(person, place.trial_id, design)
+    around = benches(db.session(), {subject.id for subject, _ in subjects})
     return TrialReads(
-        tuple((subject.number, reads_of(subject.id, person)) for subject, _ in subjects),
+        tuple((subject.number, _lines(around[subject.id], person)) for subject, _ in subjects),
         shown,
         may_reopen(person, place.trial_id, design),
         {subject.number: code for subject, code in subjects} if shown else {},
