@@ -110,7 +110,13 @@ class Blinded:
         return (self.number, "101-", SITES["101"], PATIENT.family_name, PATIENT.patient_id)
 
     def _try(self, where: str, given: bytes) -> None:
-        self.told += [f"{where}: {word}" for word in self.secrets if word.lower().encode() in given.lower()]
+        # Not behind a hexadecimal digit: there it is the end of a part of one of the viewer's own random keys.
+        text = given.decode("utf-8", "replace")
+        self.told += [
+            f"{where}: {word}"
+            for word in self.secrets
+            if re.search(rf"(?<![0-9A-Fa-f]){re.escape(word)}", text, re.IGNORECASE)
+        ]
 
     def _pass_on(self, route: Route) -> None:
         answer = route.fetch()
