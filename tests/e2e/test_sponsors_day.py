@@ -39,7 +39,7 @@ def test_the_sponsors_day(after_reading: ReadingPlace, visit: Visit, tmp_path: P
     expect(signed).to_contain_text("PR")
     expect(signed).to_contain_text(act.WEEK_8_MM)
     expect(subject.get_by_role("row", name=re.compile("^Screening.*Reader.*Signed"))).to_contain_text(act.BASELINE_MM)
-    picture = subject.get_by_role("img", name=re.compile(f"Sum of target lesions of {number}"))
+    picture = subject.get_by_role("img", name=re.compile(f"sum of target lesions of {number}"))
     expect(picture.locator("circle")).to_have_count(2)
     expect(picture).to_contain_text("PR")
     signed.locator("summary", has_text="lesions").click()
