@@ -114,9 +114,9 @@ def _rules() -> Any:
 
 
 def _token_for(account: Account) -> str:
-    return str(generate_reset_password_token(account))  # type: ignore[no-untyped-call]
+    return str(generate_reset_password_token(account))  # type: ignore[no-untyped-call]  # the library has no types
 
 
 def _account_of(token: str) -> Account | None:
-    expired, invalid, account = reset_password_token_status(token)  # type: ignore[no-untyped-call]
+    expired, invalid, account = reset_password_token_status(token)  # type: ignore[no-untyped-call]  # as above
     return account if isinstance(account, Account) and not (expired or invalid) else None
