@@ -14,6 +14,7 @@ from sqlalchemy.orm import joinedload
 
 from trialimg.casework.access import Person, Place
 from trialimg.domain.permission import INSTALLATION_ROLES, SITE_ROLES, Grant, Permission, Role, Scope, may
+from trialimg.domain.plain_text import is_line
 from trialimg.errors import BadInput, Conflict, NotAllowed, NotFound
 from trialimg.store.account import AccessToken, Account, AccountGrant, AccountSession
 from trialimg.store.base import db, utc_now
@@ -77,7 +78,7 @@ def invite(uow: UnitOfWork, by: Person, *, email: str, name: str) -> str:
     email, name = email.strip().lower(), " ".join(name.split())
     if len(email) > _LONGEST or not _EMAIL.fullmatch(email):
         raise BadInput("This is no complete e-mail address. Correct it, for example anna.keller@hospital.example.")
-    if not 0 < len(name) <= _LONGEST or not name.isprintable():
+    if not 0 < len(name) <= _LONGEST or not is_line(name):
         raise BadInput(f"A person needs a name of at most {_LONGEST} characters. Correct it.")
     account = uow.session.scalar(select(Account).where(Account.email == email))
     if account is None:

@@ -13,6 +13,7 @@ from sqlalchemy.orm import selectinload
 from trialimg.casework.access import Person
 from trialimg.casework.accounts import person_of
 from trialimg.casework.session import SEEN_EVERY, token_hash
+from trialimg.domain.plain_text import is_line
 from trialimg.errors import BadInput, NotFound
 from trialimg.store.account import AccessToken, Account
 from trialimg.store.base import db, utc_now
@@ -42,7 +43,7 @@ class TokenCard:
 def create_token(uow: UnitOfWork, account_id: str, *, label: str, days: int = DAYS) -> str:
     """Make a token for a person and give it, this once; raises :class:`BadInput`, :class:`NotFound`."""
     label = label.strip()
-    if not 0 < len(label) <= _LONGEST_LABEL or not label.isprintable():
+    if not 0 < len(label) <= _LONGEST_LABEL or not is_line(label):
         raise BadInput(f"A token needs a label of at most {_LONGEST_LABEL} characters that tells where it is used.")
     if not 1 <= days <= MOST_DAYS:
         raise BadInput(f"A token lasts between 1 and {MOST_DAYS} days. Choose how long.")

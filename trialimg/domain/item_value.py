@@ -10,9 +10,9 @@ from typing import Literal
 
 from trialimg.domain.crf import ItemDef, Severity
 from trialimg.domain.partial_date import PartialDate
+from trialimg.domain.plain_text import has_unseen
 
 _NUMBER = re.compile(r"[+-]?(\d{1,15})(?:[.,](\d{1,10}))?", re.ASCII)
-_UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn"}  # Unicode categories that no form shows
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def _date(item: ItemDef, text: str, *, partial: bool) -> Value | Finding:
 
 def _text(item: ItemDef, text: str) -> Value | Finding:
     allowed = "\n\t" if item.lines > 1 else ""
-    if any(unicodedata.category(sign) in _UNSEEN and sign not in allowed for sign in text):
+    if has_unseen(text, allowed):
         return _not_this(item, "holds line breaks or signs that cannot be shown; type it again")
     if len(text) > item.max_length:
         return _not_this(item, f"must not be longer than {item.max_length} characters")
