@@ -9,13 +9,17 @@ from typing import Final
 from sqlalchemy import select
 
 from trialimg.casework.access import Person, Place
+from trialimg.casework.accounts import person_of
 from trialimg.casework.definition import definition
 from trialimg.domain.crf import FormDef, ItemDef
 from trialimg.domain.expression import names
 from trialimg.domain.permission import Permission
+from trialimg.errors import BadInput
+from trialimg.store.account import Account
 from trialimg.store.base import db
 from trialimg.store.casebook import CheckFinding, FormRecord, ItemValue
 from trialimg.store.subject import Subject, Visit
+from trialimg.store.unit_of_work import UnitOfWork
 
 NOT_SHOWN: Final = "not shown to your role"
 """What stands in place of a value somebody is blinded to."""
@@ -34,6 +38,21 @@ def may_see(person: Person, place: Place, form: FormDef, item: ItemDef | None = 
 def hidden_items(person: Person, place: Place, form: FormDef) -> frozenset[str]:
     """Give the keys of the items of a form whose values this person may not see there."""
     return frozenset(item.key for _, item in form.items() if not may_see(person, place, form, item))
+
+
+def refuse_blinded(uow: UnitOfWork, place: Place, form: FormDef) -> None:
+    """Raise :class:`BadInput` where whoever acts is blinded to any item of the form: what one may not see one may not
+    write.
+
+    The whole form, not the item alone: what a save answers (complete or not, which checks stand) would tell of it.
+    """
+    account = uow.session.get(Account, uow.actor.account_id) if uow.actor.account_id else None
+    if account is not None and hidden_items(person_of(account), place, form):
+        raise BadInput(
+            f"Your role is not shown every value of “{form.title}”, so you cannot change this form and nothing was "
+            "saved. What you typed is shown below; give it to somebody of the site who enters data and is shown the "
+            "whole form."
+        )
 
 
 def tells_of(form: FormDef, check_key: str, item_key: str, hidden: frozenset[str]) -> bool:

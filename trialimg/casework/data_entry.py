@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from trialimg.casework.access import Place
+from trialimg.casework.blinding import refuse_blinded
 from trialimg.casework.form_findings import (
     OPEN,
     UNFINISHED,
@@ -93,10 +94,12 @@ def save_form(
 
     Values that fail a check are saved with an open finding. ``complete`` marks the form complete unless answers are
     missing or unreadable; ``clear_hidden`` clears what skip logic says is not asked. Raises :class:`Stale`,
-    :class:`Conflict` (the visit is not done) and :class:`BadInput` (what does not fit the form).
+    :class:`Conflict` (the visit is not done) and :class:`BadInput` (what does not fit the form, or a person blinded to
+    part of it).
     """
     record, book = _load(uow, place, form_key)
     form = book.form(record)
+    refuse_blinded(uow, place, form)
     if record.saved_at is None and posted.revision:
         raise BadInput("This page was made from what was never saved, so nothing was saved. Load it again and repeat.")
     if record.saved_at is not None and record.revision != posted.revision:

@@ -96,7 +96,8 @@ def form_page(place: Place, form_key: str, person: Person) -> FormPage:
 def typed_page(place: Place, form_key: str, person: Person, posted: Posted) -> FormPage:
     """Give a form as somebody left it without saving: everything typed, checked, beside what was saved meanwhile.
 
-    Values too long to be stored are left out; rows that somebody added meanwhile are shown.
+    Values too long to be stored are left out; rows that somebody added meanwhile are shown. What was typed where the
+    person is blinded is left out: whether it differs from what is saved would tell of it.
     """
     book = open_casebook(db.session(), place.subject_id)
     record = find_record(book, place.visit_id, form_key)
@@ -110,9 +111,19 @@ def typed_page(place: Place, form_key: str, person: Person, posted: Posted) -> F
         for key, row in saved[group.key].items():
             if key not in typed[group.key] and (group.key, key) not in posted.removed:
                 typed[group.key][key] = row
-    meanwhile = _merge(book, record, typed, posted.revision)
+    unseen = hidden_items(person, place, form)
+    _unspoilt(typed, saved, unseen)
+    meanwhile = {p: text for p, text in _merge(book, record, typed, posted.revision).items() if p[2] not in unseen}
     page = _page(book, record, typed, person, place, findings=_found(book, record, typed, posted.answers))
     return replace(page, meanwhile=meanwhile, removed=tuple(sorted(posted.removed)))
+
+
+def _unspoilt(typed: Values, saved: Values, unseen: frozenset[str]) -> None:
+    """Put what is saved in place of what was typed where the person may not see it."""
+    for group, rows in typed.items():
+        for key, row in rows.items():
+            for item in unseen & row.keys():
+                row[item] = saved[group].get(key, {}).get(item, "")
 
 
 def _merge(book: Casebook, record: FormRecord, typed: Values, revision: int) -> dict[ItemPlace, str]:
