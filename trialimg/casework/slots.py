@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from typing import NamedTuple
+from datetime import date, datetime
 
 from sqlalchemy import select
 
 from trialimg.casework.access import Person, Place
 from trialimg.casework.definition import definition
 from trialimg.domain.permission import Permission
-from trialimg.domain.submission import ENDED, Fate, Stage
+from trialimg.domain.slot import Dated, Linked, SentLine, stand
+from trialimg.domain.submission import Fate, Stage
 from trialimg.domain.trial import SlotDef, TrialDefinition
 from trialimg.domain.visit import expectation
 from trialimg.store.base import db, utc_now
@@ -36,15 +36,6 @@ class LinkedStudy:
     linked_at: datetime
     linked_by: str
     state: str
-
-
-class SlotLine(NamedTuple):
-    """What of a slot's row its state is judged from; a grid shows hundreds, too many to load whole."""
-
-    slot_id: str
-    visit_id: str
-    key: str
-    not_done_reason: str
 
 
 @dataclass(frozen=True)
@@ -82,61 +73,6 @@ def linked_studies(submission_id: str) -> tuple[LinkedStudy, ...]:
     return tuple(_linked(study) for study in db.session.scalars(wanted).unique())
 
 
-def _waiting(visit: Visit, slot_def: SlotDef, due: date | None, *, optional: bool) -> tuple[str, str]:
-    """Judge a slot that has nothing yet."""
-    if visit.not_done_reason:
-        return "not_done", f"The visit was not done: {visit.not_done_reason}"
-    if optional:
-        return "optional", "Images here are optional; attach them where there are any."
-    return _by_date(visit, slot_def, due, utc_now().date())
-
-
-def _by_date(visit: Visit, slot_def: SlotDef, due: date | None, today: date) -> tuple[str, str]:
-    """Judge from the visit's date, else from when the visit is due."""
-    after = timedelta(days=slot_def.window_after or 0)
-    if visit.date is not None:
-        if today > visit.date + after:
-            return "missing", "The visit took place and its images are not here yet. Attach them, or say not done."
-        return "due", "The visit is dated; attach its images."
-    if due is not None and today > due + after:
-        return "overdue", f"The visit was due on {due.isoformat()}. Date it and attach its images, or say not done."
-    if due is not None and due - today <= timedelta(days=14):
-        return "due", f"The visit is due on {due.isoformat()}."
-    return "empty", "Nothing is expected here yet."
-
-
-def _judge(
-    slot: SlotLine,
-    visit: Visit,
-    rules: TrialDefinition,
-    due: date | None,
-    *,
-    studies: list[ImagingStudy],
-    submissions: list[Submission],
-) -> SlotState:
-    slot_def, visit_def = _slot_def(rules, slot.key), rules.visit(visit.definition_key)
-    optional = visit_def is not None and slot.key in visit_def.optional_slots
-    under_way = [s for s in submissions if Stage(s.stage) not in ENDED and s.stage != Stage.LINKED]
-    latest = max(under_way or submissions, key=lambda s: s.created_at, default=None)
-    if slot.not_done_reason:
-        state, sentence = "not_done", f"Not done: {slot.not_done_reason}"
-    elif studies:
-        held = sum(study.held_count for study in studies)
-        count = sum(study.instance_count for study in studies)
-        state = "linked_held" if held else "linked"
-        sentence = f"{count} images linked" + (f", {held} held for a decision" if held else "") + "."
-    elif under_way and latest is not None:
-        state, sentence = latest.stage, latest.sentence
-    elif latest is not None and latest.stage == Stage.REFUSED:
-        state, sentence = "refused", latest.sentence
-    else:
-        state, sentence = _waiting(visit, slot_def, due, optional=optional)
-    return SlotState(
-        slot.slot_id, slot.visit_id, slot.key, slot_def.title, state, sentence, tuple(_linked(s) for s in studies),
-        latest.id if latest is not None else "", due, slot_def.modalities, slot_def.several_studies,
-    )  # fmt: skip
-
-
 def _due_days(subjects: Mapping[str, Subject], visits: Iterable[Visit]) -> dict[str, date | None]:
     """Give when each visit is due, from the anchor visit's date of its subject."""
     visits = list(visits)
@@ -154,36 +90,47 @@ def _due_days(subjects: Mapping[str, Subject], visits: Iterable[Visit]) -> dict[
 
 
 def slot_states(subject_ids: Iterable[str]) -> dict[str, dict[str, SlotState]]:
-    """Give the slots of these subjects by visit key of ours (``visit_id``) and slot key, in four queries."""
+    """Give the slots of these subjects by visit key of ours (``visit_id``) and slot key, in five queries."""
     wanted = list(subject_ids)
     if not wanted:
         return {}
     subjects = {s.id: s for s in db.session.scalars(select(Subject).where(Subject.id.in_(wanted)))}
     visits = {v.id: v for v in db.session.scalars(select(Visit).where(Visit.subject_id.in_(wanted)))}
-    columns = select(Slot.id, Slot.visit_id, Slot.key, Slot.not_done_reason)
-    slots = [SlotLine(*row) for row in db.session.execute(columns.join(Visit).where(Visit.subject_id.in_(wanted)))]
-    studies: dict[str, list[ImagingStudy]] = defaultdict(list)
+    studies: dict[str, list[LinkedStudy]] = defaultdict(list)
     linked = select(ImagingStudy).where(ImagingStudy.subject_id.in_(wanted), ImagingStudy.state == "linked")
     for study in db.session.scalars(linked):
         if study.slot_id:
-            studies[study.slot_id].append(study)
-    submissions: dict[str, list[Submission]] = defaultdict(list)
-    for submission in db.session.scalars(select(Submission).where(Submission.subject_id.in_(wanted))):
-        submissions[submission.slot_id].append(submission)
-    due = _due_days(subjects, visits.values())
+            studies[study.slot_id].append(_linked(study))
+    sent: dict[str, list[SentLine]] = defaultdict(list)
+    columns = (Submission.id, Submission.stage, Submission.sentence, Submission.created_at, Submission.slot_id)
+    for row in db.session.execute(select(*columns).where(Submission.subject_id.in_(wanted))):
+        sent[row.slot_id].append(SentLine(*row[:4]))
+    due, today = _due_days(subjects, visits.values()), utc_now().date()
     found: dict[str, dict[str, SlotState]] = defaultdict(dict)
-    for slot in slots:
-        visit = visits[slot.visit_id]
-        trial = definition(subjects[visit.subject_id].definition_id)
-        key = slot.slot_id
-        found[slot.visit_id][slot.key] = _judge(
-            slot, visit, trial, due[slot.visit_id], studies=studies[key], submissions=submissions[key]
+    lines = select(Slot.id, Slot.visit_id, Slot.key, Slot.not_done_reason)
+    for slot in db.session.execute(lines.join(Visit).where(Visit.subject_id.in_(wanted))):
+        visit, here = visits[slot.visit_id], tuple(studies[slot.id])
+        rules = definition(subjects[visit.subject_id].definition_id)
+        slot_def, visit_def = slot_def_of(rules, slot.key), rules.visit(visit.definition_key)
+        standing = stand(
+            slot_def,
+            Dated(visit.date, due[visit.id], visit.not_done_reason),
+            today,
+            optional=visit_def is not None and slot.key in visit_def.optional_slots,
+            not_done_reason=slot.not_done_reason,
+            linked=Linked(sum(s.instances for s in here), sum(s.held for s in here)) if here else None,
+            sent=sent[slot.id],
         )
+        found[slot.visit_id][slot.key] = SlotState(
+            slot.id, slot.visit_id, slot.key, slot_def.title, standing.state, standing.sentence, here,
+            standing.submission_id, due[visit.id], slot_def.modalities, slot_def.several_studies,
+        )  # fmt: skip
     return dict(found)
 
 
-def _slot_def(trial: TrialDefinition, key: str) -> SlotDef:
-    return trial.slots.get(key) or SlotDef(key=key, title=key, modalities=())
+def slot_def_of(rules: TrialDefinition, key: str) -> SlotDef:
+    """Give a slot's definition; one that the definition does not know any more goes by its key."""
+    return rules.slots.get(key) or SlotDef(key=key, title=key, modalities=())
 
 
 @dataclass(frozen=True)
@@ -228,7 +175,7 @@ def slot_page(place: Place, person: Person) -> SlotPage:
     """Give the page of a slot for this person."""
     slot = db.session.get_one(Slot, place.slot_id)
     trial = definition(slot.visit.subject.definition_id)
-    slot_def = _slot_def(trial, slot.key)
+    slot_def = slot_def_of(trial, slot.key)
     visit_def = trial.visit(slot.visit.definition_key)
     submissions = db.session.scalars(
         select(Submission).where(Submission.slot_id == slot.id).order_by(Submission.created_at.desc())

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Final, NamedTuple
 
 from trialimg.casework.slots import SlotState
+from trialimg.domain.slot import SOON
 from trialimg.domain.trial import TrialDefinition
 from trialimg.domain.visit import Expectation, Timing, VisitDef, expectation, timing
 from trialimg.store.subject import Visit
 
-SOON: Final = timedelta(days=14)
-"""A visit is said to be due from so long before its window opens."""
 DONE_FORMS: Final = frozenset({"complete"})
 DONE_SLOTS: Final = frozenset({"linked", "linked_held", "not_done", "optional"})
 
@@ -102,13 +101,16 @@ def visit_card(visit: Visit, records: Iterable[FormLine], slots: Mapping[str, Sl
     cards = tuple(_slot_card(slots[key], visit_def) for key in visit_def.slots if key in slots)
     number = f" {visit.repeat}" if visit.repeat else ""
     undone = visit.date is None and not visit.not_done_reason
+    anchor = visit_def.key == around.rules.anchor_visit
     return VisitCard(
         visit_id=visit.id,
         key=visit.key,
         definition_key=visit.definition_key,
         title=visit_def.title + number,
         hint=visit_def.hint,
-        state=_state(visit, visit_def, when, around) if undone or visit.not_done_reason else _dated(forms, cards),
+        state=undated_state(when, around.today, is_anchor=anchor, not_done=not undone)
+        if undone or visit.not_done_reason
+        else _dated(forms, cards),
         date=visit.date,
         revision=visit.revision,
         expected=when,
@@ -150,14 +152,19 @@ def _slot_card(state: SlotState, visit_def: VisitDef) -> SlotCard:
 
 
 def _dated(forms: Iterable[FormCard], slots: Iterable[SlotCard]) -> str:
-    whole = all(f.state in DONE_FORMS for f in forms) and all(s.state in DONE_SLOTS for s in slots)
-    return "complete" if whole else "in_progress"
+    return dated_state(forms=all(f.state in DONE_FORMS for f in forms), slots=all(s.state in DONE_SLOTS for s in slots))
 
 
-def _state(visit: Visit, visit_def: VisitDef, when: Expectation, around: Around) -> str:
-    if visit.not_done_reason:
+def dated_state(*, forms: bool, slots: bool) -> str:
+    """Say how a visit that took place stands: ``forms`` and ``slots`` tell whether all of them are done."""
+    return "complete" if forms and slots else "in_progress"
+
+
+def undated_state(when: Expectation, today: date, *, is_anchor: bool, not_done: bool) -> str:
+    """Say how a visit without a date stands."""
+    if not_done:
         return "not_done"
-    if when.overdue_by(around.today):
+    if when.overdue_by(today):
         return "overdue"
-    soon = when.earliest is not None and when.earliest - SOON <= around.today
-    return "due" if soon or visit_def.key == around.rules.anchor_visit else "upcoming"
+    soon = when.earliest is not None and when.earliest - SOON <= today
+    return "due" if soon or is_anchor else "upcoming"
