@@ -10,7 +10,7 @@ from sqlalchemy import event
 
 from tests.casework.reading_bed import UID, ReadingBed, bed
 from trialimg.casework.read_page import worklist
-from trialimg.casework.read_results import trial_reads
+from trialimg.casework.read_list import trial_reads
 from trialimg.store.base import db
 
 __all__ = ["bed"]

@@ -8,19 +8,18 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
-from sqlalchemy.orm import joinedload
-
 from trialimg.casework.access import Person, Place, trial_place
-from trialimg.casework.definition import current_definition
-from trialimg.casework.read_basis import Bench, bench, benches, values_of
+from trialimg.casework.best_response import Best, best_of_reader
+from trialimg.casework.read_assignment import design_of
+from trialimg.casework.read_basis import Bench, bench, values_of
 from trialimg.casework.read_page import SignatureLine, VersionLine, history, in_words
 from trialimg.casework.reading import is_final, roles_in
 from trialimg.domain.permission import Permission
+from trialimg.domain.reading import ReadState
 from trialimg.domain.reading_design import ReadingDesign
 from trialimg.errors import NotFound
 from trialimg.store.base import db
-from trialimg.store.reading import Read, ReadingCode, ReadVersion
+from trialimg.store.reading import Read, ReadVersion
 from trialimg.store.subject import Subject
 
 
@@ -64,6 +63,7 @@ class ReadLine:
     ordinal: int
     day: int | None
     reader: str
+    reader_number: int
     state: str
     version: int
     final: bool
@@ -74,6 +74,37 @@ class ReadLine:
     result: ReadResult | None
     signature: SignatureLine | None
     history: tuple[VersionLine, ...]
+
+    @property
+    def why_not_final(self) -> str:
+        """Say why the read does not count as final; empty where it does."""
+        if self.final:
+            return ""
+        if self.state == ReadState.VOID:
+            return f"The read is void: {self.void_reason}"
+        if self.state == ReadState.REOPENED:
+            return f"The read was reopened; version {self.version} is not signed yet."
+        return self.basis_sentence or "The read is not signed yet."
+
+
+@dataclass(frozen=True)
+class BestLine:
+    """The best overall response by one reader."""
+
+    reader: str
+    reader_number: int
+    best: Best
+
+
+@dataclass(frozen=True)
+class SubjectReads:
+    """The reads of one subject; ``best`` and ``code`` are only for who may see values."""
+
+    number: str
+    site_code: str
+    lines: tuple[ReadLine, ...]
+    best: tuple[BestLine, ...] = ()
+    code: str = ""
 
 
 def shows_values(person: Person, trial_id: str, design: ReadingDesign) -> bool:
@@ -88,18 +119,33 @@ def reads_of(subject_id: str, person: Person) -> tuple[ReadLine, ...]:
 
     Gives none to whoever may not see how the reads of the subject's site stand.
     """
-    return _lines(bench(db.session(), subject_id), person)
+    return subject_reads(subject_id, person).lines
 
 
-def _lines(found: Bench, person: Person) -> tuple[ReadLine, ...]:
-    place = Place(trial_id=found.subject.trial_id, site_id=found.subject.site_id)
+def subject_reads(subject_id: str, person: Person) -> SubjectReads:
+    """Give a subject's reads as ``reads_of`` does, with the best overall response by each reader."""
+    return reads_on(bench(db.session(), subject_id), person)
+
+
+def reads_on(found: Bench, person: Person, code: str = "") -> SubjectReads:
+    """Give the reads on a bench as this person may know them."""
+    subject = found.subject
+    place = Place(trial_id=subject.trial_id, site_id=subject.site_id)
     if not person.may(Permission.SEE_READ_STATUS, place):
-        return ()
+        return SubjectReads(subject.number, subject.site.code, ())
     shown = shows_values(person, place.trial_id, found.design)
     names = {row.account_id: row.account.name for row in found.rows.values()}
     readers = sorted(names, key=lambda key: (names[key], key))
     rows = sorted(found.rows.values(), key=lambda row: (found.reads[row.id].ordinal, readers.index(row.account_id)))
-    return tuple(_line(found, row, 1 + readers.index(row.account_id), shown=shown) for row in rows)
+    return SubjectReads(
+        subject.number,
+        subject.site.code,
+        tuple(_line(found, row, 1 + readers.index(row.account_id), shown=shown) for row in rows),
+        tuple(BestLine(names[key], at, best_of_reader(found, key)) for at, key in enumerate(readers, 1))
+        if shown
+        else (),
+        code if shown else "",
+    )
 
 
 def _line(found: Bench, row: Read, number: int, *, shown: bool) -> ReadLine:
@@ -109,8 +155,8 @@ def _line(found: Bench, row: Read, number: int, *, shown: bool) -> ReadLine:
     signatures = [each.signatures[-1] for each in versions if signed and each.version == signed.version]
     return ReadLine(
         row.id, found.subject.number, found.subject.site.code, row.visit.key, point.label, point.ordinal, point.day,
-        row.account.name if shown else f"Reader {number}", row.state, row.version, is_final(row), row.assigned_at,
-        row.basis_sentence, row.void_reason,
+        row.account.name if shown else f"Reader {number}", number, row.state, row.version, is_final(row),
+        row.assigned_at, row.basis_sentence, row.void_reason,
         hidden=signed is not None and not shown,
         result=_result(signed) if signed is not None and shown else None,
         signature=signatures[0] if signatures else None,
@@ -143,40 +189,19 @@ def _result(version: ReadVersion) -> ReadResult:
     )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class TrialReads:
-    """The reads of a trial within a person's reach, by subject; ``codes`` only for who may see values."""
-
-    subjects: tuple[tuple[str, tuple[ReadLine, ...]], ...]
-    shows_values: bool
-    may_reopen: bool
-    codes: Mapping[str, str]
+def design_for(place: Place) -> ReadingDesign:
+    """Give the read design that a subject is read by."""
+    return design_of(db.session.get_one(Subject, place.subject_id))
 
 
-def trial_reads(person: Person, place: Place) -> TrialReads:
-    """Give how the reads of a trial stand."""
-    design = ReadingDesign.of(current_definition(place.trial_id))
-    reach = person.reach(Permission.SEE_READ_STATUS)
-    wanted = (
-        select(Subject, ReadingCode.code)
-        .join(ReadingCode, ReadingCode.subject_id == Subject.id)
-        .where(Subject.trial_id == place.trial_id)
-        .options(joinedload(Subject.site))
-        .order_by(Subject.number)
-    )
-    subjects = [
-        (subject, code)
-        for subject, code in db.session.execute(wanted).all()
-        if reach.covers(subject.trial_id, subject.site_id)
-    ]
-    shown = shows_values(person, place.trial_id, design)
-    around = benches(db.session(), {subject.id for subject, _ in subjects})
-    return TrialReads(
-        tuple((subject.number, _lines(around[subject.id], person)) for subject, _ in subjects),
-        shown,
-        may_reopen(person, place.trial_id, design),
-        {subject.number: code for subject, code in subjects} if shown else {},
-    )
+def may_see_values(person: Person, place: Place) -> bool:
+    """Say whether this person may see the values of a subject's reads."""
+    return shows_values(person, place.trial_id, design_for(place))
+
+
+def may_reopen_in(person: Person, place: Place) -> bool:
+    """Say whether this person may reopen or void reads of a subject."""
+    return may_reopen(person, place.trial_id, design_for(place))
 
 
 def may_reopen(person: Person, trial_id: str, design: ReadingDesign) -> bool:
@@ -194,4 +219,4 @@ def followed_read_place(person: Person, trial: str, read: str) -> Place:
     subject = db.session.get_one(Subject, row.subject_id)
     if not person.reach(Permission.SEE_READ_STATUS).covers(subject.trial_id, subject.site_id):
         raise NotFound
-    return replace(place, site_id=subject.site_id, site_code=subject.site.code)
+    return replace(place, site_id=subject.site_id, site_code=subject.site.code, subject_number=subject.number)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from trialimg.domain.lesion import Seen, sum_of_diameters
@@ -81,8 +81,13 @@ def _at(values: ReadValues, reference: Reference) -> Computed:
 
 def best_of(baseline: ReadValues, days: Sequence[int], found: Sequence[Computed], rule: BestRule) -> Response:
     """Give the best overall response of a course; ``days`` are those of ``found``, counted from baseline."""
+    seen = [Assessment(day, each.overall) for day, each in zip(days, found, strict=True) if each.overall]
+    return best_after(baseline, seen, rule)
+
+
+def best_after(baseline: ReadValues, assessments: Iterable[Assessment], rule: BestRule) -> Response:
+    """Give the best of the overall responses after a baseline, which decides the word for stable disease."""
     stable = Response.SD if baseline.targets else Response.NON_CR_NON_PD
     if not baseline.targets and not baseline.non_targets:
         stable = Response.NED
-    seen = [Assessment(day, each.overall) for day, each in zip(days, found, strict=True) if each.overall]
-    return best_overall_response(seen, BestRule(rule.confirm_days, rule.stable_days, stable))
+    return best_overall_response(assessments, replace(rule, stable=stable))

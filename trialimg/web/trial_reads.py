@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Final
+from urllib.parse import urlencode
 
 from flask import Blueprint, flash, redirect, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
-from trialimg.casework import read_assignment, read_results, reading
-from trialimg.casework.access import Place, trial_place
+from trialimg.casework import read_assignment, read_list, read_results, reading
+from trialimg.casework.access import Place, subject_place, trial_place
 from trialimg.casework.casebook import part_place
-from trialimg.casework.read_results import ReadLine
 from trialimg.domain.permission import Permission
 from trialimg.domain.reading_design import ASSIGNMENTS
 from trialimg.errors import HTTP_STATUS, BadInput, Conflict, NotAllowed
+from trialimg.reporting.course import picture
 from trialimg.web.guard import current_person, current_place, requires
 
 blueprint = Blueprint("trial_reads", __name__)
 Answer = str | AnyResponse | tuple[str, int]
+_LONGEST: Final = 80
 
 
 def trial_followed(trial: str) -> Place:
@@ -32,56 +33,6 @@ def read_followed(trial: str, read: str) -> Place:
     return read_results.followed_read_place(current_person(), trial, read)
 
 
-@dataclass(frozen=True)
-class Course:
-    """One reader's course in a box of 480 by 180: where each time point lies, its response, and its change."""
-
-    reader: str
-    points: tuple[tuple[float, float, str, str], ...]
-
-    @property
-    def line(self) -> str:
-        """The points as the picture's line wants them."""
-        return " ".join(f"{x},{y}" for x, y, _, _ in self.points)
-
-
-@dataclass(frozen=True)
-class Picture:
-    """The courses of a subject's readers; ``most`` is how many per cent the picture reaches up and down."""
-
-    courses: tuple[Course, ...]
-    most: int
-
-    def y(self, percent: float) -> float:
-        """Give the height of a change in the picture; what lies beyond is drawn at its edge."""
-        return round(90 - 80 * max(-1.0, min(1.0, percent / self.most)), 1)
-
-
-def picture(lines: Sequence[ReadLine]) -> Picture | None:
-    """Draw the change of the sum from baseline over the days, reader by reader; None where there is nothing yet."""
-    found: dict[str, list[tuple[int, str, str]]] = {}
-    for line in lines:
-        if line.result is None or line.day is None:
-            continue
-        said = line.result.computed
-        percent = "0" if line.ordinal == 0 and said["total"] else said["from_baseline_percent"]
-        if percent:
-            found.setdefault(line.reader, []).append((line.day, percent, said["overall"]))
-    if not found:
-        return None
-    last = max(day for points in found.values() for day, _, _ in points) or 1
-    widest = max(abs(float(percent)) for points in found.values() for _, percent, _ in points)
-    drawn = Picture((), next((most for most in (40, 60, 100, 200) if widest < most), 400))
-    courses = [
-        Course(
-            reader,
-            tuple((round(48 + 400 * day / last, 1), drawn.y(float(p)), word, f"{p} %") for day, p, word in points),
-        )
-        for reader, points in found.items()
-    ]
-    return replace(drawn, courses=tuple(courses))
-
-
 @blueprint.get("/trials/<trial>/reads")
 @requires(Permission.SEE_READ_STATUS, on=trial_followed)
 def reads(trial: str) -> str:
@@ -91,11 +42,39 @@ def reads(trial: str) -> str:
 
 def _page(trial: str, refused: str = "") -> str:
     place = trial_followed(trial)
-    page = read_results.trial_reads(current_person(), place)
+    asked = {key: request.args.get(key, "")[:_LONGEST] for key in ("state", "time_point", "reader", "site")}
+    person, number = current_person(), request.args.get("page", 1, type=int)
+    page = read_list.trial_reads(person, place, read_list.ReadFilter(**asked), number)
+    kept = urlencode({key: value for key, value in asked.items() if value}).replace("{", "{{").replace("}", "}}")
+    here = f"/trials/{trial}/reads"
     return render_template(
         "reading/trial.html",
         page=page,
-        pictures={number: picture(lines) for number, lines in page.subjects},
+        pictures={each.subject.number: picture(each.subject.lines) for each in page.subjects},
+        asked=asked,
+        place=place,
+        here=here,
+        url=f"{here}?{kept}{'&' if kept else ''}page={{page}}",
+        refused=refused,
+    )
+
+
+@blueprint.get("/trials/<trial>/subjects/<subject>/reads")
+@requires(Permission.SEE_READ_STATUS, on=subject_place)
+def of_subject(trial: str, subject: str) -> str:
+    """Show the reads of one subject: its response over time, the best one, and every version with its signature."""
+    return _subject_page(trial, subject)
+
+
+def _subject_page(trial: str, subject: str, refused: str = "") -> str:
+    place, person = subject_place(trial, subject), current_person()
+    found = read_results.subject_reads(place.subject_id, person)
+    return render_template(
+        "reading/subject.html",
+        subject=found,
+        picture=picture(found.lines),
+        shows_values=read_results.may_see_values(person, place),
+        may_reopen=read_results.may_reopen_in(person, place),
         place=place,
         here=f"/trials/{trial}/reads",
         refused=refused,
@@ -104,13 +83,15 @@ def _page(trial: str, refused: str = "") -> str:
 
 def _act(trial: str, read: str, verb: Callable[..., None], said: str) -> Answer:
     person, place, reason = current_person(), trial_place(trial), request.form.get("reason", "")
+    of_subject = current_place().subject_number if request.args.get("from") == "subject" else ""
     try:
         with person.acting(reason, place) as uow:
             verb(uow, person, read, reason)
     except (BadInput, Conflict, NotAllowed) as error:
-        return _page(trial, error.sentence), HTTP_STATUS[type(error)]
+        page = _subject_page(trial, of_subject, error.sentence) if of_subject else _page(trial, error.sentence)
+        return page, HTTP_STATUS[type(error)]
     flash(said, "success")
-    return redirect(f"/trials/{trial}/reads", 303)
+    return redirect(f"/trials/{trial}/subjects/{of_subject}/reads" if of_subject else f"/trials/{trial}/reads", 303)
 
 
 @blueprint.post("/trials/<trial>/reads/<read>/reopen")
