@@ -16,10 +16,10 @@ from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
-from trialimg.dicom.apply import is_registered, text_of
+from trialimg.dicom.apply import text_of
 from trialimg.dicom.markers import STUDY_ID
 from trialimg.dicom.plan import PATIENT_ID, PATIENT_NAME
-from trialimg.dicom.table import tag_text, vr_of
+from trialimg.dicom.table import is_registered, tag_text, vr_of
 from trialimg.domain.deidentification import is_mapped_uid
 
 _NAMES: Final = frozenset(

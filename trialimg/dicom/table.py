@@ -1,15 +1,16 @@
-"""What the standard says of an attribute: PS3.15 table E.1-1, and the data dictionary PS3.6."""
+"""What the standard says: PS3.15 table E.1-1, the data dictionary and the registered UIDs of PS3.6.
+
+All of it is data of this package, so that nothing else is loaded to ask it.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
-from typing import Final
-
-from pydicom.datadict import dictionary_is_retired, dictionary_keyword, dictionary_VR
+from typing import Any, Final, NamedTuple
 
 FULL_DATES: Final = "retain_longitudinal_full_dates"
 MODIFIED_DATES: Final = "retain_longitudinal_modified_dates"
@@ -34,11 +35,27 @@ class Table:
     masks: Mapping[str, Row]
 
 
+class Attribute(NamedTuple):
+    """One attribute of PS3.6; the VR is ``US or SS`` where the standard leaves a choice."""
+
+    vr: str
+    keyword: str
+    is_retired: bool
+
+
+_NONE: Final = Attribute("", "", is_retired=False)
+
+
+def read_data(name: str) -> dict[str, Any]:
+    """Read a file of the package's data."""
+    document: dict[str, Any] = json.loads(files("trialimg.dicom").joinpath(f"data/{name}").read_text(encoding="utf-8"))
+    return document
+
+
 @cache
 def confidentiality_table() -> Table:
     """Read the table that the package carries, once."""
-    text = files("trialimg.dicom").joinpath("data/ps3_15_e1.json").read_text(encoding="utf-8")
-    document = json.loads(text)
+    document = read_data("ps3_15_e1.json")
     rows: dict[int, Row] = {}
     masks: dict[str, Row] = {}
     for tag, name, basic, in_iod, options in document["rows"]:
@@ -51,28 +68,63 @@ def confidentiality_table() -> Table:
 
 
 @cache
-def vr_of(tag: int) -> str:
-    """Give the VR of a public attribute (``US or SS`` where the standard leaves a choice), else ``""``."""
-    if tag >> 16 & 1:
-        return ""
-    try:
-        return dictionary_VR(tag)
-    except KeyError:
-        return ""
+def _dictionary() -> tuple[Mapping[str, str], tuple[tuple[int, int, str], ...]]:
+    """Give the attributes by tag, and those of repeating groups as mask, tag under the mask, and facts."""
+    document = read_data("ps3_6_dictionary.json")
+    repeating = tuple(
+        (int("".join("0" if digit == "x" else "F" for digit in mask), 16), int(mask.replace("x", "0"), 16), said)
+        for mask, said in document["repeating"].items()
+    )
+    return document["attributes"], repeating
 
 
 @cache
+def _uids() -> Mapping[str, str]:
+    uids: Mapping[str, str] = read_data("ps3_6_uids.json")["uids"]
+    return uids
+
+
+@lru_cache(maxsize=1 << 14)
+def attribute(tag: int) -> Attribute:
+    """Give what PS3.6 says of a public attribute; all empty for a private or unknown one."""
+    if tag >> 16 & 1:
+        return _NONE
+    attributes, repeating = _dictionary()
+    said = attributes.get(f"{tag:08X}")
+    if said is None:
+        said = next((facts for mask, masked, facts in repeating if tag & mask == masked), None)
+    if said is None:
+        return _NONE
+    vr, keyword, retired = said.split("|")
+    return Attribute(vr, keyword, bool(retired))
+
+
+@lru_cache(maxsize=1 << 14)
+def vr_of(tag: int) -> str:
+    """Give the VR of a public attribute (``US or SS`` where the standard leaves a choice), else ``""``."""
+    return attribute(tag).vr
+
+
 def keyword_of(tag: int) -> str:
     """Give the keyword of a public attribute, ``private`` of a private one, ``unknown`` of any other."""
     if tag >> 16 & 1:
         return "private"
-    return dictionary_keyword(tag) if vr_of(tag) else "unknown"
+    return attribute(tag).keyword if vr_of(tag) else "unknown"
 
 
-@cache
 def is_retired(tag: int) -> bool:
     """Tell whether the standard has given the attribute up."""
-    return bool(vr_of(tag)) and dictionary_is_retired(tag)
+    return attribute(tag).is_retired
+
+
+def is_registered(uid: str) -> bool:
+    """Tell whether a UID is one of PS3.6: a name of the standard's own, not of anybody's thing."""
+    return uid in _uids()
+
+
+def uid_name(uid: str) -> str:
+    """Give the name of a registered UID (PS3.6 Annex A), ``""`` of any other."""
+    return _uids().get(uid, "").partition("|")[0]
 
 
 def tag_text(tag: int) -> str:

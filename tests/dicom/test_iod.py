@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pydicom._dicom_dict import DicomDictionary, RepeatersDictionary
+from pydicom._uid_dict import UID_dictionary
+from pydicom.datadict import dictionary_is_retired, dictionary_keyword, dictionary_VR
+
+from tools import make_iod_data
+from trialimg.dicom import table
+
+
+def test_the_dictionary_says_what_pydicoms_says():
+    chance = random.Random(6)
+    repeating = [int(mask.replace("x", digit), 16) for mask in RepeatersDictionary for digit in "0124EF"]
+    for tag in (*DicomDictionary, *repeating, *(chance.randrange(2**32) for _ in range(5000))):
+        try:
+            known = dictionary_VR(tag)
+        except KeyError:
+            known = ""
+        if tag >> 16 & 1:
+            assert table.vr_of(tag) == ""
+        else:
+            assert table.vr_of(tag) == known, hex(tag)
+        if table.vr_of(tag):
+            assert table.keyword_of(tag) == dictionary_keyword(tag)
+            assert table.is_retired(tag) == dictionary_is_retired(tag)
+
+
+def test_the_registered_uids_are_pydicoms_and_the_classes_of_the_newer_part_3():
+    for uid, entry in UID_dictionary.items():
+        assert table.uid_name(uid) == entry[0]
+    assert table.is_registered("1.2.840.10008.5.1.4.1.1.66.7")
+    assert not table.is_registered("1.2.840.10008.5.1.4.1.1.66.7.1")
+
+
+def test_the_recipe_gives_the_data_that_the_package_carries():
+    folder = make_iod_data.standard_folder()
+    if folder is None:
+        pytest.skip(f"highdicom {make_iod_data.HIGHDICOM} is not installed; its wheel is what the recipe reads")
+    for name, text in make_iod_data.documents(folder).items():
+        assert (make_iod_data.DATA / name).read_text(encoding="utf-8") == text
+
+
+def test_asking_the_standard_loads_neither_pydicom_nor_numpy():
+    code = (
+        "import sys; from trialimg.dicom import table; table.vr_of(0x00100010); table.is_registered('1.2');"
+        "print([name for name in sys.modules if name.split('.')[0] in {'pydicom', 'numpy'}])"
+    )
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root)
+    assert done.stdout.strip() == "[]"
