@@ -189,8 +189,8 @@ def expected(world: World, name: str, rule: Rule) -> int:
         asked += [Scope(world.trial_id, site) for site in world.site_ids.values()]
     if any(may(grants, permission, each) for each in asked):
         return 200
-    if (of_site and rule.arguments & (PLACE_NAMES - {"trial", "site"})) or on is withdrawn_place:
-        # What is a subject's exists only for whoever may see subjects: a reader must not learn of one by trying.
+    if of_site or on is withdrawn_place:
+        # Sites, and what is a subject's, exist only for whoever may see subjects: a reader must not learn by trying.
         return 403 if may(grants, Permission.SEE_TRIAL, scope) else 404
     sees = any(may(grants, each, there) for each in Permission if each is not Permission.OWN_ACCOUNT for there in asked)
     return 403 if sees else 404

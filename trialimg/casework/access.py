@@ -52,10 +52,10 @@ class Person:
     def sees(self, place: Place) -> bool:
         """Say whether the place exists for this person at all.
 
-        A subject, and all that is a subject's, exists only for whoever may see the trial's subjects: a reader, who
-        knows them by reading codes alone, must not learn by trying which numbers there are.
+        A site, a subject, and all that is a subject's, exists only for whoever may see the trial's subjects there: a
+        reader, who knows them by reading codes alone, must not learn by trying which sites and numbers there are.
         """
-        if place.subject_id or place.study_id:
+        if place.site_id or place.subject_id or place.study_id:
             return self.may(Permission.SEE_TRIAL, place)
         return any(may(self.grants, p, place.scope) for p in Permission if p is not Permission.OWN_ACCOUNT)
 
