@@ -1,90 +1,295 @@
-"""Measures casebooks: one subject, and one with a long history; the time, and the most memory any process took.
+"""Casebooks as jobs with two workers: one subject, one with 20,000 audit records, 500 subjects with a broken one.
 
-    python bench/casebook.py --data FOLDER --user ADDRESS [--records 20000] [--subjects N]
-
-Works on a copy of an installation (such as that of `make demo`), so that nothing of it is changed.
+``python -m bench.casebook [--records N] [--subjects N] [--quick] [--engine sqlite|postgresql]``. Each is asked for as
+on the page and made by the workers as deployed (two on PostgreSQL, the only one on SQLite). The resident size of every
+worker and of each of its children is read ten times a second; the bar is 400 MB for each, and flat: the largest of the
+second half of a job is not much above that of the first. In the middle of the many, the worker that is at it is killed
+with SIGKILL: what it had made must not be made again. A job is run by one worker, with two children that lay pages out;
+the other stays free for images and other exports, and takes the job up when the first is gone.
 """
 
 from __future__ import annotations
 
 import argparse
-import resource
-import shutil
+import io
+import json
+import os
+import signal
+import sys
 import tempfile
+import threading
 import time
-from datetime import UTC, datetime
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import date, timedelta
 from pathlib import Path
+from typing import Final
 
-from sqlalchemy import select
+import pypdf
+from flask import Flask
+from sqlalchemy import insert, select, update
 
-from trialimg.app import create_app, migrate_up
-from trialimg.casework.access import subject_place
-from trialimg.casework.accounts import find_person
+from bench.installation import Installation, say
+from bench.pages import Engine
+from bench.receiving_memory import children, resident_mb
+from tests.peers import missing_postgresql, postgresql
+from tests.world import World, make_world
+from trialimg.app import migrate_up
+from trialimg.casework.access import visit_place
+from trialimg.casework.data_entry import Posted, save_form
+from trialimg.casework.enrolment import date_visit
 from trialimg.casework.services import services
-from trialimg.reporting.export import CASEBOOK, subjects_within, trials_within
-from trialimg.reporting.package import Order, make_casebook
-from trialimg.settings import read_settings
-from trialimg.store.base import db
+from trialimg.reporting import export
+from trialimg.reporting.export import CASEBOOK, ExportLine
+from trialimg.store.base import db, new_id, utc_now
 from trialimg.store.casebook import FormRecord, ItemValue
-from trialimg.store.subject import Visit
+from trialimg.store.subject import Subject, Visit
+from trialimg.store.trial import TrialDefinitionVersion
 from trialimg.store.unit_of_work import Actor, unit_of_work
 
-MIB = 1024
+BAR_MB: Final = 400.0
+FLAT_MB: Final = 40.0
+_ROUNDS: Final = 1000
+_SITES: Final = ("101", "102")
 
 
-def lengthen(trial_id: str, subject_id: str, records: int) -> None:
-    """Change one value of a subject so often that its history has so many records."""
-    wanted = select(ItemValue.id).join(FormRecord).join(Visit).where(Visit.subject_id == subject_id)
+@dataclass
+class Memory:
+    """The resident size, in MB, of workers and of each of their children, read ten times a second while a job runs."""
+
+    workers: dict[str, int]
+    seen: list[tuple[float, str, float]] = field(default_factory=list)
+    _end: threading.Event = field(default_factory=threading.Event)
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Watch for as long as the job runs."""
+        thread = threading.Thread(target=self._look, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._end.set()
+            thread.join()
+
+    def _look(self) -> None:
+        while not self._end.wait(0.1):
+            now = time.monotonic()
+            for name, pid in self.workers.items():
+                for label, each in ((name, pid), *((f"a child of {name}", child) for child in children(pid))):
+                    if size := resident_mb(each):
+                        self.seen.append((now, label, size))
+
+    def rows(self) -> Iterator[tuple[str, float, float]]:
+        """Give the largest size of each in the first and in the second half of the time."""
+        middle = (self.seen[0][0] + self.seen[-1][0]) / 2
+        for label in sorted({each[1] for each in self.seen}):
+            first = [size for at, name, size in self.seen if name == label and at <= middle]
+            second = [size for at, name, size in self.seen if name == label and at > middle]
+            yield label, max(first, default=0), max(second, default=0)
+
+
+@dataclass
+class Bench:
+    """An installation with its trial and its workers."""
+
+    app: Flask
+    world: World
+    workers: dict[str, int]
+
+    def make(self, title: str, numbers: list[str], meanwhile: Callable[[str, ExportLine], None] | None = None) -> str:
+        """Have casebooks made as a job and print what it took; ``meanwhile`` is called with each look at it."""
+        person, start = self.world.person("sponsor"), time.monotonic()
+        with person.acting("export: casebook", self.world.trial) as uow:
+            key = export.ask(uow, person, self.world.trial, CASEBOOK, numbers)
+        memory, shown, before = Memory(self.workers), set(), self._processor_seconds()
+        with memory.watched():
+            while not (line := self.line(key)).finished:
+                shown.add(line.done)
+                if meanwhile is not None:
+                    meanwhile(key, line)
+                time.sleep(0.25)
+        seconds = time.monotonic() - start
+        print(
+            f"{title}: {line.state} in {seconds:.0f} s, {line.size / 1e6:.1f} MB; {len(shown)} steps of progress seen"
+        )
+        if line.sentence:
+            print(f"  on the page: {line.sentence}")
+        for label, first, second in memory.rows():
+            met = "met" if max(first, second) < BAR_MB else "NOT MET"
+            flat = "flat" if not first or second - first < FLAT_MB else "GROWING"
+            print(f"  {label:<20} {max(first, second):5.0f} MB at most (bar {BAR_MB:.0f}: {met}), {flat}", flush=True)
+        return key
+
+    def _processor_seconds(self) -> float:
+        """Give what the workers that live have used, with their children that have ended."""
+        ticks = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in self.workers.values()]
+        return sum(int(each) for fields in ticks for each in fields[11:15]) / os.sysconf("SC_CLK_TCK")
+
+    def line(self, key: str) -> ExportLine:
+        """Look at an export as its page does."""
+        db.session.rollback()
+        db.session.expire_all()
+        return export.export_line(self.world.person("sponsor"), self.world.trial, key)
+
+    def fetch(self, key: str) -> bytes:
+        """Download the file of an export."""
+        person = self.world.person("sponsor")
+        with person.acting("a bench", self.world.trial) as uow:
+            stream, _ = export.download(uow, person, self.world.trial, key)
+        with stream:
+            return stream.read()
+
+
+def enrol(world: World, count: int) -> list[str]:
+    """Enrol subjects at all sites, each with a screening dated and its vital signs filled; gives their numbers."""
+    numbers, start = [], time.monotonic()
+    for at in range(count):
+        if at and at % 100 == 0:
+            say(f"{at} of {count} subjects are there after {time.monotonic() - start:.0f} s.")
+        site = _SITES[at % len(_SITES)]
+        number = world.subject(site)
+        day = (date(2026, 3, 2) + timedelta(days=at % 60)).isoformat()
+        results = {"WEIGHT_VSORRES": f"{60 + at % 40}.5", "HEIGHT_VSORRES": "178", "PULSE_VSORRES": "180"}
+        values = {"VS": {"": {"VSPERF": "Y", "VSDAT": day}}, "RESULTS": {"": results}}
+        with world.acting(f"coordinator-{site}", "a life for the bench") as uow:
+            place = visit_place(world.code, number, "SCR")
+            date_visit(uow, place.visit_id, date.fromisoformat(day), 0)
+            save_form(uow, place, "VS", Posted(0, values, frozenset(), {}))
+        numbers.append(number)
+        db.session.remove()
+    return numbers
+
+
+def lengthen(world: World, number: str, records: int) -> None:
+    """Change one value of a subject so often that its history has so many records more."""
+    wanted = (
+        select(ItemValue.id).join(FormRecord).join(Visit).join(Subject)
+        .where(Subject.number == number, Subject.trial_id == world.trial_id, ItemValue.item_key == "WEIGHT_VSORRES")
+    )  # fmt: skip
     key, done = db.session.scalar(wanted.limit(1)), 0
     db.session.rollback()
     while done < records:
-        with unit_of_work(Actor("bench"), "a long history", trial_id=trial_id) as uow:
+        with unit_of_work(Actor("bench"), "corrected after a call from the site", trial_id=world.trial_id) as uow:
             value = uow.session.get_one(ItemValue, key)
-            for _ in range(min(1000, records - done)):
+            for _ in range(min(_ROUNDS, records - done)):
                 done += 1
-                value.value = str(done)
+                value.value = f"{60 + done % 40}.{done % 10}"
                 uow.session.flush()
+        db.session.remove()
+
+
+def break_one(world: World, number: str) -> None:
+    """Break the record of a subject, past every door, as a bad disk or hand would: its definition is no definition."""
+    version = db.session.scalars(select(TrialDefinitionVersion)).first()
+    assert version is not None
+    key, table = new_id(), TrialDefinitionVersion.__table__
+    values = {
+        "id": key, "trial_id": version.trial_id, "version": "broken", "digest": "0" * 64, "content": "{}",
+        "loaded_at": utc_now(),
+    }  # fmt: skip
+    db.session.rollback()
+    with db.engine.begin() as connection:
+        connection.execute(insert(table), values)  # type: ignore[arg-type]
+        mine = (Subject.number == number) & (Subject.trial_id == world.trial_id)
+        connection.execute(update(Subject.__table__).where(mine).values(definition_id=key))  # type: ignore[arg-type]
+
+
+@dataclass
+class Killing:
+    """Kills, with SIGKILL, the worker that is at a job when half of it is made, and remembers what there was."""
+
+    workers: dict[str, int]
+    made: dict[str, float] = field(default_factory=dict)
+    at: float = 0.0
+    gone: str = ""
+    taken_up: float = 0.0
+
+    def __call__(self, key: str, line: ExportLine) -> None:
+        """Look at the job."""
+        if self.gone and not self.taken_up and self._notes(key) != self.made:
+            self.taken_up = time.monotonic() - self.at
+        if self.gone or line.done * 2 < line.total or not line.total:
+            return
+        name = next((name for name, pid in self.workers.items() if children(pid)), "")
+        if name:
+            os.kill(self.workers.pop(name), signal.SIGKILL)
+            time.sleep(1)
+            self.made, self.at, self.gone = self._notes(key), time.monotonic(), name
+
+    def tell(self, key: str) -> None:
+        """Say what became of what was made before."""
+        now = self._notes(key)
+        again = sum(now.get(name) != when for name, when in self.made.items())
+        made = f"{len(self.made)} casebooks made"
+        print(f"  {self.gone} was killed with {made}; {self.taken_up:.0f} s later the other had taken the job up,")
+        print(f"  and made {len(now) - len(self.made)} more; made twice: {again}")
+
+    def _notes(self, key: str) -> dict[str, float]:
+        folder = services().settings.data / "vault" / "areas" / f"exports.{key}"
+        return {path.name: path.stat().st_mtime for path in folder.glob("note-subject-*")}
+
+
+def measure(bench: Bench, numbers: list[str], records: int) -> None:
+    """Measure the three."""
+    bench.make("one subject", numbers[:1])
+    say(f"Writing {records} audit records.")
+    lengthen(bench.world, numbers[0], records)
+    bench.make(f"one subject with {records} audit records more", numbers[:1])
+    many, broken = numbers[1:], numbers[len(numbers) // 3]
+    break_one(bench.world, broken)
+    killing = Killing(bench.workers) if len(bench.workers) > 1 else None
+    key = bench.make(f"{len(many)} subjects in one job, {broken} broken", many, killing)
+    if killing is not None:
+        killing.tell(key)
+    with zipfile.ZipFile(io.BytesIO(bench.fetch(key))) as package:
+        index = pypdf.PdfReader(io.BytesIO(package.read("index.pdf")))
+        text = " ".join(page.extract_text() for page in index.pages).replace("\n", " ")
+        casebooks = len(package.namelist()) - 1
+    told = broken in text and "Not made:" in text and "1 could not be made" in text
+    print(f"  in the zip: {casebooks} casebooks; the index {'names' if told else 'DOES NOT NAME'} the broken one")
+
+
+def run(engine: Engine, workers: int, given: argparse.Namespace) -> None:
+    """Make the installation, its subjects and its workers, and measure."""
+    app = engine.app()
+    with app.app_context(), ExitStack() as stack:
+        migrate_up()
+        world = make_world(app)
+        say("Enrolling.")
+        numbers = enrol(world, given.subjects + 1)
+        made = Installation(engine.data)
+        pids = {
+            f"worker {at + 1}": stack.enter_context(made.process("worker", DATABASE_URL=engine.database_url)).pid
+            for at in range(workers)
+        }
+        print(f"{engine.name}; {json.dumps(pids)}", file=sys.stderr)
+        measure(Bench(app, world, pids), numbers, given.records)
+        db.session.remove()
+        db.engine.dispose()
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--user", required=True)
     parser.add_argument("--records", type=int, default=20_000)
-    parser.add_argument("--subjects", type=int, default=3)
+    parser.add_argument("--subjects", type=int, default=500)
+    parser.add_argument("--quick", action="store_true", help="2,000 records and 20 subjects")
+    parser.add_argument("--engine", choices=("sqlite", "postgresql"), default="postgresql")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        data, out = Path(name) / "data", Path(name) / "out"
-        shutil.copytree(given.data, data)
-        out.mkdir()
-        app = create_app(read_settings({}, data=data)[0])
-        with app.app_context():
-            migrate_up()
-            person = find_person(given.user)
-            (trial,) = trials_within(person, CASEBOOK)
-            order = Order(services(), person, datetime.now(UTC))
-            numbers = subjects_within(person, trial, CASEBOOK)[: given.subjects]
-            for number in numbers:
-                measure(order, trial, number, out)
-            if given.records:
-                place = subject_place(trial, numbers[0])
-                lengthen(place.trial_id, place.subject_id, given.records)
-                measure(order, trial, numbers[0], out)
-
-
-def measure(order: Order, trial: str, number: str, out: Path) -> None:
-    """Make one casebook and print what it took."""
-    began = time.monotonic()
-    line = make_casebook(order, subject_place(trial, number), out)
-    own, children = (
-        resource.getrusage(who).ru_maxrss / MIB for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    )
-    parts = f", {len(line.parts)} parts of history" if line.parts else ""
-    print(
-        f"{number}: {time.monotonic() - began:.1f} s, {line.pages} pages{parts}; most memory: "
-        f"this process {own:.0f} MB, a child {children:.0f} MB {line.sentence}"
-    )
+    if given.quick:
+        given.records, given.subjects = 2_000, 20
+    missing = missing_postgresql()
+    with tempfile.TemporaryDirectory(prefix="trialimg-bench-") as name:
+        data = Path(name) / "data"
+        if given.engine == "sqlite" or missing:
+            say(missing or "On SQLite there is one worker.")
+            run(Engine("SQLite, one worker", data), 1, given)
+            return
+        with postgresql(Path(name)) as peer:
+            run(Engine("PostgreSQL, two workers", data, peer.url), 2, given)
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ def _trial_of(person: Person, trial: str, kind: str) -> Place:
 
 def _progress(done: int, total: int) -> None:
     if total and (done == total or done % 10 == 0 or sys.stderr.isatty()):
-        _say(f"  {done} of {total} subjects")
+        _say(f"  {done} of {total}")
 
 
 def _record(person: Person, place: Place, kind: str, subjects: Sequence[str]) -> None:
@@ -76,9 +76,8 @@ def casebook(user: str, subjects: tuple[str, ...], trial: str, out: Path) -> Non
     """Write casebooks to OUT: one subject as a PDF where OUT ends in .pdf, else a folder with an index."""
     from trialimg.casework.access import admit, subject_place
     from trialimg.casework.accounts import find_person
-    from trialimg.casework.services import services
     from trialimg.reporting.export import CASEBOOK, NEEDS
-    from trialimg.reporting.package import Order, make_casebook, make_index
+    from trialimg.reporting.package import Count, make_casebook, make_index, ordered
     from trialimg.store.base import utc_now
 
     person = find_person(user)
@@ -92,13 +91,10 @@ def casebook(user: str, subjects: tuple[str, ...], trial: str, out: Path) -> Non
     if out.exists() and (single or not out.is_dir() or any(out.iterdir())):
         raise Conflict(f"{out.name} is there already. Nothing was written over it; name another.")
     _record(person, place, CASEBOOK, wanted)
-    order, lines = Order(services(), person, utc_now()), []
-    with tempfile.TemporaryDirectory(dir=out.absolute().parent, prefix=".trialimg-") as name:
+    count, folders = Count(len(wanted), _progress), tempfile.TemporaryDirectory
+    with folders(dir=out.absolute().parent, prefix=".trialimg-") as name, ordered(person, utc_now(), count) as order:
         folder = Path(name)
-        for done, number in enumerate(wanted):
-            _progress(done, len(wanted))
-            lines.append(make_casebook(order, subject_place(place.trial_code, number), folder))
-        _progress(len(wanted), len(wanted))
+        lines = [make_casebook(order, subject_place(place.trial_code, number), folder) for number in wanted]
         if not single:
             make_index(order, place, lines, folder)
         _put(folder, out, lines[0].file_name if single else "")

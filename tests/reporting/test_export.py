@@ -26,7 +26,7 @@ from trialimg.cli import trialimg
 from trialimg.domain.permission import Role
 from trialimg.errors import ArchiveUnavailable, NotFound
 from trialimg.reporting import export, package, steps
-from trialimg.reporting.package import Order, make_casebook
+from trialimg.reporting.package import make_casebook, ordered
 from trialimg.store.audit import AuditRecord
 from trialimg.store.base import db
 from trialimg.store.export import Export
@@ -72,8 +72,8 @@ def tables_of(data: bytes) -> dict[str, list[dict[str, str]]]:
 
 
 def made(world: World, name: str, number: str, folder: Path) -> str:
-    order = Order(services(), world.person(name), NOW)
-    line = make_casebook(order, subject_place(world.code, number), folder)
+    with ordered(world.person(name), NOW) as order:
+        line = make_casebook(order, subject_place(world.code, number), folder)
     assert not line.sentence
     return text_of((folder / line.file_name).read_bytes())
 
@@ -199,7 +199,8 @@ def test_a_long_history_stands_in_documents_of_its_own(
     monkeypatch.setattr(package, "ROWS_A_PART", 10)
     number = world.subject()
     fill_vitals(world, number)
-    line = make_casebook(Order(services(), world.person("sponsor"), NOW), subject_place(world.code, number), tmp_path)
+    with ordered(world.person("sponsor"), NOW) as order:
+        line = make_casebook(order, subject_place(world.code, number), tmp_path)
     assert len(line.parts) > 1
     assert sum(part.rows for part in line.parts) == len(export_numbers(world, number))
     assert all(part.rows <= 10 for part in line.parts)
@@ -230,7 +231,7 @@ def test_a_broken_subject_is_named_and_the_others_are_made(world: World, monkeyp
     key = ask(world, "sponsor", export.CASEBOOK, *numbers)
     run_until_idle(world.app)
     assert (row(key).state, row(key).failures) == ("incomplete", 1)
-    assert "1 subject could not be made" in row(key).sentence
+    assert f"1 subject could not be made ({numbers[1]})" in row(key).sentence
     with zipfile.ZipFile(io.BytesIO(fetch(world, "sponsor", key))) as package_:
         assert set(package_.namelist()) == {
             f"DEMO-{numbers[0]}-casebook.pdf",
@@ -246,7 +247,7 @@ def test_a_broken_subject_is_named_and_the_others_are_made(world: World, monkeyp
 def test_a_restarted_job_makes_only_what_is_not_made_yet(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     numbers = [world.subject() for _ in range(2)]
     calls: list[str] = []
-    make = steps.make_casebook
+    make = steps.begin_casebook
 
     def once_unavailable(order: Any, place: Any, folder: Any) -> Any:
         calls.append(place.subject_number)
@@ -254,7 +255,7 @@ def test_a_restarted_job_makes_only_what_is_not_made_yet(world: World, monkeypat
             raise ArchiveUnavailable("The archive does not answer.")
         return make(order, place, folder)
 
-    monkeypatch.setattr(steps, "make_casebook", once_unavailable)
+    monkeypatch.setattr(steps, "begin_casebook", once_unavailable)
     key = ask(world, "sponsor", export.CASEBOOK, *numbers)
     run_until_idle(world.app)
     line = export.exports_of(world.person("sponsor"), world.trial)[0]

@@ -30,10 +30,21 @@ from trialimg.pipeline.outbox import promise
 from trialimg.pipeline.push import push
 from trialimg.pipeline.survey import survey
 from trialimg.pipeline.verify import verify
-from trialimg.pipeline.work import WORKER, Finish, Interrupted, Superseded, Work, heartbeat
+from trialimg.pipeline.work import WORKER, Finish, Work, heartbeat
 from trialimg.store.base import db
 from trialimg.store.imaging import Submission
-from trialimg.store.job import DONE, RUNNING, STOPPED, WAITING, Job, announce, may_start, wake
+from trialimg.store.job import (
+    DONE,
+    RUNNING,
+    STOPPED,
+    WAITING,
+    Interrupted,
+    Job,
+    Superseded,
+    announce,
+    may_start,
+    wake,
+)
 from trialimg.store.unit_of_work import UnitOfWork, unit_of_work
 
 log = logging.getLogger("trialimg.pipeline")

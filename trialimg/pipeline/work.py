@@ -14,7 +14,7 @@ from flask import Flask, current_app
 
 from trialimg.casework.services import Services
 from trialimg.store.base import db, utc_now
-from trialimg.store.job import beat
+from trialimg.store.job import Interrupted, Superseded, beat
 from trialimg.store.unit_of_work import Actor, UnitOfWork, unit_of_work
 
 log = logging.getLogger("trialimg.pipeline")
@@ -30,14 +30,6 @@ stopping: Final = threading.Event()
 
 Finish = Callable[[UnitOfWork], None]
 """What a step found out, to be written in the transaction that ends its job."""
-
-
-class Superseded(Exception):
-    """The start is no longer the job's: a person cancelled it, or another worker has it. Nothing is written."""
-
-
-class Interrupted(Exception):
-    """The process was asked to end; the job goes back to where it was."""
 
 
 @dataclass

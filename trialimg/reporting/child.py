@@ -1,4 +1,4 @@
-"""Pages laid out and pictures decoded in processes of their own, with limits."""
+"""Pictures decoded in a process of its own, with limits; and how every child of an export is started."""
 
 from __future__ import annotations
 
@@ -9,44 +9,17 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
-from trialimg.errors import Misconfigured, OurFault, UnreadableObject
+from trialimg.errors import UnreadableObject
 from trialimg.settings import Settings
 
-_PACKAGE: Final = Path(__file__).resolve().parents[2]
-_PATIENCE: Final = 4
+PATIENCE: Final = 4
 """Seconds on the wall for each second of the processor, on a machine that is busy."""
-_PAGES_SECONDS: Final = 600
+_PACKAGE: Final = Path(__file__).resolve().parents[2]
 _KEY_IMAGE: Final = 480
 
 
-def lay_out(settings: Settings, html: str, target: Path) -> int:
-    """Write a page as PDF and give the number of its pages; raises :class:`OurFault` where that fails."""
-    source = target.with_suffix(".html")
-    source.write_text(html, "utf-8")
-    try:
-        answer = _ask(settings, {"do": "pages", "source": str(source), "target": str(target)}, _PAGES_SECONDS)
-    finally:
-        source.unlink(missing_ok=True)
-    if answer.get("failed") == "OSError":
-        raise Misconfigured(
-            "Documents cannot be made on this machine: the library Pango is missing or broken, or the disk is full. "
-            "On Debian: apt-get install libpango-1.0-0 libpangoft2-1.0-0; then try again."
-        )
-    if "done" not in answer:
-        raise OurFault(f"A document could not be laid out ({answer.get('failed', 'the process ended')}).")
-    return int(answer["done"]["pages"])
-
-
-def key_image(settings: Settings, source: Path, target: Path) -> None:
-    """Write the picture of an instance as PNG; raises :class:`UnreadableObject` where none can be made."""
-    asked = {"do": "picture", "source": str(source), "target": str(target), "longest": _KEY_IMAGE}
-    answer = _ask(settings, asked, settings.child_cpu_seconds)
-    if "done" not in answer:
-        raise UnreadableObject(answer.get("refused", "The picture could not be decoded here."))
-
-
-def _ask(settings: Settings, asked: dict[str, Any], seconds: int) -> dict[str, Any]:
-    limits = {"memory": settings.child_memory_mb * 2**20, "seconds": seconds, "parent": os.getpid()}
+def start(settings: Settings) -> subprocess.Popen[bytes]:
+    """Start a child, which is asked and answers line by line; it ends with its input, or with the thread it is of."""
     # Nothing of our environment goes along but what fontconfig needs: it may hold passwords.
     environment = {
         "PATH": os.environ.get("PATH", ""),
@@ -57,18 +30,44 @@ def _ask(settings: Settings, asked: dict[str, Any], seconds: int) -> dict[str, A
         "MALLOC_ARENA_MAX": "2",
         "XDG_CACHE_HOME": str(settings.data / "cache"),
     }
-    try:
-        done = subprocess.run(
-            [sys.executable, "-m", "trialimg.reporting.inside"],
-            input=json.dumps({**asked, **limits}).encode() + b"\n",
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=environment,
-            cwd="/",
-            timeout=seconds * _PATIENCE,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return {}
-    line = done.stdout.strip().rpartition(b"\n")[2]
-    return dict(json.loads(line)) if line.startswith(b"{") else {}
+    return subprocess.Popen(
+        [sys.executable, "-m", "trialimg.reporting.inside"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=environment,
+        cwd="/",
+    )
+
+
+def question(settings: Settings, asked: dict[str, Any], seconds: int) -> bytes:
+    """Give what is asked of a child as a line, with the limits it must keep."""
+    limits = {"memory": settings.child_memory_mb * 2**20, "seconds": seconds, "parent": os.getpid()}
+    return json.dumps({**asked, **limits}).encode() + b"\n"
+
+
+def answer_in(line: bytes) -> dict[str, Any]:
+    """Give the answer that a line holds; an empty one where the child ended instead."""
+    return dict(json.loads(line)) if line.endswith(b"\n") else {}
+
+
+def key_image(settings: Settings, source: Path, target: Path) -> None:
+    """Write the picture of an instance as PNG; raises :class:`UnreadableObject` where none can be made."""
+    asked = {"do": "picture", "source": str(source), "target": str(target), "longest": _KEY_IMAGE}
+    answer = _ask_once(settings, asked, settings.child_cpu_seconds)
+    if "done" not in answer:
+        raise UnreadableObject(answer.get("refused", "The picture could not be decoded here."))
+
+
+def _ask_once(settings: Settings, asked: dict[str, Any], seconds: int) -> dict[str, Any]:
+    """Ask a child of its own: what decodes a picture of one subject never sees one of another."""
+    with start(settings) as process:
+        try:
+            out, _ = process.communicate(question(settings, asked, seconds), seconds * PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return {}
+        except BaseException:
+            process.kill()
+            raise
+    return answer_in(out)

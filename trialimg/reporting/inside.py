@@ -1,12 +1,14 @@
-"""What runs in a child process of an export: a picture decoded, pages laid out; its memory goes when it ends.
+"""What runs in a child process of an export: pictures decoded, pages laid out; its memory goes when it ends.
 
-It is asked once, in JSON on standard input, and answers in JSON; everything else goes by files in a folder of the
-vault. It limits itself before it reads anything and ends with its parent.
+It is asked in JSON, a line each on standard input, answers each with a line of JSON, and ends with its input;
+everything else goes by files in a folder of the vault. It limits itself before it reads anything and ends with its
+parent.
 """
 
 from __future__ import annotations
 
 import ctypes
+import gc
 import json
 import os
 import resource
@@ -21,11 +23,15 @@ _PR_SET_PDEATHSIG: Final = 1
 
 
 def _limit(asked: dict[str, Any]) -> None:
+    """Take the limits of what is asked: memory of the process, processor seconds from now on."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != asked["parent"]:
         sys.exit(1)
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    seconds = int(used.ru_utime + used.ru_stime) + 1 + asked["seconds"]
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
     resource.setrlimit(resource.RLIMIT_AS, (asked["memory"],) * 2)
-    resource.setrlimit(resource.RLIMIT_CPU, (asked["seconds"],) * 2)
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds if hard == resource.RLIM_INFINITY else min(seconds, hard), hard))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
@@ -46,17 +52,30 @@ def _pages(asked: dict[str, Any]) -> dict[str, Any]:
 _WORKS: Final = {"picture": _picture, "pages": _pages}
 
 
-def main() -> None:
-    """Do the one thing asked for; every failure is an answer without a word of what was read."""
-    asked = json.loads(sys.stdin.buffer.readline())
-    _limit(asked)
+def _answer(asked: dict[str, Any]) -> dict[str, Any]:
+    """Do one thing; every failure is an answer without a word of what was read."""
     try:
-        answer: dict[str, Any] = {"done": _WORKS[asked["do"]](asked)}
+        return {"done": _WORKS[asked["do"]](asked)}
     except TrialimgError as error:
-        answer = {"refused": error.sentence}
+        return {"refused": error.sentence}
     except Exception as error:  # noqa: BLE001 (the parent says what it means)
-        answer = {"failed": type(error).__name__}
-    sys.stdout.write(json.dumps({**answer, "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}) + "\n")
+        return {"failed": type(error).__name__}
+
+
+def main() -> None:
+    """Do what is asked, one thing after another."""
+    # While a page is laid out nearly all of it is in use to the end, so the collector would search in vain.
+    gc.disable()
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())  # what a library prints is no answer
+    for line in sys.stdin.buffer:
+        asked = json.loads(line)
+        _limit(asked)
+        answer = _answer(asked)
+        gc.collect()
+        answers.write(json.dumps({**answer, "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}) + "\n")
+        answers.flush()
 
 
 if __name__ == "__main__":

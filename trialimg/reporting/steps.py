@@ -6,7 +6,8 @@ The pipeline runs it as it runs its own steps: it may be started twice, late, or
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -19,7 +20,7 @@ from trialimg.casework.casebook import part_place
 from trialimg.casework.services import Services
 from trialimg.documents.casebook import AuditPart, IndexLine
 from trialimg.documents.tables import zip_folder
-from trialimg.errors import Conflict, NotFound
+from trialimg.errors import Conflict, NotFound, TryLater
 from trialimg.reporting.data import write_data
 from trialimg.reporting.export import (
     ASKED,
@@ -31,7 +32,7 @@ from trialimg.reporting.export import (
     roles_now,
     subjects_within,
 )
-from trialimg.reporting.package import Order, make_casebook, make_index
+from trialimg.reporting.package import Count, Making, Order, begin_casebook, make_index, ordered
 from trialimg.store.base import db, utc_now
 from trialimg.store.export import Export
 from trialimg.store.unit_of_work import UnitOfWork
@@ -47,6 +48,10 @@ class Work(Protocol):
     def progress(self, done: int, total: int) -> None:
         """Tell how far it is; what it raises ends the step."""
 
+
+_UNDER_WAY: Final = 2
+"""How many casebooks are laid out while the next is read."""
+_MOST_NAMED: Final = 10
 
 Finish = Callable[[UnitOfWork], None]
 
@@ -69,7 +74,7 @@ class _Made:
     stored: Stored
     file_name: str
     subjects: int
-    failures: int
+    failures: tuple[str, ...]
 
 
 def export(work: Work) -> Finish:
@@ -105,11 +110,16 @@ def _finish(uow: UnitOfWork, asked: _Asked, made: _Made) -> None:
     row = uow.session.get_one(Export, asked.export_id, with_for_update=True)
     row.state, row.ended_at = WITH_FAILURES if made.failures else DONE, uow.at
     row.sha256, row.size, row.file_name = made.stored.sha256, made.stored.size, made.file_name
-    row.subjects, row.failures = made.subjects, made.failures
+    row.subjects, row.failures = made.subjects, len(made.failures)
     if made.failures:
-        count = "1 subject" if made.failures == 1 else f"{made.failures} subjects"
-        row.sentence = f"Done, but {count} could not be made; the index says which and why."
+        row.sentence = _what_failed(made.failures)
     uow.afterwards(lambda: _keep_only(asked.area, made.stored.sha256))
+
+
+def _what_failed(subjects: Sequence[str]) -> str:
+    count = "1 subject" if len(subjects) == 1 else f"{len(subjects)} subjects"
+    named = ", ".join(subjects[:_MOST_NAMED]) + (" and others" if len(subjects) > _MOST_NAMED else "")
+    return f"Done, but {count} could not be made ({named}); the index says why. All others are in the package."
 
 
 def _keep_only(area: Area, sha256: str) -> None:
@@ -119,30 +129,54 @@ def _keep_only(area: Area, sha256: str) -> None:
 
 
 def _casebooks(work: Work, asked: _Asked, folder: Path) -> _Made:
-    order, lines = Order(work.services, asked.person, utc_now()), []
-    for done, number in enumerate(asked.subjects):
-        work.progress(done, len(asked.subjects))
-        place = subject_place(asked.place.trial_code, number)
-        line = _kept(asked.area, place)
-        if line is None:
-            piece = folder / "piece"
-            piece.mkdir()
-            line = make_casebook(order, place, piece)
-            _keep(asked.area, place, line, piece)
-        lines.append(line)
-    work.progress(len(asked.subjects), len(asked.subjects))
-    failures = sum(bool(line.sentence) for line in lines)
-    if len(lines) == 1 and not failures and not lines[0].parts:
-        return _Made(asked.area.listing()[0], lines[0].file_name, 1, 0)
-    whole, files = folder / "package.zip", folder / "files"
-    files.mkdir()
-    for number in asked.subjects:
-        _fetch(asked.area, subject_place(asked.place.trial_code, number), files)
-    make_index(order, asked.place, lines, files)
+    """Make the casebooks, each read while the one before is laid out, and pack them."""
+    work.progress(0, len(asked.subjects))
+    with ordered(asked.person, utc_now(), Count(len(asked.subjects), work.progress)) as order:
+        lines = _lines(order, asked, folder)
+        failures = [line for line in lines if line.sentence]
+        if len(lines) == 1 and not failures and not lines[0].parts:
+            return _Made(asked.area.listing()[0], lines[0].file_name, 1, ())
+        whole, files = folder / "package.zip", folder / "files"
+        files.mkdir()
+        for number in asked.subjects:
+            _fetch(asked.area, subject_place(asked.place.trial_code, number), files)
+        make_index(order, asked.place, lines, files)
     zip_folder(files, whole)
     name = f"{asked.place.trial_code}-casebooks-{order.made_at:%Y%m%d-%H%M}.zip"
     with whole.open("rb") as stream:
-        return _Made(asked.area.put(stream), name, len(lines), failures)
+        return _Made(asked.area.put(stream), name, len(lines), tuple(line.subject for line in failures))
+
+
+def _lines(order: Order, asked: _Asked, folder: Path) -> list[IndexLine]:
+    """Give the lines of the index in the order asked for; what an earlier attempt made is not made again."""
+    lines: dict[str, IndexLine] = {}
+    under_way: deque[tuple[Making, Path]] = deque()
+
+    def end_one() -> None:
+        making, piece = under_way.popleft()
+        lines[making.place.subject_number] = line = making.line()
+        _keep(asked.area, making.place, line, piece)
+
+    try:
+        for number in asked.subjects:
+            place = subject_place(asked.place.trial_code, number)
+            line = _kept(asked.area, place)
+            if line is not None:
+                lines[number] = line
+                order.count.made()
+                continue
+            piece = folder / f"piece-{place.subject_id}"
+            piece.mkdir()
+            under_way.append((begin_casebook(order, place, piece), piece))
+            if len(under_way) > _UNDER_WAY:
+                end_one()
+    except TryLater:
+        while under_way:
+            end_one()
+        raise
+    while under_way:
+        end_one()
+    return [lines[number] for number in asked.subjects]
 
 
 def _note(place: Place) -> str:
@@ -188,7 +222,7 @@ def _data(work: Work, asked: _Asked, folder: Path) -> _Made:
     zip_folder(files, whole)
     name = f"{asked.place.trial_code}-data-{utc_now():%Y%m%d-%H%M}.zip"
     with whole.open("rb") as stream:
-        return _Made(asked.area.put(stream), name, len(asked.subjects), 0)
+        return _Made(asked.area.put(stream), name, len(asked.subjects), ())
 
 
 DOCUMENT_STEPS: Final[Mapping[str, Callable[[Work], Finish]]] = {"export": export}

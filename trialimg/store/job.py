@@ -27,6 +27,18 @@ LEASE = timedelta(seconds=50)
 """A running job whose worker has not been heard of for so long is started again."""
 
 
+class Stopped(Exception):
+    """A start of a job must stop where it is, whatever it is at; nothing of it is a failure."""
+
+
+class Superseded(Stopped):
+    """The start is no longer the job's: a person cancelled it, or another worker has it. Nothing is written."""
+
+
+class Interrupted(Stopped):
+    """The process was asked to end; the job goes back to where it was."""
+
+
 class Job(Keyed, Base):
     """One piece of work: which step, of what, when it is due, and what became of it."""
 
