@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
+
+from sqlalchemy import select
 
 from trialimg.casework.access import Person, Place, trial_place
 from trialimg.casework.best_response import Best, best_of_reader
@@ -18,6 +20,7 @@ from trialimg.domain.permission import Permission
 from trialimg.domain.reading import ReadState
 from trialimg.domain.reading_design import ReadingDesign
 from trialimg.errors import NotFound
+from trialimg.store.account import Account
 from trialimg.store.base import db
 from trialimg.store.reading import Read, ReadVersion
 from trialimg.store.subject import Subject
@@ -134,8 +137,7 @@ def reads_on(found: Bench, person: Person, code: str = "") -> SubjectReads:
     if not person.may(Permission.SEE_READ_STATUS, place):
         return SubjectReads(subject.number, subject.site.code, ())
     shown = shows_values(person, place.trial_id, found.design)
-    names = {row.account_id: row.account.name for row in found.rows.values()}
-    readers = sorted(names, key=lambda key: (names[key], key))
+    names, readers = _readers(row.account for row in found.rows.values())
     rows = sorted(found.rows.values(), key=lambda row: (found.reads[row.id].ordinal, readers.index(row.account_id)))
     return SubjectReads(
         subject.number,
@@ -146,6 +148,19 @@ def reads_on(found: Bench, person: Person, code: str = "") -> SubjectReads:
         else (),
         code if shown else "",
     )
+
+
+def _readers(accounts: Iterable[Account]) -> tuple[dict[str, str], list[str]]:
+    """Give the names of a subject's readers by key, and the keys in the order in which they are numbered."""
+    names = {each.id: each.name for each in accounts}
+    return names, sorted(names, key=lambda key: (names[key], key))
+
+
+def readers_of(subject_id: str) -> dict[str, str]:
+    """Give, by e-mail address, how a subject's readers are called before who may not see values: Reader 1, Reader 2."""
+    wanted = select(Account).where(Account.id.in_(select(Read.account_id).where(Read.subject_id == subject_id)))
+    accounts = {each.id: each for each in db.session.scalars(wanted)}
+    return {accounts[key].email: f"Reader {at}" for at, key in enumerate(_readers(accounts.values())[1], 1)}
 
 
 def _line(found: Bench, row: Read, number: int, *, shown: bool) -> ReadLine:

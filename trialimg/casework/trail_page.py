@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, func, not_, or_, select
+from sqlalchemy import ColumnElement, and_, func, literal, not_, or_, select
 
 from trialimg.casework.access import Person, Place
 from trialimg.casework.blinding import hidden_rows
@@ -22,6 +22,7 @@ from trialimg.store.audit import AuditRecord, AuditValue
 from trialimg.store.base import db
 from trialimg.store.casebook import CheckFinding, FormRecord, ItemValue
 from trialimg.store.imaging import ImagingStudy, Slot, Submission
+from trialimg.store.reading import Read, ReadSignature, ReadVersion
 from trialimg.store.subject import Subject, Visit
 from trialimg.store.trial import Site
 
@@ -156,6 +157,8 @@ def _about_subject(place: Place, number: str) -> ColumnElement[bool]:
     subject = select(Subject.id).where(Subject.trial_id == place.trial_id, Subject.number == number)
     visits = select(Visit.id).where(Visit.subject_id.in_(subject))
     forms = select(FormRecord.id).where(FormRecord.visit_id.in_(visits))
+    reads = select(Read.id).where(Read.subject_id.in_(subject))
+    versions = select(ReadVersion.id).where(ReadVersion.read_id.in_(reads))
     removed = (
         select(AuditRecord.row_id)
         .join(AuditValue, AuditValue.record_id == AuditRecord.id)
@@ -170,12 +173,16 @@ def _about_subject(place: Place, number: str) -> ColumnElement[bool]:
         select(Slot.id).where(Slot.visit_id.in_(visits)),
         select(Submission.id).where(Submission.subject_id.in_(subject)),
         select(ImagingStudy.id).where(ImagingStudy.subject_id.in_(subject)),
+        reads,
+        versions,
+        select(ReadSignature.id).where(ReadSignature.read_version_id.in_(versions)),
         removed,
     ]
     return or_(*(AuditRecord.row_id.in_(part) for part in parts))
 
 
 _OF_FORM = (Subject.number, Visit.key, FormRecord.form_key)
+_OF_READ = (Subject.number, Visit.key)
 _KNOWN_BY: Final[dict[str, Any]] = {
     "subject": select(Subject.id, Subject.number),
     "visit": select(Visit.id, Subject.number, Visit.key).join(Visit.subject),
@@ -194,6 +201,16 @@ _KNOWN_BY: Final[dict[str, Any]] = {
     .join(Slot.visit)
     .join(Visit.subject),
     "imaging_study": select(ImagingStudy.id, Subject.number).join(ImagingStudy.subject),
+    "read": select(Read.id, *_OF_READ, literal("read")).join(Read.subject).join(Read.visit),
+    "read_version": select(ReadVersion.id, *_OF_READ, literal("read version"), ReadVersion.version)
+    .join(ReadVersion.read)
+    .join(Read.subject)
+    .join(Read.visit),
+    "read_signature": select(ReadSignature.id, *_OF_READ, literal("signature of version"), ReadVersion.version)
+    .join(ReadSignature.read_version)
+    .join(ReadVersion.read)
+    .join(Read.subject)
+    .join(Read.visit),
     "site": select(Site.id, Site.code),
     "account": select(Account.id, Account.email),
     "account_grant": select(AccountGrant.id, Account.email, AccountGrant.role).join(AccountGrant.account),

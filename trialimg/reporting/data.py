@@ -20,6 +20,8 @@ from trialimg.domain.submission import Fate
 from trialimg.domain.trial import TrialDefinition
 from trialimg.reporting.form_tables import WHERE, columns_of, rows_of
 from trialimg.reporting.history import numbers_of, told
+from trialimg.reporting.read_columns import TABLES as READ_TABLES
+from trialimg.reporting.read_tables import rows_of_reads
 from trialimg.store.base import db
 from trialimg.store.casebook import CheckFinding
 from trialimg.store.imaging import ImagingStudy, Slot, Submission, SubmissionObject
@@ -51,6 +53,7 @@ _TABLES: Final[dict[str, tuple[Column, ...]]] = {
     ),
     "findings": (*WHERE, *_columns("form", "group", "item", "about", "check", "severity", "state", "sentence", "answer",
                                    severity="code", state="code")),
+    **READ_TABLES,
     "audit": _columns("subject", "number", "at", "actor", "table", "row", "column", "about", "old", "new", "reason",
                       number="number", at="time"),
 }  # fmt: skip
@@ -140,6 +143,8 @@ def _subject(writing: _Writing, place: Place) -> None:
             writing.tables[f"form_{form.key}"].add(begin | {"visit": visit.key, "visit_date": visit.date} | row)
     _findings(writing, book, place, begin)
     _imaging(writing, place, begin)
+    for table, cells in rows_of_reads(writing.person, place):
+        writing.tables[table].add(cells)
     for each in told(writing.person, place, numbers_of(place, whole=True)):
         row = {"table": each.table, "row": each.row, "column": each.column, "subject": place.subject_number}
         writing.tables["audit"].add(asdict(each.change) | row)
