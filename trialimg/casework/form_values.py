@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from trialimg.casework.definition import definition
 from trialimg.casework.enrolment import latest_today
+from trialimg.domain.acquisition import ACQUIRED
 from trialimg.domain.crf import FormDef
 from trialimg.domain.edit_check import evaluate
 from trialimg.domain.expression import names
@@ -32,8 +33,6 @@ from trialimg.store.subject import Subject, Visit
 
 Values = dict[str, dict[str, dict[str, str]]]
 ONLY_ROW: Final = ""
-ACQUIRED: Final = "PRSTDAT"
-"""The CDASH variable of the item that holds the date on which images were acquired."""
 IMAGE_DATE: Final = "image_date"
 """The check that compares that date with the images' own."""
 

@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from statistics import median
-from typing import Final
 
-from sqlalchemy import ColumnElement, and_, case, func, select
+from sqlalchemy import ColumnElement, case, func, select
 
 from trialimg.casework.access import Person
 from trialimg.casework.casebook import part_of_trial, within
 from trialimg.casework.definition import definition
 from trialimg.casework.form_findings import OPEN
 from trialimg.domain.permission import Permission
+from trialimg.domain.reading import ReadState
 from trialimg.domain.submission import ENDED
 from trialimg.domain.trial import TrialDefinition
+from trialimg.reporting.read_counts import ReadCount, read_counts, readers_by_design
+from trialimg.reporting.scan_days import ScanDays, scan_days
 from trialimg.store.base import db, utc_now
 from trialimg.store.casebook import CheckFinding, FormRecord
 from trialimg.store.imaging import ImagingStudy, Slot, Submission
 from trialimg.store.subject import Subject, Visit
 from trialimg.store.trial import Trial
-
-BUCKETS: Final = (("0 to 1", 1), ("2 to 3", 3), ("4 to 7", 7), ("8 to 14", 14), ("15 to 30", 30), ("more", None))
-"""Days from scan to link: the label and the last day of each bar."""
 
 
 @dataclass
@@ -62,9 +60,18 @@ class Dashboard:
     visits: tuple[tuple[str, str], ...]
     sites: tuple[SiteLine, ...]
     total: SiteLine
-    days: tuple[tuple[str, int], ...]
-    median_days: float | None
-    undated: int
+    days: ScanDays
+    reads: tuple[ReadCount, ...]
+
+    @property
+    def reads_signed(self) -> int:
+        """Count the reads that are signed and stand."""
+        return sum(each.by_state[ReadState.SIGNED.value] for each in self.reads)
+
+    @property
+    def reads_expected(self) -> int:
+        """Count the reads that the design asks for at visits that took place."""
+        return sum(each.expected for each in self.reads)
 
 
 def dashboard(person: Person, trial: str) -> Dashboard:
@@ -75,19 +82,17 @@ def dashboard(person: Person, trial: str) -> Dashboard:
     versions = dict(_count_subjects(mine, lines))
     visits = _visit_titles(found, versions.values())
     _count_visits(mine, lines)
-    _count_imaging(mine, lines, versions)
+    expected = _count_imaging(mine, lines, versions)
     _count_forms(mine, lines)
-    days, undated = _days_to_link(mine)
-    buckets = Counter(_bucket(each) for each in days)
+    now = [definition(found.definition_id)] if found.definition_id else []
     return Dashboard(
         trial_code=found.code,
         trial_title=found.title,
         visits=visits,
         sites=tuple(lines.values()),
         total=_together(lines.values()),
-        days=tuple((label, buckets[label]) for label, _ in BUCKETS),
-        median_days=median(days) if days else None,
-        undated=undated,
+        days=scan_days(person, found.id, mine, versions),
+        reads=read_counts(mine, expected, [*now, *versions.values()]),
     )
 
 
@@ -121,7 +126,8 @@ def _count_visits(mine: ColumnElement[bool], lines: Mapping[str, SiteLine]) -> N
 
 def _count_imaging(
     mine: ColumnElement[bool], lines: Mapping[str, SiteLine], versions: Mapping[str, TrialDefinition]
-) -> None:
+) -> dict[str, int]:
+    """Count slots into the lines of their sites; gives how many reads they ask for, by the visit's key."""
     under_way = (
         select(Submission.slot_id)
         .where(Submission.stage.not_in([stage.value for stage in ENDED]))
@@ -136,7 +142,7 @@ def _count_imaging(
     )
     wanted = (
         select(
-            Subject.site_id, Subject.definition_id, Visit.definition_key, Visit.date, Slot.key,
+            Subject.site_id, Subject.definition_id, Visit.definition_key, Visit.date, Slot.key, Visit.id,
             Slot.not_done_reason, under_way.c.slot_id, linked.c.slot_id, linked.c.held,
         )
         .select_from(Slot)
@@ -146,8 +152,9 @@ def _count_imaging(
         .outerjoin(linked, linked.c.slot_id == Slot.id)
         .where(mine, Visit.not_done_reason == "")
     )  # fmt: skip
-    today = utc_now().date()
-    for site_id, version, visit_key, date, slot, undone, sent, link, held in db.session.execute(wanted):
+    today, readers = utc_now().date(), readers_by_design(versions)
+    to_read: dict[str, tuple[str, int]] = {}
+    for site_id, version, visit_key, date, slot, visit_id, undone, sent, link, held in db.session.execute(wanted):
         visit, slot_def = versions[version].visit(visit_key), versions[version].slots.get(slot)
         optional = visit is not None and slot in visit.optional_slots
         counted = lines[site_id].imaging
@@ -155,11 +162,17 @@ def _count_imaging(
         if undone or (not here and (optional or date is None)):
             continue
         counted.expected += 1
+        if slot in readers[version][1]:
+            to_read[visit_id] = (visit_key, readers[version][0])
         counted.received += here
         counted.linked += bool(link)
         counted.held += bool(held)
         last = timedelta(days=(slot_def.window_after or 0) if slot_def else 0)
         counted.missing += not here and today > date + last
+    expected = defaultdict[str, int](int)
+    for key, count in to_read.values():
+        expected[key] += count
+    return expected
 
 
 def _count_forms(mine: ColumnElement[bool], lines: Mapping[str, SiteLine]) -> None:
@@ -185,22 +198,6 @@ def _count_forms(mine: ColumnElement[bool], lines: Mapping[str, SiteLine]) -> No
     )
     for site_id, count in db.session.execute(checks):
         lines[site_id].open_checks = count
-
-
-def _days_to_link(mine: ColumnElement[bool]) -> tuple[list[int], int]:
-    """Give for each linked study the days from its acquisition to its link, and how many have no such date."""
-    wanted = (
-        select(ImagingStudy.acquired, ImagingStudy.linked_at)
-        .join(Subject, ImagingStudy.subject_id == Subject.id)
-        .where(and_(mine, ImagingStudy.state == "linked"))
-    )
-    rows = db.session.execute(wanted).all()
-    days = [(linked.date() - acquired).days for acquired, linked in rows if acquired is not None]
-    return [max(0, each) for each in days], len(rows) - len(days)
-
-
-def _bucket(days: int) -> str:
-    return next(label for label, last in BUCKETS if last is None or days <= last)
 
 
 def _together(lines: Iterable[SiteLine]) -> SiteLine:
