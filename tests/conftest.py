@@ -17,7 +17,7 @@ from trialimg.keyring import AUDIT, SESSION, Keyring
 from trialimg.settings import Settings, read_settings
 from trialimg.store.base import db
 
-pytest_plugins = ["tests.world"]
+pytest_plugins = ["tests.world", "tests.e2e.pictures"]
 
 ROOT = Path(__file__).resolve().parent.parent
 CORPORA = Path(os.environ.get("TRIALIMG_CORPORA") or ROOT.parent / "shared" / "corpora")

@@ -2,50 +2,36 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from tests import peers
 from tests.e2e.first_day import first_day
-from tests.e2e.installation import ROOT, Installation
-from tests.e2e.readers import reading_place
-from tests.e2e.visitor import Visit, visiting
+from tests.e2e.installation import Installation
+from tests.e2e.pictures import folder_of
+from tests.e2e.three_days import Story
+from tests.e2e.visitor import PATIENCE, Visit, visiting
 from tests.web.preview.browser import chromium, need_frontend
-
-__all__ = ["reading_place"]
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let the pictures of the walk be kept in a folder."""
-    parser.addoption("--pictures", type=Path, help="folder for the pictures of the walk and of the README")
 
 
 # A package's scope, not the session's: two of Playwright's drivers cannot live in one thread at a time.
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     need_frontend()
+    expect.set_options(timeout=PATIENCE)
     with chromium(webgl=True) as found:
         yield found
 
 
 @pytest.fixture(scope="package")
-def pictures(request: pytest.FixtureRequest) -> Iterator[Path]:
-    """Where pictures go: the folder asked for, else one under var/ that stays where something failed."""
-    asked = request.config.getoption("--pictures", default=None)
-    folder = Path(asked) if asked else ROOT / "var" / "pictures"
-    if not asked:
-        shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True, exist_ok=True)
-    failed = request.session.testsfailed
-    yield folder
-    if not asked and request.session.testsfailed == failed:
-        shutil.rmtree(folder, ignore_errors=True)
+def pictures(request: pytest.FixtureRequest) -> Path:
+    """Where pictures go; they stay there."""
+    return folder_of(request.config)
 
 
 @pytest.fixture
@@ -83,14 +69,34 @@ def on_orthanc(browser: Browser, pictures: Path, tmp_path_factory: pytest.TempPa
         archive = stack.enter_context(peers.orthanc(folder / "peer"))
         installation = Installation(folder / "installation", archive.dicomweb_url)
         stack.callback(installation.stop)
-        with visiting(browser, pictures, thorough=False) as come:
+        with visiting(browser, in_orthanc(pictures), thorough=False) as come:
             first_day(installation, come)
         yield Place(installation, archive)
 
 
-@pytest.fixture(params=["local", pytest.param("orthanc", marks=pytest.mark.orthanc)])
-def place(request: pytest.FixtureRequest) -> Place:
-    """Each archive in turn."""
-    found = request.getfixturevalue(f"on_{request.param}")
-    assert isinstance(found, Place)
+@pytest.fixture(scope="package")
+def local_story(on_local: Place, pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Story:
+    """The three days on the local archive, lived as far as a test asks."""
+    return Story(on_local.installation, pictures, tmp_path_factory.mktemp("local-story"))
+
+
+@pytest.fixture(scope="package")
+def orthanc_story(on_orthanc: Place, pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Story:
+    """The same days with an Orthanc behind them."""
+    folder = tmp_path_factory.mktemp("orthanc-story")
+    return Story(on_orthanc.installation, in_orthanc(pictures), folder, on_orthanc.orthanc)
+
+
+@pytest.fixture(scope="package", params=["local", pytest.param("orthanc", marks=pytest.mark.orthanc)])
+def story(request: pytest.FixtureRequest) -> Story:
+    """The story on each archive in turn."""
+    found = request.getfixturevalue(f"{request.param}_story")
+    assert isinstance(found, Story)
     return found
+
+
+def in_orthanc(pictures: Path) -> Path:
+    """Give the folder for the pictures of the walk on an Orthanc."""
+    folder = pictures / "orthanc"
+    folder.mkdir(exist_ok=True)
+    return folder

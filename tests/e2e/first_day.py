@@ -27,6 +27,11 @@ class Account:
 ADMINISTRATOR: Final = Account("Ada Administrator", "ada@example.org", "correct horse battery staple")
 TRIAL_ADMINISTRATOR: Final = Account("Tara Trialadmin", "tara@example.org", "seven quiet lakes in autumn")
 COORDINATOR: Final = Account("Clara Coordinator", "clara@example.org", "grey paper kites over harbour")
+READER: Final = Account("Rhea Reader", "rhea@example.org", "three slow trains through barley")
+SECOND_READER: Final = Account("Otto Otherreader", "otto@example.org", "old copper bells under snow")
+SPONSOR: Final = Account("Saul Sponsor", "saul@example.org", "blue ladders lean on cedars")
+LATER: Final = ((READER, "Reader"), (SECOND_READER, "Reader"), (SPONSOR, "Sponsor"))
+"""Who works in the trial as a whole, each with a role; nobody of these looks around on the way."""
 
 
 def operator(installation: Installation) -> str:
@@ -38,11 +43,12 @@ def operator(installation: Installation) -> str:
     return made.stdout.strip().splitlines()[-1]
 
 
-def set_password(person: Visitor, account: Account, link: str, picture: str) -> None:
+def set_password(person: Visitor, account: Account, link: str, picture: str = "") -> None:
     """Open a one-time link, set the password, sign in with it."""
     person.goto(link)
     expect(person.page.get_by_role("heading", level=1)).to_have_text("Set your password")
-    person.look(f"{picture}-link", says="Set your password")
+    if picture:
+        person.look(f"{picture}-link", says="Set your password")
     person.page.get_by_label("New password").fill(account.password)
     person.page.get_by_label("The same again").fill(account.password)
     person.page.get_by_role("button", name="Set the password").click()
@@ -87,9 +93,16 @@ def first_day(installation: Installation, visit: Visit) -> None:
     tara.look("05-sites", TRIAL, "Sites", says="Sites")
     tara.page.get_by_role("link", name="People").click()
     clara_link = invite(tara.page, COORDINATOR, "Site coordinator", SITES[0][0])
+    links = []
+    for account, role in LATER:
+        tara.goto(f"/trials/{TRIAL}/people")
+        links.append(invite(tara.page, account, role, ""))
     tara.look("06-people", TRIAL, "People", says="People")
 
     clara = visit(installation.url)
     set_password(clara, COORDINATOR, clara_link, "07-coordinator")
     clara.goto(clara_link)
     expect(clara.page.locator("main")).not_to_contain_text("New password")
+    for (account, _), one in zip(LATER, links, strict=True):
+        clara.sign_out()
+        set_password(clara, account, one)

@@ -1,36 +1,18 @@
-"""A reader before the browser: an installation with two time points to read, the walk, and what no reader may see."""
+"""A reader before the browser: the acts on a read, and the search for what no reader may see."""
 
 from __future__ import annotations
 
 import re
-import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date
-from pathlib import Path
 from typing import Final
 
-import pytest
-from playwright.sync_api import Frame, Page, Route, expect
+from playwright.sync_api import Frame, Locator, Page, Route, expect
 
-from seed_data.phantom.ct import write_ct
-from seed_data.phantom.identities import PATIENT_IDENTITIES
-from seed_data.phantom.lesions import Lesion
-from tests.conftest import make_settings
-from tests.e2e.installation import Installation
-from tests.e2e.visitor import Visit, Visitor
-from tests.pipeline.bed import make_bed
-from tests.web.reading_house import give_role
-from tests.world import PASSWORD, SITES, World, add_person, email_of
-from trialimg.app import create_app
-from trialimg.casework.access import trial_place
-from trialimg.casework.enrolment import date_visit
-from trialimg.casework.setup import sites
-from trialimg.domain.permission import Role
-from trialimg.store.base import db
+from tests.e2e.coordinators_day import SLICES
+from tests.e2e.first_day import READER, SITES
+from tests.e2e.three_days import DAYS, PATIENT, Story
+from tests.e2e.visitor import Visitor
 
-PATIENT: Final = PATIENT_IDENTITIES[0]
-DAYS: Final = {"SCR": date(2026, 3, 2), "W8": date(2026, 4, 27)}
 PLACE: Final = "segment 4, near the vein"
 BASELINE_MM, WEEK_8_MM = "31.4", "20.6"
 MEANING: Final = "I read these images; this is my independent assessment."
@@ -38,66 +20,11 @@ _PATIENCE: Final = 90_000
 
 
 @dataclass
-class ReadingPlace:
-    """A served installation: one subject of site 101, screening and Week 8 linked and assigned to two readers."""
-
-    installation: Installation
-    number: str
-    studies: dict[str, str]
-    reads: list[str] = field(default_factory=list)
-    """Addresses of what the reader has signed, baseline first."""
-
-    def comes(self, visit: Visit, who: str, path: str = "/") -> Visitor:
-        """Let somebody of the small world sign in and be somewhere."""
-        person = visit(self.installation.url)
-        person.goto(path)
-        person.sign_in(email_of(who), PASSWORD)
-        expect(person.page.locator(".ti-account-name")).to_be_visible()
-        return person
-
-
-@pytest.fixture(scope="package")
-def reading_place(peopled: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReadingPlace]:
-    """The small world with images that went all the way, made before it is served."""
-    installation = Installation(tmp_path_factory.mktemp("reading"))
-    shutil.copytree(peopled, installation.data)
-    number, studies = _furnish(installation)
-    try:
-        installation.start()
-        yield ReadingPlace(installation, number, studies)
-    finally:
-        installation.stop()
-
-
-def _furnish(installation: Installation) -> tuple[str, dict[str, str]]:
-    app = create_app(make_settings(installation.data), config={"TESTING": True})
-    with app.app_context():
-        place = trial_place("DEMO")
-        world = World(app, place.trial_code, place.trial_id, {one.code: one.site_id for one in sites(place.trial_id)})
-        give_role(world, add_person("second"), Role.READER)
-        bed = make_bed(world, day=DAYS["SCR"])
-        with world.acting("coordinator-101") as uow:
-            date_visit(uow, bed.slot("W8").visit_id, DAYS["W8"], 0)
-        for at, (visit, day) in enumerate(DAYS.items()):
-            files = write_ct(
-                installation.folder / f"disc-{visit}", PATIENT, study_date=f"{day:%Y%m%d}", study_key=visit,
-                lesions=(Lesion("liver", 30 - 10 * at),), slices=12, size=128, seed=1,
-            )  # fmt: skip
-            bed.link(files, bed.slot(visit))
-        studies = {each.slot.visit.key: each.study_instance_uid for each in bed.studies() if each.slot is not None}
-        assert set(studies) == set(DAYS)
-        number = bed.number
-        db.session.remove()
-        db.engine.dispose()
-    return number, studies
-
-
-@dataclass
 class Blinded:
     """Everything a reader's browser is given, tried for what tells who or where the subject is."""
 
     reader: Visitor
-    number: str
+    story: Story
     asked: list[str] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
     """Where something was told that blinds no more."""
@@ -107,7 +34,9 @@ class Blinded:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        return (self.number, "101-", SITES["101"], PATIENT.family_name, PATIENT.patient_id)
+        code, name, _ = SITES[0]
+        days = (f"{day:{how}}" for day in DAYS.values() for how in ("%Y-%m-%d", "%Y%m%d"))
+        return (self.story.number, f"{code}-", name, PATIENT.family_name, PATIENT.patient_id, *days)
 
     def _try(self, where: str, given: bytes) -> None:
         # Not behind a hexadecimal digit: there it is the end of a part of one of the viewer's own random keys.
@@ -154,15 +83,26 @@ def measure(page: Page, lesion: str, diameter: str, image: str) -> None:
     """Type a diameter and choose the image it was taken on: the series of slices, and the slice."""
     page.fill(item(page, f"{lesion}.diameter.0"), diameter)
     labels = page.locator(item(page, f"{lesion}.series.0")).locator("option").all_inner_texts()
-    [slices] = [label for label in labels if "12 images" in label]
+    [slices] = [label for label in labels if f"{SLICES} images" in label]
     page.select_option(item(page, f"{lesion}.series.0"), label=slices)
     page.fill(item(page, f"{lesion}.image.0"), image)
 
 
-def open_read(reader: Visitor, time_point: str) -> str:
+def line(page: Page, code: str, time_point: str) -> Locator:
+    """Give the line of the worklist, which is open, for a time point of a subject."""
+    return page.get_by_role("row", name=re.compile(f"^{code} {time_point}"))
+
+
+def code_of(reader: Visitor, time_point: str) -> str:
+    """Give the reading code of the one subject that has this time point on the worklist."""
+    reader.goto("/reads")
+    return reader.page.get_by_role("row", name=re.compile(rf"\b{time_point}\b")).locator("th code").inner_text()
+
+
+def open_read(reader: Visitor, code: str, time_point: str) -> str:
     """Open a time point from the worklist; gives the address of its read."""
     reader.goto("/reads")
-    reader.page.get_by_role("link", name=re.compile(f"^{time_point}")).click()
+    line(reader.page, code, time_point).get_by_role("link", name=re.compile(f"^{time_point}")).click()
     expect(reader.page).to_have_url(re.compile(r"/reads/[0-9a-f]{32}$"))
     return reader.page.url.removeprefix(reader.origin)
 
@@ -197,19 +137,8 @@ def go_to_sign(page: Page) -> None:
     expect(page).to_have_url(re.compile(r"/sign$"))
 
 
-def sign(page: Page, password: str = PASSWORD) -> None:
+def sign(page: Page, password: str = READER.password) -> None:
     """Sign with user name and password."""
-    page.get_by_label("User name").fill(email_of("reader"))
+    page.get_by_label("User name").fill(READER.email)
     page.get_by_label("Password").fill(password)
     page.get_by_role("button", name="Sign", exact=True).click()
-
-
-def read_both(place: ReadingPlace, reader: Visitor) -> None:
-    """Read and sign both time points without looking around; for those who come after the reader."""
-    for time_point, fill in (("Screening", fill_baseline), ("Week 8", fill_week_8)):
-        here = open_read(reader, time_point)
-        fill(reader.page)
-        go_to_sign(reader.page)
-        sign(reader.page)
-        expect(reader.page.locator(".ti-signature")).to_be_visible()
-        place.reads.append(here)

@@ -9,20 +9,23 @@ from playwright.sync_api import Page, expect
 
 from seed_data.phantom.ct import FIELD_MM
 from tests.e2e import readers as act
-from tests.e2e.readers import ReadingPlace
+from tests.e2e.coordinators_day import SIZE, SLICES, coordinators_day
+from tests.e2e.first_day import SECOND_READER
+from tests.e2e.three_days import Story
 from tests.e2e.viewer import canvas, choose_series, wait_until_drawn
 from tests.e2e.visitor import Visit
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(600)]
 
 
-def test_a_length_drawn_in_the_viewer_fills_the_chosen_lesion(reading_place: ReadingPlace, visit: Visit) -> None:
-    otto = reading_place.comes(visit, "second")
+def test_a_length_drawn_in_the_viewer_fills_the_chosen_lesion(local_story: Story, visit: Visit) -> None:
+    local_story.live({"coordinator": coordinators_day}, "coordinator", visit)
+    otto = local_story.comes(visit, SECOND_READER, "/reads")
     page = otto.page
-    act.open_read(otto, "Screening")
+    act.open_read(otto, act.code_of(otto, "Week 8"), "Screening")
     frame = act.in_the_frame(page)
     wait_until_drawn(frame)
-    choose_series(frame, "12")
+    choose_series(frame, str(SLICES))
     wait_until_drawn(frame)
     page.select_option(act.item(page, "T.T1.organ"), "LIVER")
     page.fill(act.item(page, "T.T1.location"), "drawn in the viewer")
@@ -31,16 +34,16 @@ def test_a_length_drawn_in_the_viewer_fills_the_chosen_lesion(reading_place: Rea
     expect(page.locator("[data-status]")).to_contain_text("Draw a length in the viewer for T1")
     _draw(page, frame)
 
-    expect(page.locator("[data-status]")).to_contain_text("Saved", timeout=20_000)
+    expect(page.locator("[data-status]")).to_contain_text("Saved", timeout=45_000)
     page.reload()
     said = {name: page.input_value(act.item(page, f"T.T1.{name}.0")) for name in ("diameter", "sop", "image", "points")}
     columns_and_rows = [tuple(map(float, point.split(","))) for point in said["points"].split(";")]
     (left, top), (right, bottom) = columns_and_rows
-    drawn = hypot(right - left, bottom - top) * FIELD_MM / 128
+    drawn = hypot(right - left, bottom - top) * FIELD_MM / SIZE
     assert float(said["diameter"]) == pytest.approx(drawn, abs=0.2)
     assert said["sop"].startswith("2.25.")
-    assert 1 <= int(said["image"]) <= 12
-    expect(page.locator(act.item(page, "T.T1.series.0")).locator("option:checked")).to_contain_text("12 images")
+    assert 1 <= int(said["image"]) <= SLICES
+    expect(page.locator(act.item(page, "T.T1.series.0")).locator("option:checked")).to_contain_text(f"{SLICES} images")
 
 
 def _draw(page: Page, frame: Page) -> None:
