@@ -45,8 +45,7 @@ def _item(**values: object) -> Dataset:
 def make_planted(path: Path, *, hidden: bool = False, instance: str = INSTANCE) -> list[str]:
     """Write the file and give every planted string.
 
-    With ``hidden`` one more name stands in an attribute that the profile keeps (Window Center & Width
-    Explanation), in capitals: only a search for what named the patient finds it.
+    With ``hidden`` one more name stands in an attribute that the profile keeps as it is (Manufacturer), in capitals: only a search for what named the patient finds it.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what is planted breaks rules of its VR on purpose
@@ -61,7 +60,7 @@ def _make(path: Path, *, hidden: bool, instance: str) -> list[str]:
     _image(dataset, instance)
     _hiding_places(dataset, plant)
     if hidden:
-        dataset.WindowCenterWidthExplanation = f"as {plant.all[0].upper()} likes it"
+        dataset.Manufacturer = f"as {plant.all[0].upper()} likes it"
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = CTImageStorage, instance
     meta.TransferSyntaxUID = ExplicitVRLittleEndian

@@ -11,6 +11,7 @@ import pydicom
 import pytest
 
 from tests.dicom.conftest import corpora
+from tests.dicom.pictures import same_picture
 from trialimg.dicom.deidentify import clean_file, verify_clean
 from trialimg.dicom.residue import identifying_values
 from trialimg.domain.deidentification import Profile
@@ -29,7 +30,7 @@ def test_real_files_are_refused_or_come_out_clean_with_the_same_pixels(corpus_fi
         cleaned += 1
         assert verify_clean(tmp_path / "c.dcm", profile=profile, identity=identity).sha256 == result.sha256
         before, after = pydicom.dcmread(source, force=True), pydicom.dcmread(tmp_path / "c.dcm")
-        assert before.get("PixelData") == after.get("PixelData")
+        assert same_picture(before.get("PixelData"), after.get("PixelData"))
         if result.hold_reason is None:
             content = (tmp_path / "c.dcm").read_bytes().lower()
             names = [v for v in identifying_values(before) if len(v) > 7 and v.isascii() and not v.isdecimal()]

@@ -14,8 +14,9 @@ from pydicom.sequence import Sequence
 
 from trialimg.dicom.encode import raw
 from trialimg.dicom.part10 import LONG_FORM, PIXEL_DATA
-from trialimg.dicom.plan import CONTENT_SEQUENCE, Do, Plan, Step
+from trialimg.dicom.plan import CONTENT_SEQUENCE, NUMBERS, PIXELS, Do, Plan, Step
 from trialimg.dicom.table import is_registered, keyword_of, tag_text
+from trialimg.dicom.unlisted import cleaned_value
 from trialimg.domain.deidentification import (
     ActionCount,
     Profile,
@@ -75,6 +76,14 @@ def text_of(element: DataElement | RawDataElement) -> str:
     return str(value).strip(" \0")
 
 
+def judged_bytes(element: DataElement | RawDataElement, vr: str) -> bytes:
+    """Give an encoded value as it stands; of one that the parser decoded already, its text, and none of its numbers."""
+    value = element.value
+    if isinstance(value, bytes):
+        return value
+    return b"" if vr in NUMBERS else text_of(element).encode("utf-8", "surrogateescape")
+
+
 class Cleaning:
     """One instance being cleaned: what is applied, and the count of what was done."""
 
@@ -109,6 +118,8 @@ class Cleaning:
             dataset[tag] = raw(dataset, tag, step.vr, b"")
         elif step.do is Do.DUMMY:
             dataset[tag] = raw(dataset, tag, step.vr, dummy(step.vr))
+        elif step.do is Do.JUDGE:
+            self._judge(dataset, tag, element, step.vr)
         elif step.do is Do.KNOWN_CHARACTER_SET:
             if not is_known_character_set(text_of(element)):
                 del dataset[tag]
@@ -117,6 +128,15 @@ class Cleaning:
             after = self._new_text(step, before)
             if after != before or step.vr != element.VR:
                 dataset[tag] = raw(dataset, tag, step.vr, after.encode("ascii", "replace"))
+
+    def _judge(self, dataset: Dataset, tag: int, element: DataElement | RawDataElement, vr: str) -> None:
+        before = judged_bytes(element, vr)
+        after = cleaned_value(tag, vr, before, lambda: text_of(dataset[tag]))
+        if after != before:
+            self.done[tag, "C"] += 1
+            dataset[tag] = raw(dataset, tag, vr, after)
+        elif vr != element.VR and not dataset.original_encoding[0]:
+            _say_vr(dataset, tag, element, vr)
 
     def _new_text(self, step: Step, text: str) -> str:
         if step.do is Do.MAP_UID:
@@ -136,6 +156,8 @@ class Cleaning:
         if tag == CONTENT_SEQUENCE:
             self.cleaned_structured_content = True
         for item in items:
+            for number in PIXELS & set(item.keys()):
+                del item[number]  # pixels of an item would be an icon's
             self.clean(item)
 
     def new_uid(self, uid: str) -> str:

@@ -8,12 +8,13 @@ from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
-from trialimg.dicom.apply import dummy, is_date, is_known_character_set, nested_subject, text_of
+from trialimg.dicom.apply import dummy, is_date, is_known_character_set, judged_bytes, nested_subject, text_of
 from trialimg.dicom.encode import IMPLEMENTATION_CLASS_UID, META_TAGS
 from trialimg.dicom.markers import ALWAYS_PRESENT, METHOD_CODES, expected_markers
 from trialimg.dicom.part10 import Part10
-from trialimg.dicom.plan import Do, Plan, Step
+from trialimg.dicom.plan import PIXELS, Do, Plan, Step
 from trialimg.dicom.table import is_registered, tag_text
+from trialimg.dicom.unlisted import cleaned_value
 from trialimg.domain.deidentification import SubjectIdentity, cap_age, is_mapped_uid, shift_date
 from trialimg.errors import NotClean
 
@@ -73,6 +74,8 @@ def _check(dataset: Dataset, plan: Plan, subject: str, path: str, ours: frozense
         if tag in ours:
             continue
         element = dataset.get_item(key)
+        if path and tag in PIXELS:
+            raise _not_clean(f"{path}{tag_text(tag)}", "should have been removed")
         step = plan.step(tag, element.VR)
         where = f"{path}{tag_text(tag)}"
         if step.do is Do.CLEAN_ITEMS:
@@ -85,7 +88,9 @@ def _check(dataset: Dataset, plan: Plan, subject: str, path: str, ours: frozense
             raise _not_clean(where, why)
 
 
-def _objection(element: DataElement | RawDataElement, step: Step, subject: str) -> str | None:
+def _objection(  # noqa: PLR0911 - one answer a step
+    element: DataElement | RawDataElement, step: Step, subject: str
+) -> str | None:
     """Say what is wrong with a value under its step, None if nothing is."""
     do = step.do
     if do is Do.KEEP:
@@ -98,6 +103,11 @@ def _objection(element: DataElement | RawDataElement, step: Step, subject: str) 
     if do is Do.EMPTY:
         return None if not element.value else "should be empty"
     text = text_of(element)
+    if do is Do.JUDGE:
+        value = judged_bytes(element, step.vr)
+        # Where the text is not ASCII it holds words that no list knows, so its character set need not be asked.
+        after = cleaned_value(int(element.tag), step.vr, value, lambda: value.decode("latin-1"))
+        return None if after.rstrip(b" \0") == value.rstrip(b" \0") else "holds what the profile does not let stand"
     if do is Do.KEEP_DATE:
         return None if is_date(text) else "holds no date or time"
     return _objection_to_text(do, text, subject)

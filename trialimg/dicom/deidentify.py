@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.errors import BytesLengthException, InvalidDicomError
 
@@ -16,10 +17,11 @@ from trialimg.dicom.apply import Cleaning
 from trialimg.dicom.canonical import hash_part
 from trialimg.dicom.check import check_data_set, check_file
 from trialimg.dicom.encode import parse, write_file
-from trialimg.dicom.header import InstanceFacts, facts_and_end
+from trialimg.dicom.frames import cleaned_fragments, has_comments
+from trialimg.dicom.header import NUMBER_OF_FRAMES, InstanceFacts, facts_and_end, whole
 from trialimg.dicom.markers import write_markers
 from trialimg.dicom.part10 import PIXEL_DATA, Part10, buffer_of, open_part10
-from trialimg.dicom.plan import Plan
+from trialimg.dicom.plan import OFFSETS, Plan
 from trialimg.dicom.residue import find_in_bytes, find_residue, identifying_values
 from trialimg.dicom.screen import pixel_risk
 from trialimg.domain.deidentification import Profile, Report, SubjectIdentity, fingerprint
@@ -31,6 +33,7 @@ _PARSER_GIVES_UP: Final = (
     *(struct.error, BytesLengthException, InvalidDicomError),
 )
 _CHUNK: Final = 1 << 20
+_OFFSET: Final = 8
 
 
 @dataclass(frozen=True)
@@ -128,10 +131,38 @@ def _cleaned(
     dataset = parse(part, end)
     values = identifying_values(dataset)
     report = _clean(dataset, profile, identity, subject_key)
+    _quieten(dataset, part)
     residue = find_residue(dataset, values)
     if part.is_encapsulated and PIXEL_DATA in dataset and find_in_bytes(_pixels(dataset), values):
         residue.append("(7FE0,0010)")
     return dataset, report, residue
+
+
+def _quieten(dataset: Dataset, part: Part10) -> bool:
+    """Blank what stands around the picture in compressed frames, drop offsets that are none; tell if any was."""
+    if not part.is_encapsulated or PIXEL_DATA not in dataset:
+        return False
+    changed, element, frames = False, dataset.get_item(PIXEL_DATA), _frames(dataset)
+    if any(tag in dataset and len(_bytes(dataset, tag)) != _OFFSET * frames for tag in OFFSETS):
+        changed = True
+        for tag in OFFSETS & set(dataset.keys()):
+            del dataset[tag]
+    if has_comments(part.transfer_syntax) and isinstance(element, RawDataElement) and element.value:
+        quiet = cleaned_fragments(element.value, frames)
+        if quiet is not element.value:
+            changed = True
+            dataset[PIXEL_DATA] = element._replace(value=quiet)
+    return changed
+
+
+def _frames(dataset: Dataset) -> int:
+    number = whole(_bytes(dataset, NUMBER_OF_FRAMES)) if NUMBER_OF_FRAMES in dataset else None
+    return max(number or 1, 1)
+
+
+def _bytes(dataset: Dataset, tag: int) -> bytes:
+    value = dataset.get_item(tag).value
+    return value if isinstance(value, bytes) else str(value).encode("ascii", "replace")
 
 
 def _compare(before: InstanceFacts, after: InstanceFacts) -> None:
@@ -167,7 +198,10 @@ def verify_clean(source: Path | BinaryIO, *, profile: Profile, identity: Subject
     facts, end = facts_and_end(part)
     check_file(part, end)
     try:
-        codes = check_data_set(parse(part, end), plan_of(profile), identity)
+        dataset = parse(part, end)
+        codes = check_data_set(dataset, plan_of(profile), identity)
+        if _quieten(dataset, part):
+            raise NotClean("The pixel data (7FE0,0010) hold comments beside the picture. Clean the original again.")
     except _PARSER_GIVES_UP:
         raise NotClean("The file is damaged inside an attribute, so it cannot be checked. Send it again.") from None
     report = Report(profile.name, profile.version, 1, tuple(sorted(codes)))

@@ -5,6 +5,7 @@ Reads originals, so its results hold a patient's identity: for the quarantine's 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from trialimg.dicom.quiet import silence_the_parser
 from trialimg.dicom.walk import walk
 from trialimg.errors import UnreadableObject
 
+NUMBER_OF_FRAMES: Final = 0x00280008
 DICOMDIR_CLASS: Final = "1.2.840.10008.1.3.10"
 VIDEO_SYNTAXES: Final = frozenset({*MPEGTransferSyntaxes, "1.2.840.10008.1.2.4.107", "1.2.840.10008.1.2.4.108"})
 
@@ -42,7 +44,7 @@ _TEXT: Final[Mapping[str, int]] = {
 _NUMBERS: Final[Mapping[str, int]] = {
     "series_number": 0x00200011,
     "instance_number": 0x00200013,
-    "frames": 0x00280008,
+    "frames": NUMBER_OF_FRAMES,
 }
 _ROWS, _COLUMNS, _SAMPLES, _BITS = 0x00280010, 0x00280011, 0x00280002, 0x00280100
 _CHARACTER_SET, _IMAGE_TYPE, _BURNED_IN = 0x00080005, 0x00080008, 0x00280301
@@ -52,6 +54,7 @@ _FREE_TEXT: Final = frozenset({0x0008103E, 0x00081030, 0x00100020, 0x00100010, 0
 _TOP: Final = frozenset(
     {*_TEXT.values(), *_NUMBERS.values(), _ROWS, _COLUMNS, _SAMPLES, _BITS, _CHARACTER_SET, _IMAGE_TYPE}
 )
+_CLASS: Final = re.compile(rb"[0-9.]+[ \0]*")
 _REQUIRED: Final[Mapping[int, str]] = {
     0x00080016: "SOP Class UID",
     0x00080018: "SOP Instance UID",
@@ -152,9 +155,11 @@ def facts_and_end(part: Part10) -> tuple[InstanceFacts, int]:
     for tag, name in _REQUIRED.items():
         if not found.values.get(tag, b"").strip(b"\0 "):
             raise UnreadableObject(f"The object has no {name}, so nobody can refer to it. Ask for another export.")
+    if not _CLASS.fullmatch(found.values[_TEXT["sop_class_uid"]]):
+        raise UnreadableObject("Its SOP Class UID is no UID, so nobody knows what it is. Ask for another export.")
     surplus = _check_pixels(part, found)
     text = _decode(found.values)
-    numbers = {name: _whole(found.values.get(tag)) for name, tag in _NUMBERS.items()}
+    numbers = {name: whole(found.values.get(tag)) for name, tag in _NUMBERS.items()}
     facts = InstanceFacts(
         **text,
         series_number=numbers["series_number"],
@@ -202,7 +207,7 @@ def _gather(part: Part10) -> _Gathered:
 
 def _check_pixels(part: Part10, found: _Gathered) -> int:
     """Compare the pixel data that are there with the image that is described; give the bytes too many."""
-    frames = max(_whole(found.values.get(_NUMBERS["frames"])) or 1, 1)
+    frames = max(whole(found.values.get(_NUMBERS["frames"])) or 1, 1)
     if found.fragments is not None:
         if found.fragments < (1 if part.transfer_syntax in VIDEO_SYNTAXES else frames):
             raise UnreadableObject(
@@ -255,7 +260,7 @@ def _decode_one(tag: int, value: bytes, encodings: Sequence[str]) -> str:
         return value.decode("latin-1").strip(" \0")
 
 
-def _whole(value: bytes | None) -> int | None:
+def whole(value: bytes | None) -> int | None:
     """Read the first value of an IS."""
     first = _ascii(value or b"").split("\\")[0].strip()
     try:

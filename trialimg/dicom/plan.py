@@ -2,7 +2,7 @@
 
 Closed by default. In this order: what is never carried on; private and unknown attributes (removed);
 who the subject is; the trial's own rules; the options for patient characteristics and dates; the row
-of PS3.15 table E.1-1; and for public attributes without a row, keep.
+of PS3.15 table E.1-1; and for public attributes without a row, what ``unlisted`` says.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 from trialimg.dicom.part10 import PIXEL_DATA
 from trialimg.dicom.table import FULL_DATES, MODIFIED_DATES, Row, confidentiality_table, is_retired, vr_of
+from trialimg.dicom.unlisted import NEVER_KEPT, is_judged
 from trialimg.domain.deidentification import Profile
 
 
@@ -32,6 +33,8 @@ class Do(StrEnum):
     """Keep if the standard defines it, else remove: it is read by machines and may say anything."""
     KEEP_DATE = "T"
     """Keep if it is a date or time, else empty."""
+    JUDGE = "J"
+    """Keep a value as far as it is what the attribute is for (:mod:`trialimg.dicom.unlisted`)."""
     CLEAN_ITEMS = "S"
     """Keep a sequence and clean what is in it."""
 
@@ -48,6 +51,10 @@ PATIENT_NAME: Final = 0x00100010
 PATIENT_ID: Final = 0x00100020
 SEX, AGE, SIZE, WEIGHT = 0x00100040, 0x00101010, 0x00101020, 0x00101030
 CONTENT_SEQUENCE: Final = 0x0040A730
+OFFSETS: Final = frozenset({0x7FE00001, 0x7FE00002})
+"""Extended Offset Table and its lengths: eight bytes a frame."""
+PIXELS: Final = OFFSETS | {0x7FE00008, 0x7FE00009, PIXEL_DATA}
+"""Pixel data and their offset tables, of the outermost data set."""
 
 CLASSES_AND_SCHEMES: Final = frozenset(
     {
@@ -87,7 +94,7 @@ _FIXED: Final[Mapping[int, tuple[Do, str]]] = {
     PATIENT_NAME: (Do.NAME, "D"),
     PATIENT_ID: (Do.NAME, "D"),
     0x00200010: (Do.EMPTY, "D"),  # Study ID: the outermost one is written anew
-    **dict.fromkeys((0x7FE00001, 0x7FE00002, 0x7FE00008, 0x7FE00009, PIXEL_DATA), (Do.KEEP, "")),
+    **dict.fromkeys(PIXELS, (Do.KEEP, "")),
 }
 _NEEDS_A_SEQUENCE: Final = frozenset({0x00400555})  # acquisition context: type 2, may be empty
 _DATES: Final = frozenset({"DA", "DT", "TM"})
@@ -96,9 +103,9 @@ OF_EVERYBODY: Final = frozenset({0x00080106, 0x00080107, 0x0040DB06, 0x0040DB07}
 _TEXT: Final = frozenset(
     {*("AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT"), *("SH", "ST", "TM", "UC", "UR", "UT")}
 )
-_NUMBERS: Final = frozenset({"US", "SS", "UL", "SL", "UV", "SV", "FL", "FD", "AT"})
+NUMBERS: Final = frozenset({"US", "SS", "UL", "SL", "UV", "SV", "FL", "FD", "AT"})
 _BULK: Final = frozenset({"OB", "OW", "OF", "OD", "OL", "OV"})
-_FAMILIES: Final = (_TEXT, _NUMBERS, _BULK, frozenset({"SQ"}), frozenset({"PN"}), frozenset({"UI"}))
+_FAMILIES: Final = (_TEXT, NUMBERS, _BULK, frozenset({"SQ"}), frozenset({"PN"}), frozenset({"UI"}))
 
 
 class Plan:
@@ -219,9 +226,11 @@ def _by_row(row: Row, tag: int, vr: str) -> tuple[Do, str]:
 
 
 def _without_row(tag: int, vr: str) -> tuple[Do, str]:
-    if is_retired(tag):
+    if is_retired(tag) or tag in NEVER_KEPT:
         return Do.REMOVE, "X"
     if vr == "PN" or vr in _DATES:
         return Do.EMPTY, "Z"
     do = _kept_as(tag, vr)
+    if do is Do.KEEP and is_judged(tag, vr):
+        return Do.JUDGE, ""
     return do, "U" if do is Do.MAP_UID else ""

@@ -1,0 +1,142 @@
+"""Public attributes that table E.1-1 does not list: which are never carried on, and which values are let stand.
+
+The standard lets all of them stay. But a person or a program may have written anything into them, so a value stays
+only where it is what the attribute is for: a number, a term, words that name nobody, a colour profile without its
+texts. Only what the machine's maker wrote stays as it is, and is searched for what names the patient.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Final
+
+from pydicom.datadict import dictionary_VM, tag_for_keyword
+
+from trialimg.dicom.icc import cleaned_profile
+from trialimg.dicom.words import REMOVED, cleaned_words, is_term, vocabulary
+
+
+def _named(keywords: str) -> frozenset[int]:
+    found = frozenset(tag_for_keyword(word) or 0 for word in keywords.split())
+    if 0 in found:
+        raise LookupError("a keyword that the dictionary does not know")
+    return found
+
+
+NEVER_KEPT: Final = _named("""
+    PrivateDataElement PrivateDataElementName PrivateDataElementKeyword PrivateDataElementDescription
+    PrivateDataElementEncoding PrivateDataElementDefinitionSequence CodingSchemeURL CodingSchemeExternalID
+    StoredInstanceBaseURI FolderAccessURI FileAccessURI FilenameInContainer RetrieveURL PixelDataProviderURL StorageURL
+    RetrieveURI ContactURI ContactDisplayName RelativeURIReferenceWithinEncapsulatedDocument
+    PatientBirthDateInAlternativeCalendar PatientDeathDateInAlternativeCalendar RecordKey PriorRecordKey Signature
+    EncryptedContent DigitalSignaturesSequence HPGLDocument DarkCurrentCounts AirCounts BadPixelImage
+    CoordinateSystemAxisValues DetectorCalibrationData ThreatROIBitmap FillPattern SelectorOBValue SelectorOWValue
+    SelectorOVValue SelectorOLValue SelectorUTValue SelectorUCValue SelectorLTValue SelectorSTValue SelectorPNValue
+    ItineraryID ItineraryIDAssigningAuthority RouteID BoardingPassID CarrierID NTPSourceAddress
+    InteroperabilityVersion EXIFVersion FiducialIdentifier DeviceAlternateIdentifier
+""")
+"""Private data elements and how they are encoded, addresses of web and file, keys of inventories, birth and death in
+another calendar, signatures and what is encrypted, plots, luggage, and tables of industrial detectors."""
+
+OF_THE_MACHINE: Final = _named("""
+    ImageType FrameType Manufacturer ManufacturerModelName ManufacturerRelatedModelGroup SoftwareVersions
+    SecondaryCaptureDeviceManufacturer SecondaryCaptureDeviceManufacturerModelName
+    SecondaryCaptureDeviceSoftwareVersions ApplicationVersion ApplicationManufacturer ManufacturerModelVersion
+    DetectorManufacturerName DetectorManufacturerModelName DetectorDescription ConvolutionKernel FilterType
+    CollimatorGridName PlateType PhosphorType SequenceName PulseSequenceName ReceiveCoilName TransmitCoilName
+    ReceiveCoilManufacturerName TransmitCoilManufacturerName MultiCoilElementName MultiCoilConfiguration
+    AcquisitionDeviceProcessingCode TransducerData ProcessingFunction ScanOptions ScanningSequence SequenceVariant
+    StackID DimensionIndexPrivateCreator FunctionalGroupPrivateCreator RescaleType ModalityLUTType AlgorithmVersion
+    LUTLabel TemplateIdentifier ContextIdentifier MappingResource LossyImageCompressionMethod CodingSchemeVersion
+    ReconstructionMethod AttenuationCorrectionMethod ScatterCorrectionMethod CorrectedImage
+    DetectorLinesOfResponseUsed OpticalPathIdentifier ReferencedOpticalPathIdentifier ImageDisplayFormat
+    AnnotationDisplayFormatID TimezoneOffsetFromUTC ImageFilter MIMETypeOfEncapsulatedDocument ListOfMIMETypes
+    ImagedNucleus AcquisitionMode EnergyWindowName
+""")
+"""What the maker of a machine wrote: names of models, versions, coils, kernels and sequences, which no list of words
+knows. A stranger's name in one of them would stay; what names the patient, people or place of the file is found."""
+
+_CODES: Final = frozenset({0x00080100, 0x00080102, 0x00080119})
+"""Code Value, Coding Scheme Designator, Long Code Value."""
+_ICC_PROFILE: Final = 0x00282000
+_WORDED: Final = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
+_SIZES: Final = {"US": 2, "SS": 2, "UL": 4, "SL": 4, "FL": 4, "AT": 4, "UV": 8, "SV": 8, "FD": 8}
+_NUMBER: Final = re.compile(rb"[ \0]*(?:[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?)?[ \0]*")
+_CLASS_UID: Final = re.compile(rb"[0-9.]{0,64}[ \0]*")
+_NO_ADDRESS: Final = b"urn:removed"
+_LONGEST_CACHED: Final = 256
+_LONGEST_NUMBER: Final = 16
+"""Bytes of a DS (PS3.5 6.2); files hold longer ones, whose digits say nothing more: beyond twice it is no number."""
+
+
+def is_judged(tag: int, vr: str) -> bool:
+    """Tell whether values of an attribute without a row must be looked at before they stay."""
+    if tag in OF_THE_MACHINE:
+        return False
+    return vr in _WORDED or vr in {"CS", "DS", "IS", "AE", "AS", "UR", "UI"} or vr in _SIZES or tag == _ICC_PROFILE
+
+
+def cleaned_value(tag: int, vr: str, value: bytes, text: Callable[[], str]) -> bytes:
+    """Give what stays of an encoded value; ``text`` decodes it by the file's character set where ASCII is not enough.
+
+    Cleaning again changes nothing. An equal value is given as the very same object.
+    """
+    if vr in _WORDED:
+        if value.isascii() and b"\x1b" not in value:
+            return _cleaned_ascii(tag, value) if len(value) <= _LONGEST_CACHED else _of_words(tag, value)
+        return cleaned_words(text()).encode("ascii", "ignore")
+    if vr in _SIZES:
+        return _bounded(tag, vr, value)
+    if tag == _ICC_PROFILE:
+        return cleaned_profile(value)
+    return _cleaned_form(vr, value)
+
+
+@lru_cache(maxsize=4096)
+def _cleaned_ascii(tag: int, value: bytes) -> bytes:
+    return _of_words(tag, value)
+
+
+def _of_words(tag: int, value: bytes) -> bytes:
+    before = value.decode("ascii").strip(" \0")
+    after = _code(before) if tag in _CODES else cleaned_words(before)
+    return value if after == before else after.encode("ascii", "ignore")
+
+
+def _code(text: str) -> str:
+    """Keep a code: digits and capitals in any order, but no run of letters that might be a name."""
+    runs = re.findall(r"[A-Za-z]+", text)
+    known = all(len(run) <= 3 or run.lower() in vocabulary() for run in runs)  # noqa: PLR2004 - RFC 5646, SRT
+    return text if known and text.isascii() and "^" not in text and len(text) <= 64 else REMOVED  # noqa: PLR2004
+
+
+@lru_cache(maxsize=4096)
+def _cleaned_form(vr: str, value: bytes) -> bytes:
+    """Judge a value that has a form: numbers, terms, UIDs of classes; titles of machines and addresses never stay."""
+    parts = value.split(b"\\")
+    if vr in {"DS", "IS"}:
+        return value if all(_NUMBER.fullmatch(p) and len(p) <= 2 * _LONGEST_NUMBER for p in parts) else b""
+    if vr == "UI":
+        return value if all(_CLASS_UID.fullmatch(p) for p in parts) else b""
+    if vr == "CS":
+        kept = [p if is_term(p.decode("latin-1").strip(" \0")) else REMOVED.encode() for p in parts]
+        return value if kept == parts else b"\\".join(kept)
+    if vr == "UR" and value.strip(b" \0"):
+        return value if value.strip() == _NO_ADDRESS else _NO_ADDRESS
+    return b""
+
+
+def _bounded(tag: int, vr: str, value: bytes) -> bytes:
+    """Cut binary numbers to as many as the attribute has: what follows them is something else."""
+    most = _most_values(tag)
+    whole = len(value) - len(value) % _SIZES[vr]
+    keep = whole if most is None else min(whole, most * _SIZES[vr])
+    return value if keep == len(value) else value[:keep]
+
+
+@lru_cache(maxsize=2048)
+def _most_values(tag: int) -> int | None:
+    last = dictionary_VM(tag).split("-")[-1]
+    return int(last) if last.isdecimal() else None
