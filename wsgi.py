@@ -1,6 +1,6 @@
 """The application for gunicorn and other WSGI servers: `gunicorn wsgi:app`.
 
-On PostgreSQL the jobs are run by `trialimg worker`; on SQLite this process runs them itself, so use one process.
+On PostgreSQL the jobs are run by `trialimg worker`; on SQLite one of these processes, which holds a lock, runs them.
 """
 
 from trialimg.app import create_app

@@ -212,6 +212,7 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('id', name=op.f('pk_form_record')),
     sa.UniqueConstraint('visit_id', 'form_key', name=op.f('uq_form_record_visit_id_form_key'))
     )
+    op.create_index('ix_form_record_state', 'form_record', ['visit_id', 'state', 'form_key'], unique=False)
     op.create_table('slot',
     sa.Column('visit_id', sa.String(length=32), nullable=False),
     sa.Column('key', sa.String(length=20), nullable=False),

@@ -179,6 +179,18 @@ def test_a_grid_is_shown_in_pages(bed):
     assert (last.page, last.pages, last.total, len(last.subjects)) == (2, 2, PAGE_SIZE + 3, 3)
 
 
+def test_a_subject_is_found_by_a_part_of_the_number(bed):
+    bed.enrol("101")
+    bed.enrol("101")
+    bed.enrol("102")
+    found = [subject_grid(bed.monitor, bed.code, find=part) for part in ("101-", " 02-001 ", "%", "1_2", "none")]
+    assert [[line.number for line in each.subjects] for each in found] == [
+        ["101-001", "101-002"], ["102-001"], [], [], [],
+    ]  # fmt: skip
+    assert [each.total for each in found] == [2, 1, 0, 0, 0]
+    assert subject_grid(bed.coordinator, bed.code, find="102").subjects == ()
+
+
 def _parts(value: object) -> Iterator[object]:
     yield value
     if dataclasses.is_dataclass(value):
@@ -190,6 +202,26 @@ def _parts(value: object) -> Iterator[object]:
     elif isinstance(value, list | tuple | set | frozenset):
         for each in value:
             yield from _parts(each)
+
+
+def test_a_grid_and_a_casebook_say_the_same_of_every_visit(bed):
+    number = screened(bed, 70)
+    with acting(bed) as uow:
+        save_form(uow, bed.visit(number), "DM", Posted(0, {"DM": {"": {"BRTHYR": "1950"}}}))
+        mark_visit_not_done(uow, bed.visit(number, "W16").visit_id, "moved", 0)
+        open_unscheduled(uow, bed.visit(number).subject_id, TODAY - timedelta(days=5))
+    whole = card(bed, number).visits
+    (line,) = subject_grid(bed.coordinator, bed.code).subjects
+    assert [
+        (v.key, v.title, v.state, v.date, v.expected.due, v.overdue_days, len(v.forms), v.complete_forms,
+         bool(v.open_checks), [(s.key, s.title, s.state, s.sentence, s.submission_id) for s in v.slots])
+        for v in whole
+    ] == [
+        (v.key, v.title, v.state, v.day, v.due, v.overdue_days, v.all_forms, v.complete_forms, v.open_checks,
+         [tuple(slot) for slot in v.slots])
+        for v in line.visits
+    ]  # fmt: skip
+    assert {v.state for v in line.visits} >= {"in_progress", "overdue", "not_done"}
 
 
 def test_pages_are_given_frozen_values_and_never_rows(bed):
@@ -210,12 +242,13 @@ def test_pages_are_given_frozen_values_and_never_rows(bed):
             assert part.__dataclass_params__.frozen, type(part)
 
 
-def test_fifty_subjects_cost_no_more_queries_than_one(bed):
+def test_a_full_grid_costs_no_more_queries_than_one_subject(bed):
     bed.enrol()
     subject_grid(bed.coordinator, bed.code)  # the definition is read once
     with counted() as one:
         subject_grid(bed.coordinator, bed.code)
-    enrol_many(bed, 49)
-    with counted() as fifty:
-        assert len(subject_grid(bed.coordinator, bed.code).subjects) == 50
-    assert len(fifty) == len(one)
+    enrol_many(bed, PAGE_SIZE - 1)
+    with counted() as many:
+        assert len(subject_grid(bed.coordinator, bed.code).subjects) == PAGE_SIZE
+    assert len(many) == len(one)
+    assert len(one) <= 10

@@ -124,9 +124,13 @@ def test_somebody_without_any_role_sees_nothing(bed):
     assert (seen.items, seen.trials, seen.subjects) == ((), (), ())
 
 
-def test_the_list_is_cut_and_says_how_much_is_more(bed, monkeypatch):
-    monkeypatch.setattr(worklist, "MOST_TASKS", 3)
+def test_the_list_is_shown_in_pages_and_says_how_much_there_is(bed, monkeypatch):
+    monkeypatch.setattr(worklist, "TASKS_A_PAGE", 3)
     enrol_many(bed, 5)
-    seen = work(bed)
-    assert (len(seen.items), seen.more) == (3, 2)
-    assert dict(seen.counts) == {"due": 5}
+    first, last, beyond = (my_work(bed.coordinator, page=page) for page in (1, 2, 99))
+    assert [(len(seen.items), seen.page, seen.pages, seen.total) for seen in (first, last)] == [
+        (3, 1, 2, 5), (2, 2, 2, 5),
+    ]  # fmt: skip
+    assert beyond == last
+    assert [item.subject for item in first.items + last.items] == [f"101-00{n}" for n in range(1, 6)]
+    assert dict(first.counts) == dict(last.counts) == {"due": 5}

@@ -17,6 +17,7 @@ from sqlalchemy.orm import joinedload
 from trialimg.casework.access import Person, Place, trial_place
 from trialimg.casework.definition import definition
 from trialimg.casework.form_findings import OPEN
+from trialimg.casework.overview import SubjectLine, SubjectRow, subject_lines
 from trialimg.casework.slots import slot_states
 from trialimg.casework.visit_card import Around, FormLine, VisitCard, visit_card
 from trialimg.domain.permission import Permission, Reach
@@ -27,7 +28,8 @@ from trialimg.store.casebook import CheckFinding, FormRecord
 from trialimg.store.subject import Subject, Visit
 from trialimg.store.trial import Site, Trial
 
-PAGE_SIZE: Final = 50
+PAGE_SIZE: Final = 25
+LONGEST_NUMBER: Final = 64
 
 
 @dataclass(frozen=True)
@@ -61,8 +63,9 @@ class SubjectGrid:
     trial_title: str
     sites: tuple[tuple[str, str], ...]
     site: str
+    find: str
     columns: tuple[tuple[str, str], ...]
-    subjects: tuple[SubjectCard, ...]
+    subjects: tuple[SubjectLine, ...]
     total: int
     page: int
     pages: int
@@ -89,8 +92,8 @@ def part_of_trial(person: Person, trial: str, permission: Permission) -> tuple[T
     return found, mine
 
 
-def subject_grid(person: Person, trial: str, *, site: str = "", page: int = 1) -> SubjectGrid:
-    """Give the subjects of a trial, of one site or of all this person may see."""
+def subject_grid(person: Person, trial: str, *, site: str = "", find: str = "", page: int = 1) -> SubjectGrid:
+    """Give the subjects of a trial, of one site or of all this person may see; ``find`` is a part of the number."""
     found, sites = part_of_trial(person, trial, Permission.SEE_TRIAL)
     condition = within(person.reach(Permission.SEE_TRIAL)) & (Subject.trial_id == found.id)
     if site:
@@ -98,19 +101,31 @@ def subject_grid(person: Person, trial: str, *, site: str = "", page: int = 1) -
         if chosen is None:
             raise NotFound
         condition &= Subject.site_id == chosen
+    find = find.strip()[:LONGEST_NUMBER]
+    if find:
+        condition &= Subject.number.icontains(find, autoescape=True)
     total = db.session.scalar(select(func.count()).select_from(Subject).where(condition)) or 0
     pages = max(1, -(-total // PAGE_SIZE))
     page = min(max(page, 1), pages)
-    on_page = select(Subject).where(condition).order_by(Subject.number).limit(PAGE_SIZE).offset((page - 1) * PAGE_SIZE)
-    cards = subject_cards(list(db.session.scalars(_whole(on_page))))
+    codes = {each.id: each.code for each in sites}
+    wanted = (
+        select(Subject.id, Subject.number, Subject.site_id, Subject.definition_id)
+        .where(condition)
+        .order_by(Subject.number)
+        .limit(PAGE_SIZE)
+        .offset((page - 1) * PAGE_SIZE)
+    )
+    rows = [SubjectRow(r[0], r[1], found.code, codes[r[2]], r[3]) for r in db.session.execute(wanted)]
+    lines = subject_lines(rows)
     may = person.reach(Permission.ENROL)
     return SubjectGrid(
         trial_code=found.code,
         trial_title=found.title,
         sites=tuple((each.code, each.name) for each in sites),
         site=site,
-        columns=_columns(found, cards),
-        subjects=cards,
+        find=find,
+        columns=_columns(found, lines),
+        subjects=lines,
         total=total,
         page=page,
         pages=pages,
@@ -129,13 +144,13 @@ def _whole(wanted: Select[Subject]) -> Select[Subject]:
     return wanted.options(joinedload(Subject.trial), joinedload(Subject.site))
 
 
-def _columns(trial: Trial, cards: Iterable[SubjectCard]) -> tuple[tuple[str, str], ...]:
+def _columns(trial: Trial, lines: Iterable[SubjectLine]) -> tuple[tuple[str, str], ...]:
     rules = definition(trial.definition_id) if trial.definition_id else None
     titles = {visit.key: visit.title for visit in (rules.visits if rules else ()) if not visit.repeating}
-    for card in cards:  # subjects enrolled under an earlier version may have other visits
-        for visit in card.visits:
-            if visit.key == visit.definition_key:
-                titles.setdefault(visit.key, visit.title)
+    for line in lines:  # subjects enrolled under an earlier version may have other visits
+        for visit in line.visits:
+            if visit.scheduled and visit.key not in titles:
+                titles[visit.key] = visit.title
     return tuple(titles.items())
 
 

@@ -6,20 +6,20 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
-from typing import Final
+from typing import Final, NamedTuple
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import joinedload
 
+from trialimg.casework import overview
 from trialimg.casework.access import Person
-from trialimg.casework.casebook import SubjectCard, subject_cards, within
-from trialimg.casework.visit_card import VisitCard
+from trialimg.casework.casebook import within
+from trialimg.casework.overview import FormMark, SlotMark, SubjectRow, VisitLine, subject_lines
 from trialimg.domain.permission import Permission
 from trialimg.store.base import db
 from trialimg.store.subject import Subject
 from trialimg.store.trial import Site, Trial
 
-MOST_TASKS: Final = 200
+TASKS_A_PAGE: Final = 50
 URGENCY: Final = (
     "overdue",
     "missing",
@@ -32,6 +32,7 @@ URGENCY: Final = (
     "in_progress",
 )
 """States that ask for a person, the most urgent first."""
+_RANK: Final = {state: rank for rank, state in enumerate(URGENCY)}
 
 
 @dataclass(frozen=True)
@@ -49,11 +50,6 @@ class WorkItem:
     slot: str = ""
     submission_id: str = ""
     what: str = ""
-
-    @property
-    def order(self) -> tuple[int, date, str, str]:
-        """Give its place in the list."""
-        return (URGENCY.index(self.state), self.due or date.max, self.subject, self.visit)
 
 
 @dataclass(frozen=True)
@@ -81,34 +77,61 @@ class SubjectLine:
 
 @dataclass(frozen=True)
 class Worklist:
-    """What the first page shows; ``counts`` tells how much there is in each state, ``more`` what is not listed."""
+    """What the first page shows, one page of it; ``total`` is how much there is, ``counts`` how much in each state."""
 
     items: tuple[WorkItem, ...]
-    more: int
+    total: int
+    page: int
+    pages: int
     counts: tuple[tuple[str, int], ...]
     trials: tuple[TrialLine, ...]
     subjects: tuple[SubjectLine, ...]
 
 
-def my_work(person: Person) -> Worklist:
+class _Task(NamedTuple):
+    """Something to do, in the order of the list; it is put into words only where it is shown."""
+
+    rank: int
+    due: date
+    number: str
+    visit_key: str
+    subject: overview.SubjectLine
+    visit: VisitLine
+    state: str
+    about: FormMark | SlotMark | None
+
+
+def my_work(person: Person, *, page: int = 1) -> Worklist:
     """Give what this person is to do, in the trials and sites where they enter data."""
-    wanted = (
-        select(Subject)
-        .where(within(person.reach(Permission.ENTER_DATA)))
-        .options(joinedload(Subject.trial), joinedload(Subject.site))
-        .order_by(Subject.number)
-    )
-    cards = subject_cards(list(db.session.scalars(wanted))) if person.may_somewhere(Permission.ENTER_DATA) else ()
-    items = sorted((item for card in cards for item in _of_subject(card)), key=lambda item: item.order)
-    states = Counter(item.state for item in items)
-    work = Counter((item.trial_code, item.subject) for item in items)
+    lines = subject_lines(_mine(person), forms=True)
+    tasks = [task for line in lines for task in _tasks(line)]
+    tasks.sort(key=lambda task: task[:4])
+    pages = max(1, -(-len(tasks) // TASKS_A_PAGE))
+    page = min(max(page, 1), pages)
+    states = Counter(task.state for task in tasks)
+    work = Counter((task.subject.trial_code, task.number) for task in tasks)
     return Worklist(
-        items=tuple(items[:MOST_TASKS]),
-        more=max(0, len(items) - MOST_TASKS),
+        items=tuple(_item(task) for task in tasks[(page - 1) * TASKS_A_PAGE : page * TASKS_A_PAGE]),
+        total=len(tasks),
+        page=page,
+        pages=pages,
         counts=tuple((state, states[state]) for state in URGENCY if state in states),
         trials=_trials(person),
-        subjects=tuple(_line(card, work[card.trial_code, card.number]) for card in cards),
+        subjects=tuple(_line(line, work[line.trial_code, line.number]) for line in lines),
     )
+
+
+def _mine(person: Person) -> list[SubjectRow]:
+    if not person.may_somewhere(Permission.ENTER_DATA):
+        return []
+    wanted = (
+        select(Subject.id, Subject.number, Trial.code, Site.code, Subject.definition_id)
+        .join(Trial, Trial.id == Subject.trial_id)
+        .join(Site, Site.id == Subject.site_id)
+        .where(within(person.reach(Permission.ENTER_DATA)))
+        .order_by(Subject.number)
+    )
+    return [SubjectRow(*row) for row in db.session.execute(wanted)]
 
 
 def _trials(person: Person) -> tuple[TrialLine, ...]:
@@ -118,64 +141,73 @@ def _trials(person: Person) -> tuple[TrialLine, ...]:
     sites = db.session.execute(select(Site.trial_id, Site.id, Site.active)).all()
     seen = {t for t, s, _ in sites if see.covers(t, s)} | see.trials
     enrolling = {t for t, s, active in sites if active and enrol.covers(t, s)}
-    trials = db.session.scalars(select(Trial).where(Trial.id.in_(seen)).order_by(Trial.code))
-    return tuple(TrialLine(t.code, t.title, subjects.get(t.id, 0), t.id in enrolling) for t in trials)
+    wanted = select(Trial.id, Trial.code, Trial.title).where(Trial.id.in_(seen)).order_by(Trial.code)
+    trials = db.session.execute(wanted)
+    return tuple(TrialLine(code, title, subjects.get(key, 0), key in enrolling) for key, code, title in trials)
 
 
-def _line(card: SubjectCard, work: int) -> SubjectLine:
-    coming = next((v for v in card.visits if v.state in {"overdue", "due", "upcoming"}), None)
+def _line(line: overview.SubjectLine, work: int) -> SubjectLine:
+    coming = next((v for v in line.visits if v.state in {"overdue", "due", "upcoming"}), None)
     return SubjectLine(
-        card.trial_code, card.number, card.site_code,
-        coming.title if coming else "", coming.expected.due if coming else None, coming.state if coming else "", work,
+        line.trial_code, line.number, line.site_code,
+        coming.title if coming else "", coming.due if coming else None, coming.state if coming else "", work,
     )  # fmt: skip
 
 
-def _of_subject(card: SubjectCard) -> Iterator[WorkItem]:
-    for visit in card.visits:
-        if visit.not_done_reason:
+def _tasks(subject: overview.SubjectLine) -> Iterator[_Task]:
+    for visit in subject.visits:
+        if visit.state == "not_done":
             continue
-        if visit.date is None and visit.state in {"overdue", "due"}:
-            yield _item(card, visit, visit.state, _waiting(visit))
-        yield from _of_slots(card, visit)
-        yield from _of_forms(card, visit)
+        due = visit.day or visit.due or date.max
+        for state, about in _of_visit(visit):
+            yield _Task(_RANK[state], due, subject.number, visit.key, subject, visit, state, about)
 
 
-def _waiting(visit: VisitCard) -> str:
+def _of_visit(visit: VisitLine) -> Iterator[tuple[str, FormMark | SlotMark | None]]:
+    undated = visit.day is None
+    if undated and visit.state in {"overdue", "due"}:
+        yield visit.state, None
+    for slot in visit.slots:
+        # Images of a visit that is not dated yet are told of with the visit.
+        if slot.state in _RANK and not (undated and slot.state in {"overdue", "due"}):
+            yield slot.state, slot
+    for form in visit.begun:
+        yield ("open_checks" if form.open_checks else "in_progress"), form
+    if visit.empty and not undated:  # all that are still empty are one thing to do
+        yield "due", None
+
+
+def _item(task: _Task) -> WorkItem:
+    visit, about = task.visit, task.about
+    slot = about if isinstance(about, SlotMark) else None
+    return WorkItem(
+        task.state, _sentence(task), task.subject.trial_code, task.number, visit.key, visit.title,
+        visit.day or visit.due,
+        form=about.key if isinstance(about, FormMark) else "",
+        slot=slot.key if slot else "",
+        submission_id=slot.submission_id if slot else "",
+        what=about.title if about else visit.title,
+    )  # fmt: skip
+
+
+def _sentence(task: _Task) -> str:
+    visit, about = task.visit, task.about
+    if isinstance(about, SlotMark):
+        return about.sentence
+    if about is not None and about.open_checks:
+        count = "1 check waits" if about.open_checks == 1 else f"{about.open_checks} checks wait"
+        return f"{count} for a correction or a reason."
+    if about is not None:
+        return "Begun, not complete."
+    if visit.day is not None:
+        return f"Still empty: {', '.join(title for _, title in visit.empty)}."
+    return _waiting(visit)
+
+
+def _waiting(visit: VisitLine) -> str:
     if visit.overdue_days:
         days = "1 day" if visit.overdue_days == 1 else f"{visit.overdue_days} days"
         return f"Its window closed {days} ago. Date the visit, or say that it was not done."
-    if visit.expected.due is None:
+    if visit.due is None:
         return "Date the visit when it has taken place; all later visits count from it."
-    return f"Due on {visit.expected.due.isoformat()}. Date the visit when it has taken place."
-
-
-def _of_slots(card: SubjectCard, visit: VisitCard) -> Iterator[WorkItem]:
-    for slot in visit.slots:
-        # Images of a visit that is not dated yet are told of with the visit.
-        waiting = slot.state in {"overdue", "due"} and visit.date is None
-        if slot.state in URGENCY and not waiting:
-            sentence, key = slot.sentence, slot.key
-            yield _item(card, visit, slot.state, sentence, slot=key, what=slot.title, submission_id=slot.submission_id)
-
-
-def _of_forms(card: SubjectCard, visit: VisitCard) -> Iterator[WorkItem]:
-    for form in visit.forms:
-        if form.open_checks:
-            count = "1 check waits" if form.open_checks == 1 else f"{form.open_checks} checks wait"
-            sentence = f"{count} for a correction or a reason."
-            yield _item(card, visit, "open_checks", sentence, form=form.key, what=form.title)
-        elif form.state == "in_progress":
-            yield _item(card, visit, "in_progress", "Begun, not complete.", form=form.key, what=form.title)
-    empty = [form.title for form in visit.forms if form.state == "empty"]
-    if visit.date is not None and empty:
-        yield _item(card, visit, "due", f"Still empty: {', '.join(empty)}.")
-
-
-def _item(
-    card: SubjectCard, visit: VisitCard, state: str, sentence: str, *, form: str = "", slot: str = "", what: str = "",
-    submission_id: str = "",
-) -> WorkItem:  # fmt: skip
-    return WorkItem(
-        state, sentence, card.trial_code, card.number, visit.key, visit.title, visit.date or visit.expected.due,
-        form, slot, submission_id, what or visit.title,
-    )  # fmt: skip
+    return f"Due on {visit.due.isoformat()}. Date the visit when it has taken place."

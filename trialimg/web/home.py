@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, render_template
+from flask import Blueprint, render_template, request
 
 from trialimg.casework.worklist import my_work
 from trialimg.domain.permission import Permission
@@ -18,7 +18,7 @@ def home() -> str:
     person = current_person()
     return render_template(
         "home/home.html",
-        work=my_work(person),
+        work=my_work(person, page=request.args.get("page", 1, type=int)),
         enters=person.may_somewhere(Permission.ENTER_DATA),
         administers=person.may_somewhere(Permission.MANAGE_INSTALLATION),
     )

@@ -75,7 +75,8 @@ def _once() -> str:
 def grid(trial: str) -> Answer:
     """Show the subjects of a trial by their visits."""
     page = request.args.get("page", 1, type=int)
-    found = subject_grid(current_person(), trial, site=request.args.get("site", ""), page=page)
+    site, find = request.args.get("site", ""), request.args.get("find", "")
+    found = subject_grid(current_person(), trial, site=site, find=find, page=page)
     return render_template("subjects/grid.html", grid=found)
 
 
