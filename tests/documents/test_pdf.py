@@ -17,6 +17,7 @@ from trialimg.documents.casebook import (
     Head,
     Index,
     IndexLine,
+    Reads,
     Visit,
     audit_html,
     casebook_html,
@@ -34,7 +35,7 @@ HEAD = Head(
 def book(*answers: Answer, audit: tuple[Change, ...] = (), subject: str = "101-001") -> Casebook:
     form = Form("VS", "Vital signs", "1.0", "complete", "saved", (Group("Results", (answers,)),))
     head = HEAD if subject == HEAD.subject else Head(**{**HEAD.__dict__, "subject": subject})
-    return Casebook(head, (Visit("SCR", "Screening", "Dated 2026-03-02.", "", (form,)),), (), (), (), audit)
+    return Casebook(head, (Visit("SCR", "Screening", "Dated 2026-03-02.", "", (form,)),), (), (), Reads(), audit)
 
 
 def read(html: str, tmp_path: Path) -> pypdf.PdfReader:

@@ -36,6 +36,7 @@ class LesionLine:
     location: str
     said: str
     sop_instance_uids: tuple[str, ...] = ()
+    frames: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -184,7 +185,7 @@ def _result(version: ReadVersion) -> ReadResult:
     lesions = [
         LesionLine(
             each.id, "target", each.organ.value, each.location, in_words(each),
-            tuple(part.sop_instance_uid for part in each.measurements),
+            tuple(part.sop_instance_uid for part in each.measurements), tuple(part.frame for part in each.measurements),
         )
         for each in values.targets
     ]  # fmt: skip
@@ -193,7 +194,15 @@ def _result(version: ReadVersion) -> ReadResult:
         for each in values.non_targets
     ]
     lesions += [
-        LesionLine(each.id, "new", each.organ.value, each.location, each.certainty.value, (each.sop_instance_uid,))
+        LesionLine(
+            each.id,
+            "new",
+            each.organ.value,
+            each.location,
+            each.certainty.value,
+            (each.sop_instance_uid,),
+            (each.frame,),
+        )
         for each in values.new_lesions
     ]
     answers: list[Mapping[str, Any]] = json.loads(version.answers)

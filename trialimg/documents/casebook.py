@@ -5,6 +5,7 @@ Everything here is text for people; what is missing, not asked or not shown says
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 from collections.abc import Sequence
@@ -14,6 +15,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from trialimg.documents.course import Picture
 
 GIVEN, MISSING, NOT_SHOWN = "given", "missing", "not shown"
 ROWS_A_PART: Final = 500
@@ -116,16 +119,53 @@ class Visit:
 
 
 @dataclass(frozen=True)
+class Lesion:
+    """One lesion as it was read, with the images it was read on (SOPInstanceUID and frame)."""
+
+    key: str
+    kind: str
+    place: str
+    said: str
+    images: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Read:
-    """One read: its status for all; values and signature only where the role may see them."""
+    """One read: its status for all; ``course``, lesions, remarks and signatures only where the role may see values.
+
+    ``course`` is the line of the table of time points: sum, changes, responses. ``earlier`` are superseded signatures.
+    """
 
     time_point: str
+    day: str
     reader: str
     status: str
     final: bool
-    values: tuple[tuple[str, str], ...] = ()
+    course: tuple[str, ...] = ()
+    lesions: tuple[Lesion, ...] = ()
+    remarks: tuple[tuple[str, str], ...] = ()
     signature: str = ""
+    earlier: tuple[str, ...] = ()
     not_shown: bool = False
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best overall response by one reader, and on what it rests or why there is none."""
+
+    reader: str
+    response: str
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Reads:
+    """The reads of a subject; ``picture`` is the response over time as an SVG in a data: address."""
+
+    reads: tuple[Read, ...] = ()
+    best: tuple[Best, ...] = ()
+    picture: str = ""
+    picture_alt: str = ""
 
 
 @dataclass(frozen=True)
@@ -177,7 +217,7 @@ class Casebook:
     visits: tuple[Visit, ...]
     slots: tuple[SlotLine, ...]
     studies: tuple[Study, ...]
-    reads: tuple[Read, ...]
+    reads: Reads = Reads()
     audit: tuple[Change, ...] = ()
     audit_parts: tuple[AuditPart, ...] = ()
 
@@ -190,6 +230,8 @@ class Casebook:
         for study in said["studies"]:
             for key in ("picture", "picture_alt", "no_picture"):
                 del study[key]
+        for key in ("picture", "picture_alt"):
+            del said["reads"][key]
         return hashlib.sha256(json.dumps(said, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
     @property
@@ -259,6 +301,12 @@ def _html(name: str, **values: Any) -> str:
 def casebook_html(book: Casebook) -> str:
     """Give the page of a casebook."""
     return _html("casebook.html", book=book, head=book.head)
+
+
+def course_image(found: Picture) -> str:
+    """Give a picture of the response over time as a data: address."""
+    drawn = _html("course.svg", found=found)
+    return f"data:image/svg+xml;base64,{base64.b64encode(drawn.encode()).decode()}"
 
 
 def audit_html(book: Casebook, part: AuditPart, changes: Sequence[Change]) -> str:

@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from dataclasses import replace
 
-from trialimg.casework import read_results
 from trialimg.casework.access import Person, Place
-from trialimg.casework.read_results import ReadLine, ReadResult
-from trialimg.documents.casebook import Read
-
-_COMPUTED: Final = {
-    "total": "Sum of diameters (mm)",
-    "baseline": "Sum at baseline (mm)",
-    "nadir": "Nadir (mm)",
-    "from_baseline_mm": "Change from baseline (mm)",
-    "from_baseline_percent": "Change from baseline (%)",
-    "from_nadir_mm": "Change from nadir (mm)",
-    "from_nadir_percent": "Change from nadir (%)",
-    "target": "Target response",
-    "non_target": "Non-target response",
-    "overall": "Overall response",
-}
+from trialimg.casework.read_results import LesionLine, ReadLine, ReadResult, subject_reads
+from trialimg.documents.casebook import Best, Lesion, Read, Reads, course_image
+from trialimg.reporting.course import picture
 
 
-def reads_of(place: Place, person: Person) -> tuple[Read, ...]:
+def reads_of(place: Place, person: Person) -> Reads:
     """Give the reads of a subject as this person may know them; none where they may not see how reads stand."""
-    return tuple(_read(line) for line in read_results.reads_of(place.subject_id, person))
+    found = subject_reads(place.subject_id, person)
+    drawn = picture(found.lines)
+    alt = ""
+    if drawn is not None:
+        lines = ", ".join(f"{course.reader} {course.line} line" for course in drawn.courses)
+        alt = (
+            f"Change of the sum of target lesions from baseline over the days: {lines}. The table below says the same."
+        )
+    return Reads(
+        tuple(map(_read, found.lines)),
+        tuple(
+            Best(each.reader, each.best.response + (" so far" if each.best.so_far else ""), each.best.sentence)
+            for each in found.best
+        ),
+        course_image(drawn) if drawn is not None else "",
+        alt,
+    )
 
 
 def _read(line: ReadLine) -> Read:
@@ -34,21 +38,65 @@ def _read(line: ReadLine) -> Read:
         status = f"void: {line.void_reason}"
     elif line.basis_sentence and not line.final:
         status = f"{status}. {line.basis_sentence}"
-    signature = line.signature
-    return Read(
+    begin = Read(
         time_point=line.time_point,
+        day="" if line.day is None else str(line.day),
         reader=line.reader,
         status=status,
         final=line.final,
-        values=_values(line.result) if line.result is not None else (),
-        signature=f"{signature.manifestation} {signature.superseded}".strip() if signature is not None else "",
         not_shown=line.hidden,
+    )
+    return _with_values(begin, line, line.result) if line.result is not None else begin
+
+
+def _with_values(begin: Read, line: ReadLine, result: ReadResult) -> Read:
+    signature = line.signature
+    remarks = [("Image quality", result.quality), ("Comment", result.comment)]
+    remarks += [(f"Reason given for {about}", answer) for about, answer in result.answers]
+    return replace(
+        begin,
+        course=_course(result.computed, result.new, is_baseline=line.ordinal == 0),
+        lesions=tuple(map(_lesion, result.lesions)),
+        remarks=tuple((label, text) for label, text in remarks if text),
+        signature=f"{signature.manifestation} {signature.superseded}".strip() if signature is not None else "",
+        earlier=tuple(
+            f"Version {version.version}, superseded ({one.superseded}): {one.manifestation}"
+            for version in line.history
+            for one in version.signatures
+            if one.superseded and one is not signature
+        ),
     )
 
 
-def _values(result: ReadResult) -> tuple[tuple[str, str], ...]:
-    told = [(_COMPUTED.get(key, key.replace("_", " ").capitalize()), text) for key, text in result.computed.items()]
-    told += [(f"{each.kind} {each.id}, {each.organ}, {each.location}", each.said) for each in result.lesions]
-    told += [("New lesions", result.new), ("Image quality", result.quality), ("Comment", result.comment)]
-    told += [(f"Answered: {about}", answer) for about, answer in result.answers]
-    return tuple((label, text) for label, text in told if text)
+def _course(computed: Mapping[str, str], new: str, *, is_baseline: bool) -> tuple[str, ...]:
+    if is_baseline:
+        return (computed["total"] or "not known", "", "", "", "", "baseline")
+    others = ", ".join(text for text in (computed["non_target"], f"new: {new}" if new else "") if text)
+    return (
+        computed["total"] or "not known",
+        _change(computed["from_baseline_mm"], computed["from_baseline_percent"]),
+        _change(computed["from_nadir_mm"], computed["from_nadir_percent"]),
+        computed["target"],
+        others,
+        computed["overall"],
+    )
+
+
+def _change(mm: str, percent: str) -> str:
+    return f"{_signed(mm)} mm ({_signed(percent)} %)" if mm and percent else f"{_signed(mm)} mm" if mm else ""
+
+
+def _signed(number: str) -> str:
+    return f"+{number}" if not number.startswith("-") and float(number) else number
+
+
+def _lesion(line: LesionLine) -> Lesion:
+    frames = line.frames or (1,) * len(line.sop_instance_uids)
+    images = zip(line.sop_instance_uids, frames, strict=True)
+    return Lesion(
+        line.id,
+        line.kind,
+        f"{line.organ}, {line.location}" if line.location else line.organ,
+        line.said,
+        tuple(f"{uid}, frame {frame}" if frame > 1 else uid for uid, frame in images if uid),
+    )
