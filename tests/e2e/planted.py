@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
+import sqlite3
 import subprocess
 import tempfile
 from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +17,8 @@ from seed_data.phantom.identities import Patient, planted_strings
 _AT_ONCE: Final = 8 * 1024 * 1024
 _FILES_AT_ONCE: Final = 400
 _QUARANTINE: Final = "quarantine."
+_MIXED: Final = re.compile(rb"[0-9a-f]{24,}")
+"""What hashes, keys and UIDs look like in lower case: any seven digits stand in one of them sooner or later."""
 
 
 def needles(people: Iterable[Patient]) -> dict[bytes, str]:
@@ -39,9 +44,34 @@ def spoken_of(people: Iterable[Patient], files: Iterable[Path]) -> list[tuple[st
             tail = b""
             while block := stream.read(_AT_ONCE):
                 text = (tail + block).lower()
-                found += [(str(path), word) for needle, word in sought.items() if needle in text]
+                found += [(str(path), word) for needle, word in sought.items() if _stands(needle, text)]
                 tail = text[-longest:]
+        if path.suffix == ".sqlite":
+            numbers = {needle: word for needle, word in sought.items() if needle.isdigit()}
+            found += [(str(path), word) for needle, word in numbers.items() if _is_a_value(needle.decode(), path)]
     return sorted(set(found))
+
+
+def _stands(needle: bytes, text: bytes) -> bool:
+    """Say whether the needle stands in the text; a number, outside of what is a hash, a key or a UID."""
+    if needle not in text or not needle.isdigit():
+        return needle in text
+    mixed = [found.span() for found in _MIXED.finditer(text)]
+    inside = sum(text.count(needle, start, end) for start, end in mixed)
+    return text.count(needle) > inside
+
+
+def _is_a_value(number: str, database: Path) -> bool:
+    """Say whether a number stands by itself in a value of an SQLite file, where values lie against one another."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / database.name
+        with (
+            closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as source,
+            closing(sqlite3.connect(copy)) as target,
+        ):
+            source.backup(target)
+            alone = re.compile(rf"(?<![0-9a-f]){number}(?![0-9a-f])", re.IGNORECASE)
+            return any(alone.search(line) for line in target.iterdump())
 
 
 def _suspects(files: list[Path], sought: Iterable[bytes]) -> list[Path]:
