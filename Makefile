@@ -7,11 +7,13 @@ RESET ?=
 HOST ?= 127.0.0.1
 PY := .venv/bin/python
 ARGS ?=
+# Processes that tests start find what was compiled before.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo setup test check bench lock pictures clean python
 help:
 	@echo "make demo [PORT=5000] [DATA=var/demo] [RESET=1]   set up, seed the demo trial, serve until Ctrl-C"
-	@echo "make test                                         the whole suite, with real peers"
+	@echo "make test                                         the whole suite, with real peers; ARGS=… goes to pytest"
 	@echo "make setup | check | bench | pictures | lock"
 
 python:
@@ -26,7 +28,7 @@ demo: setup
 test: python
 	@$(PYTHON) tools/setup.py --dev --peers
 	@$(MAKE) --no-print-directory check
-	$(PY) -m pytest $(ARGS)
+	$(PY) -m pytest -n 2 --durations=25 $(ARGS)
 
 check: python
 	@$(PYTHON) tools/setup.py --dev

@@ -11,13 +11,15 @@ import flask_migrate
 import pytest
 from flask import Flask
 
+from tests.quick import make_quick
 from tests.world import Browser
 from trialimg.app import create_app
 from trialimg.keyring import AUDIT, SESSION, Keyring
 from trialimg.settings import Settings, read_settings
 from trialimg.store.base import db
 
-pytest_plugins = ["tests.world", "tests.e2e.pictures"]
+pytest_plugins = ["tests.world", "tests.e2e.pictures", "tests.sharing", "tests.leftovers"]
+make_quick()
 
 ROOT = Path(__file__).resolve().parent.parent
 CORPORA = Path(os.environ.get("TRIALIMG_CORPORA") or ROOT.parent / "shared" / "corpora")

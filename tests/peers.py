@@ -7,12 +7,15 @@ in the folder it is given, and is stopped by the context manager that started it
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 import os
+import random
 import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -28,12 +31,31 @@ _USER, _PASSWORD = "trialimg", "only-for-tests"
 _START_SECONDS = 60.0
 
 
+_FIRST_PORT, _WORKERS, _PORTS_EACH = 16_000, 16, 1_000
+
+
+def _candidates() -> Iterator[int]:
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _WORKERS
+    first = _FIRST_PORT + worker * _PORTS_EACH
+    start = random.randrange(_PORTS_EACH)
+    return (first + (start + number) % _PORTS_EACH for number in itertools.count())
+
+
+_ports = _candidates()
+
+
 def free_port() -> int:
-    """Give a TCP port of loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Give a TCP port of loopback that nobody listens on.
+
+    Each worker has a range of its own and goes round in it; none lies where the system takes ports for connections
+    (32768 and above), so that a port stays free until the one it is for listens on it.
+    """
+    for port in itertools.islice(_ports, _PORTS_EACH):
+        with socket.socket() as probe, suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError("no port is free for a test")
 
 
 def missing_orthanc() -> str | None:
@@ -249,7 +271,7 @@ def postgresql(folder: Path, *, port: int | None = None) -> Iterator[PostgresPee
     107 characters), and is destroyed at the end; ``folder`` holds a link to it.
     """
     binaries = _postgresql_bin()
-    home = Path(subprocess.check_output(["mktemp", "-d", "/tmp/trialimg-pg-XXXXXX"], text=True).strip())
+    home = Path(tempfile.mkdtemp(prefix="pg-"))
     prefix: list[str] = []
     if os.geteuid() == 0:
         shutil.chown(home, "postgres", "postgres")
