@@ -1,4 +1,4 @@
-"""A trial of a size: subjects with twelve visits each, enrolled, dated, filled and linked by the acts people use.
+"""A trial of a size: subjects with twelve visits, enrolled, dated, filled, linked and read by the acts people use.
 
 It is made once into a folder and kept; what it holds is audited like everything else.
 """
@@ -15,14 +15,19 @@ from typing import Final
 from flask import Flask
 from sqlalchemy import select
 
+from bench.crowd_reads import read_some
 from bench.installation import ROOT, say
-from tests.world import World, make_world
+from tests.world import World, add_person, make_world
+from trialimg.casework import accounts
 from trialimg.casework.access import Place, subject_place
 from trialimg.casework.data_entry import Posted, save_form
 from trialimg.casework.enrolment import date_visit
+from trialimg.domain.permission import Role
+from trialimg.domain.submission import Stage
 from trialimg.store.base import db, utc_now
-from trialimg.store.imaging import ImagingStudy, Slot
+from trialimg.store.imaging import ImagingStudy, Slot, Submission
 from trialimg.store.subject import Visit
+from trialimg.store.unit_of_work import unit_of_work
 
 VISITS: Final = 12
 SITES: Final = ("101", "102", "103")
@@ -65,19 +70,29 @@ def definition_of_twelve_visits(folder: Path) -> Path:
 def fill(app: Flask, folder: Path, subjects: int) -> None:
     """Make the trial, its people and its subjects in an empty installation; needs an application context."""
     world = make_world(app, folder=definition_of_twelve_visits(folder))
-    today = utc_now().date()
+    _staff(world, "103")
+    today, names = utc_now().date(), []
     for number in range(subjects):
         if number % 25 == 0:
             say(f"{number} of {subjects} subjects are there.")
         site = SITES[number % len(SITES)]
-        name = world.subject(site)
+        names.append(name := world.subject(site))
         # Some were enrolled today, some have been through all visits.
         _live_through(world, subject_place(world.code, name), today - timedelta(days=number * 7 % 700), today, number)
         db.session.remove()
+    say(f"There are {read_some(world, names)} reads.")
+
+
+def _staff(world: World, site: str) -> None:
+    """Let a site have its coordinator: who enters data must be of the site."""
+    by, account_id = world.person("trial-administrator"), add_person(f"coordinator-{site}")
+    with unit_of_work(by.actor, "a coordinator", trial_id=world.trial_id) as uow:
+        where = {"trial_id": world.trial_id, "site_id": world.site(site).site_id}
+        accounts.give_role(uow, by, account_id, Role.SITE_COORDINATOR, **where)
 
 
 def _live_through(world: World, place: Place, began: date, today: date, number: int) -> None:
-    with world.acting("trial-administrator", "a life for the bench") as uow:
+    with world.acting(f"coordinator-{place.site_code}", "a life for the bench") as uow:
         visits = list(
             uow.session.scalars(
                 select(Visit).where(Visit.subject_id == place.subject_id, Visit.repeat == 0).order_by(Visit.ordinal)
@@ -104,10 +119,17 @@ def _link(uow: object, visit: Visit, place: Place, day: date) -> None:
     """Write what the pipeline writes in the end; the images themselves would make no page slower."""
     session, at = uow.session, uow.at  # type: ignore[attr-defined]
     slot = session.scalars(select(Slot).where(Slot.visit_id == visit.id, Slot.key == "CT")).one()
+    study = ImagingStudy(
+        trial_id=place.trial_id, subject_id=place.subject_id, slot_id=slot.id, linked_at=at, linked_by="bench",
+        study_instance_uid=f"2.25.{int(slot.id, 16)}", modalities="CT", acquired=day, series_count=2,
+        instance_count=200,
+    )  # fmt: skip
+    session.add(study)
+    session.flush()
     session.add(
-        ImagingStudy(
-            trial_id=place.trial_id, subject_id=place.subject_id, slot_id=slot.id, linked_at=at, linked_by="bench",
-            study_instance_uid=f"2.25.{int(slot.id, 16)}", modalities="CT", acquired=day, series_count=2,
-            instance_count=200,
+        Submission(
+            trial_id=place.trial_id, site_id=place.site_id, subject_id=place.subject_id, slot_id=slot.id,
+            study_id=study.id, stage=Stage.LINKED.value, source="browser", announced=200, created_at=at,
+            created_by="bench", stage_since=at, sentence="200 images are in the archive, each proved.",
         )
     )  # fmt: skip
