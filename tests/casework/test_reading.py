@@ -11,9 +11,9 @@ from tests.casework.reading_bed import ReadingBed, bed, sop_of, values
 from tests.world import add_person, email_of
 from trialimg.casework import accounts, link, read_assignment, reading
 from trialimg.casework.access import slot_place, study_place
-from trialimg.casework.read_assignment import rule_page, set_rule
 from trialimg.casework.read_page import worklist
 from trialimg.casework.read_results import reads_of
+from trialimg.casework.read_rule import rule_page, set_rule
 from trialimg.casework.reader_studies import studies_of_reader
 from trialimg.casework.services import services
 from trialimg.domain.lesion import Seen

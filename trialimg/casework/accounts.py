@@ -13,6 +13,7 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import joinedload
 
 from trialimg.casework.access import Person, Place
+from trialimg.casework.readers_change import reads_follow
 from trialimg.domain.permission import INSTALLATION_ROLES, SITE_ROLES, Grant, Permission, Role, Scope, may
 from trialimg.domain.plain_text import is_line
 from trialimg.errors import BadInput, Conflict, NotAllowed, NotFound
@@ -116,6 +117,7 @@ def give_role(
     )  # fmt: skip
     uow.session.add(fresh)
     uow.session.flush()
+    reads_follow(uow, account.id, scope.trial_id)
     return fresh.id
 
 
@@ -184,6 +186,8 @@ def end_role(uow: UnitOfWork, by: Person, grant_id: str) -> None:
     if grant.role == Role.ADMINISTRATOR:
         _require_another_administrator(uow, grant.account_id)
     grant.ended_at = uow.at
+    if grant.trial_id:
+        reads_follow(uow, grant.account_id, grant.trial_id)
 
 
 def _require_another_administrator(uow: UnitOfWork, account_id: str) -> None:
@@ -216,6 +220,7 @@ def end_access(uow: UnitOfWork, by: Person, account_id: str) -> None:
     tokens = select(AccessToken).where(AccessToken.account_id == account.id, AccessToken.revoked_at.is_(None))
     for token in uow.session.scalars(tokens):
         token.revoked_at = uow.at
+    reads_follow(uow, account.id)
 
 
 def open_access(uow: UnitOfWork, by: Person, account_id: str) -> None:
@@ -224,6 +229,7 @@ def open_access(uow: UnitOfWork, by: Person, account_id: str) -> None:
     if not may(by.grants, Permission.MANAGE_INSTALLATION, Scope()):
         raise NotAllowed("Only an administrator of the installation can open an account again.")
     account.active = True
+    reads_follow(uow, account.id)
 
 
 def unlock(uow: UnitOfWork, by: Person, account_id: str) -> None:

@@ -13,14 +13,13 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session, joinedload
 
 from trialimg.casework.access import Place
-from trialimg.casework.definition import current_definition, definition
+from trialimg.casework.definition import definition
 from trialimg.domain import reading_design
 from trialimg.domain.permission import Role
 from trialimg.domain.reading import ReadState, new_reading_code
-from trialimg.domain.reading_design import ASSIGNMENTS, Candidate, ReadingDesign
-from trialimg.errors import BadInput
+from trialimg.domain.reading_design import Candidate, ReadingDesign
 from trialimg.store.account import Account, AccountGrant
-from trialimg.store.base import db, utc_now
+from trialimg.store.base import utc_now
 from trialimg.store.imaging import ImagingStudy, Slot
 from trialimg.store.reading import Read, ReadingCode, ReadingRule
 from trialimg.store.subject import Subject, Visit
@@ -170,13 +169,27 @@ def _assign_visit(uow: UnitOfWork, subject: Subject, visit_id: str) -> None:
     for account_id in chosen.readers:
         if account_id not in standing and (len(standing) < design.readers or design.assignment == "all"):
             standing.add(account_id)
-            number = 1 + sum(each.account_id == account_id for each in here)
-            uow.session.add(
-                Read(
-                    trial_id=subject.trial_id, subject_id=subject.id, visit_id=visit_id, account_id=account_id,
-                    number=number, assigned_at=uow.at, assigned_by=uow.actor.name,
-                )
-            )  # fmt: skip
+            give(uow, subject, visit_id, account_id)
+
+
+def give(uow: UnitOfWork, subject: Subject, visit_id: str, account_id: str) -> None:
+    """Give a time point to a reader, and the earlier ones that this reader lacks: lesions are carried forward.
+
+    The earlier reads of others stay as they are. A time point that the reader has is not given again.
+    """
+    reads = uow.session.scalars(select(Read).where(Read.subject_id == subject.id, Read.account_id == account_id)).all()
+    points = time_points(uow.session, subject, [visit_id])
+    this = next(point.ordinal for point in points if point.visit_id == visit_id)
+    for point in points:
+        mine = [each for each in reads if each.visit_id == point.visit_id]
+        if point.ordinal > this or any(each.state != ReadState.VOID for each in mine):
+            continue
+        uow.session.add(
+            Read(
+                trial_id=subject.trial_id, subject_id=subject.id, visit_id=point.visit_id, account_id=account_id,
+                number=1 + len(mine), assigned_at=uow.at, assigned_by=uow.actor.name,
+            )
+        )  # fmt: skip
     uow.session.flush()
 
 
@@ -192,17 +205,18 @@ def candidates(session: Session, trial_id: str) -> list[Candidate]:
     listed = set(json.loads(rule.listed)) if rule is not None else set()
     waiting = select(Read.account_id, func.count()).where(Read.trial_id == trial_id, Read.state.in_(WAITING))
     loads = {key: count for key, count in session.execute(waiting.group_by(Read.account_id))}  # noqa: C416 (typed)
-    return [Candidate(each.id, loads.get(each.id, 0), each.id in listed) for each in _readers(session, trial_id)]
+    return [Candidate(each.id, loads.get(each.id, 0), each.id in listed) for each in readers(session, trial_id)]
 
 
-def _readers(session: Session, trial_id: str) -> list[Account]:
-    # Whoever has another role in the trial too is no independent reader of it.
+def readers(session: Session, trial_id: str) -> list[Account]:
+    """Give who reads for the trial now; whoever has another role in it too is no independent reader of it."""
     accounts = session.scalars(
         select(Account)
         .join(AccountGrant, AccountGrant.account_id == Account.id)
         .where(AccountGrant.role == Role.READER.value, AccountGrant.trial_id == trial_id, Account.active.is_(True))
         .options(joinedload(Account.grants))
         .order_by(Account.name, Account.id)
+        .execution_options(populate_existing=True)  # a role given or ended in this very unit of work counts
     ).unique()
     now = utc_now()
     found = []
@@ -221,80 +235,3 @@ def shown_studies(design: ReadingDesign, points: Sequence[TimePoint], visit_id: 
     priors = design.priors_of([point.visit_id for point in points], visit_id)
     shown = [(key, False) for key in by_visit[visit_id].studies]
     return shown + [(key, True) for each in reversed(priors) for key in by_visit[each].studies]
-
-
-@dataclass(frozen=True)
-class ReaderCard:
-    """A reader of the trial, what waits for them, and whether they are on the list."""
-
-    account_id: str
-    name: str
-    waiting: int
-    listed: bool
-
-
-@dataclass(frozen=True)
-class RulePage:
-    """How reads are assigned: what ``reading.yaml`` says, what stands in its place, and who reads.
-
-    ``lacking`` counts the time points with images that have fewer readers than the design asks for.
-    """
-
-    criteria: str
-    readers_wanted: int
-    slots: tuple[str, ...]
-    said: str
-    assignment: str
-    readers: tuple[ReaderCard, ...]
-    lacking: int
-
-
-def rule_page(place: Place) -> RulePage:
-    """Give the page on which a trial administrator sees and changes who reads."""
-    session = db.session()
-    design = ReadingDesign.of(current_definition(place.trial_id))
-    names = {each.id: each.name for each in _readers(session, place.trial_id)}
-    cards = [ReaderCard(c.person, names[c.person], c.load, c.listed) for c in candidates(session, place.trial_id)]
-    return RulePage(
-        design.criteria, design.readers, design.slots, design.assignment,
-        ruled(session, place.trial_id, design).assignment, tuple(cards), _lacking(session, place.trial_id),
-    )  # fmt: skip
-
-
-def _lacking(session: Session, trial_id: str) -> int:
-    wanted = (
-        select(Visit.id, Slot.key, Subject.definition_id)
-        .join(Slot, Slot.visit_id == Visit.id)
-        .join(ImagingStudy, ImagingStudy.slot_id == Slot.id)
-        .join(Subject, Subject.id == Visit.subject_id)
-        .where(ImagingStudy.trial_id == trial_id, ImagingStudy.state == LINKED)
-        .distinct()
-    )
-    counted = select(Read.visit_id, func.count()).where(Read.trial_id == trial_id, Read.state != ReadState.VOID.value)
-    have = {key: count for key, count in session.execute(counted.group_by(Read.visit_id))}  # noqa: C416 (typed)
-    lacking = set()
-    for visit_id, slot, definition_id in session.execute(wanted):
-        design = ReadingDesign.of(definition(definition_id))
-        if slot in design.slots and have.get(visit_id, 0) < design.readers:
-            lacking.add(visit_id)
-    return len(lacking)
-
-
-def set_rule(uow: UnitOfWork, place: Place, *, assignment: str, listed: Collection[str]) -> None:
-    """Change the rule by which reads are assigned from now on; reads that are assigned stay with their readers.
-
-    An empty ``assignment`` gives the rule back to ``reading.yaml``. Raises BadInput for a rule that is not known, a
-    person who does not read for the trial, or a list with nobody on it.
-    """
-    if assignment not in {"", *ASSIGNMENTS}:
-        raise BadInput("Choose one of the rules of the list. Nothing was changed.")
-    known = {each.id for each in _readers(uow.session, place.trial_id)}
-    if set(listed) - known:
-        raise BadInput("Somebody on this list does not read for this trial any more. Load the page again.")
-    if assignment == "listed" and not listed:
-        raise BadInput("A rule by list needs at least one reader on the list. Nothing was changed.")
-    row = uow.session.scalar(select(ReadingRule).where(ReadingRule.trial_id == place.trial_id).with_for_update())
-    if row is None:
-        row = ReadingRule(trial_id=place.trial_id)
-        uow.session.add(row)
-    row.assignment, row.listed = assignment, json.dumps(sorted(listed))

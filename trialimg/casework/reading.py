@@ -243,7 +243,7 @@ def reopen(uow: UnitOfWork, person: Person, read_id: str, reason: str) -> None:
     """
     found, row = locked_bench(uow, read_id)
     _may_reopen(person, found, row)
-    why = _blind_reason(found, reason)
+    why = a_blind_reason(found, reason)
     after, number = advance(ReadState(row.state), Act.REOPEN), version_after(row.version, Act.REOPEN)
     signed = newest(row)
     standing_signature(signed).superseded_why = f"Reopened; version {number} follows."
@@ -264,7 +264,7 @@ def void(uow: UnitOfWork, person: Person, read_id: str, reason: str) -> None:
     """Void a read that must not count, such as one of a reader who left; it is kept. Raises as ``reopen`` does."""
     found, row = locked_bench(uow, read_id)
     _may_reopen(person, found, row)
-    void_row(row, _blind_reason(found, reason))
+    void_row(row, a_blind_reason(found, reason))
     found.changed(row)
     mark(found)
 
@@ -280,7 +280,7 @@ def _may_reopen(person: Person, found: Bench, row: Read) -> None:
         raise NotAllowed(f"This trial lets reads be reopened by: {named}. Ask one of them. Nothing was changed.")
 
 
-def _blind_reason(found: Bench, reason: str) -> str:
+def a_blind_reason(found: Bench, reason: str) -> str:
     """Give a reason that the reader may see; raises BadInput where it names the subject or the site."""
     why, subject = a_reason(reason), found.subject
     said = why.casefold()

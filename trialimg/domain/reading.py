@@ -78,6 +78,9 @@ ASKS_REASON: Final = frozenset({A.REOPEN, A.VOID})
 CAN_CHANGE: Final = frozenset({S.OPEN, S.DRAFT, S.REOPENED})
 """States in which the reader may change values."""
 
+CAN_GIVE: Final = frozenset({S.OPEN, S.DRAFT})
+"""States in which a read can be given to another reader: nothing of it was ever signed."""
+
 FINAL: Final = frozenset({S.SIGNED})
 """States in which values count as final in exports; everywhere else they are shown as not final."""
 

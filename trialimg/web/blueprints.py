@@ -17,6 +17,7 @@ from trialimg.web import (
     imaging,
     link,
     pipeline,
+    read_reader,
     readable,
     reading,
     reports,
@@ -37,7 +38,7 @@ def register(app: Flask) -> None:
     readable.register(app)
     shell.register(app)
     pages = (auth, home, subjects, casebook, uploads, imaging, link, viewer, pipeline, admin, trial_admin, audit)
-    reported = (dashboard, reports, reading, trial_reads)
+    reported = (dashboard, reports, reading, trial_reads, read_reader)
     for each in (*pages, *reported, dicomweb, api, health):
         app.register_blueprint(each.blueprint)
     app.extensions["csrf"].exempt(api.blueprint)  # its requests carry a token, never a cookie

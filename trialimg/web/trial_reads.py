@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from flask import Blueprint, flash, redirect, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
-from trialimg.casework import read_assignment, read_list, read_results, reading
+from trialimg.casework import read_assignment, read_list, read_results, read_rule, reading
 from trialimg.casework.access import Place, subject_place, trial_place
 from trialimg.casework.casebook import part_place
 from trialimg.domain.permission import Permission
@@ -55,6 +55,8 @@ def _page(trial: str, refused: str = "") -> str:
         place=place,
         here=here,
         url=f"{here}?{kept}{'&' if kept else ''}page={{page}}",
+        unassigned=read_rule.unassigned(place) if person.may(Permission.MANAGE_TRIAL, place) else "",
+        may_give=person.may(Permission.MANAGE_TRIAL, place),
         refused=refused,
     )
 
@@ -75,6 +77,7 @@ def _subject_page(trial: str, subject: str, refused: str = "") -> str:
         picture=picture(found.lines),
         shows_values=read_results.may_see_values(person, place),
         may_reopen=read_results.may_reopen_in(person, place),
+        may_give=person.may(Permission.MANAGE_TRIAL, place),
         place=place,
         here=f"/trials/{trial}/reads",
         refused=refused,
@@ -117,7 +120,7 @@ def rule(trial: str) -> str:
 
 def _rule_page(trial: str, refused: str = "") -> str:
     place = current_place()
-    page = read_assignment.rule_page(place)
+    page = read_rule.rule_page(place)
     return render_template(
         "reading/rule.html", page=page, rules=ASSIGNMENTS, place=place, here=f"/trials/{trial}/reading", refused=refused
     )
@@ -129,7 +132,7 @@ def change_rule(trial: str) -> Answer:
     """Change the rule by which reads are assigned from now on."""
 
     def change(uow: Any) -> str:
-        read_assignment.set_rule(
+        read_rule.set_rule(
             uow,
             current_place(),
             assignment=request.form.get("assignment", ""),
