@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import quote
 
 import pypdf
 import pytest
 
+from tests.documents.archival import faults
+from trialimg.documents import pdf
 from trialimg.documents.casebook import (
     Answer,
     AuditPart,
+    Best,
     Casebook,
     Change,
     Form,
@@ -17,7 +21,13 @@ from trialimg.documents.casebook import (
     Head,
     Index,
     IndexLine,
+    Lesion,
+    Read,
     Reads,
+    Remark,
+    Series,
+    SlotLine,
+    Study,
     Visit,
     audit_html,
     casebook_html,
@@ -71,6 +81,69 @@ def test_a_casebook_is_pdf_a_tagged_with_bookmarks_and_page_numbers(tmp_path: Pa
         str(font.get_object()["/BaseFont"]) for page in reader.pages for font in page["/Resources"]["/Font"].values()
     }
     assert all("+" in font for font in fonts)  # each one a subset that is embedded
+
+
+PNG = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNiAAAABgADNjd8qAAAAABJRU5ErkJggg=="
+SVG = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 40 20"><line x1="1" x2="9" y1="3" y2="3" stroke="#000"/>'
+    '<circle cx="9" cy="9" r="3" fill="#fff" stroke="#1d4f7c"/><text x="2" y="12" font-size="9">PR</text></svg>'
+)
+
+
+def rich() -> Casebook:
+    """A casebook with something of everything: pictures of both kinds, all tables, remarks, a history over pages."""
+    study = Study(
+        "SCR", "CT", "2.25.1", "CT", "2026-03-02", 3, 1, "now", (Series("2.25.2", "CT", 3),), picture=PNG,
+        picture_alt="Key image of CT at SCR",
+    )  # fmt: skip
+    drawn = f"data:image/svg+xml,{quote(SVG)}"
+    group = Group("Lesions", tuple((Answer("Organ", organ),) for organ in ("Liver", "Lung")), repeating=True)
+    remark = Remark("Weight", "It is high.", "soft", "open", "")
+    forms = (
+        Form("VS", "Vital signs", "1.0", "complete", "saved", (group,), (remark,), 1),
+        Form("EMPTY", "Nothing", "1.0", "empty", "", (), why_empty="Missing: all 3 answers."),
+    )
+    history = tuple(Change(n, "2026-03-02", "a@b.example", "SCR VS", "value", "1", "2", "typo") for n in range(1, 60))
+    visit = Visit("SCR", "Screening", "Dated 2026-03-02.", "", forms)
+    slots = (SlotLine("SCR", "CT", "linked", "All is here."),)
+    lesion = Lesion("T1", "target", "Liver", "20 mm", ("2.25.3",))
+    signed = Read(
+        "SCR", "day 1", "Reader 1", "signed", final=True, course=("20",) * 6, lesions=(lesion,),
+        remarks=(("Comment", "none"),), signature="Rita, 2026", earlier=("superseded",),
+    )  # fmt: skip
+    reads = Reads((signed,), (Best("Reader 1", "PR", "It rests on SCR."),), drawn, "The sum over time")
+    return Casebook(HEAD, (visit,), slots, (study,), reads, history)
+
+
+def test_every_document_is_pdf_a_and_pdf_ua_as_far_as_its_objects_tell(tmp_path: Path) -> None:
+    lines = (IndexLine("101-001", "101", "a.pdf", 5, "ab" * 32), IndexLine("101-002", "101", "", sentence="Not made."))
+    changes = tuple(Change(n, "2026", "a@b.example", "VS", "value", "1", "2", "typo") for n in range(1, 60))
+    for html in (
+        casebook_html(rich()),
+        casebook_html(book()),
+        audit_html(book(), AuditPart("x.pdf", 1, 59, 59), changes),
+        index_html(Index("DEMO", "A trial", "now", "Sven", lines)),
+    ):
+        assert faults(read(html, tmp_path)) == []
+
+
+def test_the_check_of_pdf_ua_finds_what_the_layout_alone_leaves_undone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pdf, "finish", None)
+    found = " ".join(faults(read(casebook_html(rich()), tmp_path)))
+    assert "belongs to no element of the tree" in found
+    assert "does not say what it heads" in found
+    assert "is smoothed" in found
+    assert "pdfuaid:part is 0 times" in found
+
+
+def test_the_check_of_pdf_ua_finds_pictures_without_words_and_headings_that_skip(tmp_path: Path) -> None:
+    html = f'<html lang="en"><title>t</title><h1>A</h1><h3>B</h3><p><img src="{PNG}"></p><table><tr><td>x</td></tr></table>'
+    found = faults(read(html, tmp_path))
+    assert "a figure without words" in found
+    assert "a heading H3 under level 1" in found
+    assert "a cell under no header" in found
 
 
 def test_markup_in_a_value_is_shown_literally_and_fetches_nothing(tmp_path: Path) -> None:
