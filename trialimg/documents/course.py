@@ -39,20 +39,27 @@ class Course:
 
 @dataclass(frozen=True)
 class Picture:
-    """The courses of a subject's readers; ``most`` is how many per cent it reaches up and down.
+    """The courses of a subject's readers; it reaches from ``low`` to ``high`` per cent of change.
 
     ``days`` are the marks below it: where, and which day from the baseline's images.
     """
 
     courses: tuple[Course, ...]
-    most: int
+    low: float
+    high: float
     days: tuple[tuple[float, int], ...] = ()
 
     def y(self, percent: float) -> float:
         """Give the height of a change in the picture; what lies beyond is drawn at its edge."""
-        return round(90 - 80 * max(-1.0, min(1.0, percent / self.most)), 1)
+        return round(14 + 148 * (self.high - max(self.low, min(self.high, percent))) / (self.high - self.low), 1)
 
     @property
     def has_open_points(self) -> bool:
         """Say whether a point is drawn that is not final."""
         return any(not point.final for course in self.courses for point in course.points)
+
+    @property
+    def legend(self) -> str:
+        """Say which line is whose."""
+        lines = ", ".join(f"{course.reader}: {course.line} line" for course in self.courses)
+        return lines + ("; hollow points are not final" if self.has_open_points else "")

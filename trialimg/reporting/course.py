@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 from trialimg.casework.read_results import ReadLine
 from trialimg.documents.course import DASHES, LINES, Course, Picture, Point
 from trialimg.domain.reading import ReadState
+
+MOST: Final = 300.0
+"""The largest growth in per cent that the picture shows to its measure."""
 
 
 def picture(lines: Sequence[ReadLine]) -> Picture | None:
@@ -23,8 +27,8 @@ def picture(lines: Sequence[ReadLine]) -> Picture | None:
     if not found:
         return None
     days = sorted({day for points in found.values() for _, day, _ in points})
-    widest = max(abs(float(percent)) for points in found.values() for _, _, percent in points)
-    drawn = Picture((), next((most for most in (40, 60, 100, 200) if widest < most), 400))
+    changes = [float(percent) for points in found.values() for _, _, percent in points]
+    drawn = Picture((), min(-40.0, min(changes) - 8), min(MOST, max(30.0, max(changes) + 8)))
     first, last = days[0], max(days[-1], days[0] + 1)
 
     def x(day: int) -> float:

@@ -187,10 +187,4 @@ def _target(lesion: TargetLesion) -> Iterator[Row]:
 def _not_measured(lesion: TargetLesion) -> Row:
     if lesion.state is TargetState.NOT_EVALUABLE or lesion.state is None:
         return {"TRSTAT": "NOT DONE", "TRREASND": lesion.reason or "not evaluable"}
-    said: Row = {
-        "TRORRES": lesion.state.value.upper(),
-        "TRSTRESN": lesion.counted_mm,
-        "merged_into": lesion.merged_into,
-    }
-    seen = lesion.measurements[0] if lesion.measurements else None  # on which image it is too small
-    return said | ({"sop_instance_uid": seen.sop_instance_uid, "frame": seen.frame} if seen else {})
+    return {"TRORRES": lesion.state.value.upper(), "TRSTRESN": lesion.counted_mm, "merged_into": lesion.merged_into}

@@ -15,12 +15,6 @@ def reads_of(place: Place, person: Person) -> Reads:
     """Give the reads of a subject as this person may know them; none where they may not see how reads stand."""
     found = subject_reads(place.subject_id, person)
     drawn = picture(found.lines)
-    alt = ""
-    if drawn is not None:
-        lines = ", ".join(f"{course.reader} {course.line} line" for course in drawn.courses)
-        alt = (
-            f"Change of the sum of target lesions from baseline over the days: {lines}. The table below says the same."
-        )
     return Reads(
         tuple(map(_read, found.lines)),
         tuple(
@@ -28,7 +22,9 @@ def reads_of(place: Place, person: Person) -> Reads:
             for each in found.best
         ),
         course_image(drawn) if drawn is not None else "",
-        alt,
+        f"Change of the sum of target lesions from baseline over the days. {drawn.legend}."
+        if drawn is not None
+        else "",
     )
 
 
@@ -70,7 +66,7 @@ def _with_values(begin: Read, line: ReadLine, result: ReadResult) -> Read:
 
 def _course(computed: Mapping[str, str], new: str, *, is_baseline: bool) -> tuple[str, ...]:
     if is_baseline:
-        return (computed["total"] or "not known", "", "", "", "", "baseline")
+        return (computed["total"] or "not known", "baseline", "", "", "", "")
     others = ", ".join(text for text in (computed["non_target"], f"new: {new}" if new else "") if text)
     return (
         computed["total"] or "not known",
