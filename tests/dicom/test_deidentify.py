@@ -16,8 +16,7 @@ from tests.dicom.planted import STUDY_DATE, make_planted
 from trialimg.dicom.canonical import canonical_hash
 from trialimg.dicom.deidentify import clean_file, deidentify, verify_clean
 from trialimg.dicom.header import read_facts
-from trialimg.dicom.plan import CLASSES_AND_SCHEMES, Do, Plan
-from trialimg.dicom.table import confidentiality_table, vr_of
+from trialimg.dicom.plan import CLASSES_AND_SCHEMES
 from trialimg.domain.deidentification import Profile, Rule, date_shift, is_mapped_uid, map_uid, shift_date
 from trialimg.errors import BadInput, NotClean, UnreadableObject
 
@@ -185,27 +184,6 @@ def test_a_data_set_is_cleaned_without_touching_the_original(profile, identity, 
     assert original.PatientID == "1CT1"
     assert report.instances == 1
     assert cleaned.PixelData == original.PixelData
-
-
-def test_every_row_of_the_table_is_obeyed_by_the_plan():
-    plan = Plan(Profile("demo", "1", "removed"))
-    harmless = {Do.REMOVE, Do.EMPTY, Do.DUMMY, Do.MAP_UID, Do.NAME, Do.CLEAN_ITEMS}
-    for tag, row in confidentiality_table().rows.items():
-        step = plan.step(tag, vr_of(tag).split(" or ")[0] or "UN")
-        assert step.do in harmless, (hex(tag), row)
-        if row.basic == "X":
-            assert step.do is Do.REMOVE, (hex(tag), row)
-        if step.do is Do.CLEAN_ITEMS:
-            assert row.basic in {"D", "X/Z/D", "X/Z/U*"}, (hex(tag), row)
-
-
-def test_what_nobody_knows_is_removed():
-    plan = Plan(Profile("demo", "1", "kept"))
-    for tag, vr in ((0x00091001, "LO"), (0x00089876, "LO"), (0x00104321, "UN"), (0x50000010, "US"), (0x60003000, "OW")):
-        assert plan.step(tag, vr).do is Do.REMOVE
-    assert plan.step(0x00280010, "LO").do is Do.REMOVE  # Rows written as text is no Rows
-    assert plan.step(0x00280010, "US").do is Do.JUDGE
-    assert plan.step(0x00081190, "UR").do is Do.REMOVE  # Retrieve URL
 
 
 @pytest.mark.parametrize("path", pydicom_files(), ids=lambda path: path.name)

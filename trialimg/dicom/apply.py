@@ -12,9 +12,9 @@ from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence
 
-from trialimg.dicom.encode import raw
+from trialimg.dicom.encode import encoded_codes, raw
 from trialimg.dicom.part10 import LONG_FORM, PIXEL_DATA
-from trialimg.dicom.plan import CONTENT_SEQUENCE, NUMBERS, PIXELS, Do, Plan, Step
+from trialimg.dicom.plan import CONTENT_SEQUENCE, NUMBERS, PIXELS, Do, Place, Plan, Step
 from trialimg.dicom.table import is_registered, keyword_of, tag_text
 from trialimg.dicom.unlisted import cleaned_value
 from trialimg.domain.deidentification import (
@@ -28,6 +28,10 @@ from trialimg.domain.deidentification import (
 )
 
 REMOVED_TEXT: Final = b"REMOVED"
+DUMMY_CODE: Final = ("REMOVED", "99TRIALIMG", "REMOVED")
+"""Value, scheme and meaning; a scheme of one's own begins with 99 (PS3.16 chapter 8)."""
+_SHAPED: Final = {0x00080201: b"+0000"}
+"""Attributes whose value has a form that their VR does not tell: Timezone Offset From UTC."""
 _ZEROS: Final = {"US": 2, "SS": 2, "UL": 4, "SL": 4, "FL": 4, "AT": 4, "UV": 8, "SV": 8, "FD": 8}
 _DUMMIES: Final = {
     "AS": b"000Y",
@@ -44,9 +48,22 @@ _DATE_OR_TIME: Final = re.compile(r"[\d.:+\-/ ]{0,26}", re.ASCII)
 _SHORT_FORM_LIMIT, _UNDEFINED = 0xFFFF, 0xFFFFFFFF
 
 
-def dummy(vr: str) -> bytes:
+def dummy(vr: str, tag: int = 0) -> bytes:
     """Give the value, the same for every subject, that stands where one must and may not be told."""
-    return _DUMMIES.get(vr, REMOVED_TEXT)
+    return _SHAPED.get(tag) or _DUMMIES.get(vr, REMOVED_TEXT)
+
+
+def dummy_for(dataset: Dataset, vr: str, tag: int) -> bytes:
+    """Give the encoded dummy for a data set; of a sequence of codes it is one item."""
+    if vr != "SQ":
+        return dummy(vr, tag)
+    implicit, little = dataset.original_encoding
+    return encoded_codes((DUMMY_CODE,), implicit=bool(implicit), little=little is not False)
+
+
+def sop_class_of(dataset: Dataset) -> str:
+    """Give the SOP class that a data set names."""
+    return text_of(dataset.get_item(0x00080016)) if 0x00080016 in dataset else ""  # noqa: PLR2004 - SOP Class UID
 
 
 def nested_subject(subject_number: str) -> str:
@@ -95,45 +112,55 @@ class Cleaning:
         self.cleaned_structured_content = False
         self._uids: dict[str, str] = {}
 
-    def clean(self, dataset: Dataset) -> None:
+    def clean(self, dataset: Dataset, place: Place | None = None) -> None:
         """Change a data set, and every item in it, in place."""
-        plan_step, done = self.plan.step, self.done
+        if place is None:
+            place = self.plan.root(sop_class_of(dataset), {int(tag) for tag in dataset.keys()})  # noqa: SIM118
+        place_step, done = place.step, self.done
         explicit = not dataset.original_encoding[0]
         for tag in list(dataset.keys()):
             element = dataset.get_item(tag)
-            step = plan_step(int(tag), element.VR)
+            step = place_step(int(tag), element.VR)
             if step.told:
                 done[int(tag), step.told] += 1
             if step.do is Do.REMOVE:
                 del dataset[tag]
             elif step.do is not Do.KEEP:
-                self._change(dataset, int(tag), element, step)
+                self._change(dataset, int(tag), element, step, place)
             elif explicit and (element.VR == "UN" or element.VR is None or len(element.VR) != 2):  # noqa: PLR2004
                 _say_vr(dataset, int(tag), element, step.vr)
 
-    def _change(self, dataset: Dataset, tag: int, element: DataElement | RawDataElement, step: Step) -> None:
+    def _change(
+        self, dataset: Dataset, tag: int, element: DataElement | RawDataElement, step: Step, place: Place
+    ) -> None:
         if step.do is Do.CLEAN_ITEMS:
-            self._clean_items(dataset, tag)
+            self._clean_items(dataset, tag, place)
         elif step.do is Do.EMPTY:
             dataset[tag] = raw(dataset, tag, step.vr, b"")
         elif step.do is Do.DUMMY:
-            dataset[tag] = raw(dataset, tag, step.vr, dummy(step.vr))
+            # What was empty stays so: a dummy would claim that something stood there.
+            dataset[tag] = raw(dataset, tag, step.vr, dummy_for(dataset, step.vr, tag) if element.value else b"")
         elif step.do is Do.JUDGE:
-            self._judge(dataset, tag, element, step.vr)
+            self._judge(dataset, tag, element, step)
         elif step.do is Do.KNOWN_CHARACTER_SET:
             if not is_known_character_set(text_of(element)):
                 del dataset[tag]
         else:
             before = text_of(element)
             after = self._new_text(step, before)
+            if before and not after and step.needed:
+                after = dummy(step.vr, tag).decode("ascii")
             if after != before or step.vr != element.VR:
                 dataset[tag] = raw(dataset, tag, step.vr, after.encode("ascii", "replace"))
 
-    def _judge(self, dataset: Dataset, tag: int, element: DataElement | RawDataElement, vr: str) -> None:
+    def _judge(self, dataset: Dataset, tag: int, element: DataElement | RawDataElement, step: Step) -> None:
+        vr = step.vr
         before = judged_bytes(element, vr)
         after = cleaned_value(tag, vr, before, lambda: text_of(dataset[tag]))
         if after != before:
             self.done[tag, "C"] += 1
+            if step.needed and not after.strip(b" \0"):
+                after = dummy(vr, tag)
             dataset[tag] = raw(dataset, tag, vr, after)
         elif vr != element.VR and not dataset.original_encoding[0]:
             _say_vr(dataset, tag, element, vr)
@@ -144,21 +171,21 @@ class Cleaning:
         if step.do is Do.SHIFT:
             return "\\".join(shift_date(value, self.days) for value in text.split("\\"))
         if step.do is Do.KEEP_DATE:
-            # A DT that is none stands where one must be (frame content); DA and TM may be empty.
-            return text if is_date(text) else dummy("DT").decode() if step.vr == "DT" else ""
+            return text if is_date(text) else ""
         return cap_age(text) if step.do is Do.CAP_AGE else self.subject
 
-    def _clean_items(self, dataset: Dataset, tag: int) -> None:
+    def _clean_items(self, dataset: Dataset, tag: int, place: Place) -> None:
         items = dataset[tag].value
         if not isinstance(items, Sequence):
             del dataset[tag]
             return
         if tag == CONTENT_SEQUENCE:
             self.cleaned_structured_content = True
+        inside = place.inside(tag)
         for item in items:
             for number in PIXELS & set(item.keys()):
                 del item[number]  # pixels of an item would be an icon's
-            self.clean(item)
+            self.clean(item, inside)
 
     def new_uid(self, uid: str) -> str:
         """Give the UID that stands for ``uid`` from now on; what the standard registered stays."""

@@ -8,11 +8,20 @@ from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
-from trialimg.dicom.apply import dummy, is_date, is_known_character_set, judged_bytes, nested_subject, text_of
+from trialimg.dicom.apply import (
+    DUMMY_CODE,
+    dummy,
+    is_date,
+    is_known_character_set,
+    judged_bytes,
+    nested_subject,
+    sop_class_of,
+    text_of,
+)
 from trialimg.dicom.encode import IMPLEMENTATION_CLASS_UID, META_TAGS
 from trialimg.dicom.markers import ALWAYS_PRESENT, METHOD_CODES, expected_markers
 from trialimg.dicom.part10 import Part10
-from trialimg.dicom.plan import PIXELS, Do, Plan, Step
+from trialimg.dicom.plan import PIXELS, Do, Place, Plan, Step
 from trialimg.dicom.table import is_registered, tag_text
 from trialimg.dicom.unlisted import cleaned_value
 from trialimg.domain.deidentification import SubjectIdentity, cap_age, is_mapped_uid, shift_date
@@ -57,7 +66,8 @@ def check_data_set(dataset: Dataset, plan: Plan, identity: SubjectIdentity) -> t
     for tag in ALWAYS_PRESENT:
         if tag not in dataset:
             raise _not_clean(tag_text(tag), "is missing")
-    _check(dataset, plan, nested_subject(identity.subject_number), "", frozenset({*markers, METHOD_CODES}))
+    place = plan.root(sop_class_of(dataset), {int(tag) for tag in dataset.keys()})  # noqa: SIM118
+    _check(dataset, place, nested_subject(identity.subject_number), "", frozenset({*markers, METHOD_CODES}))
     return codes
 
 
@@ -68,7 +78,7 @@ def _codes(dataset: Dataset) -> tuple[str, ...]:
     return tuple(str(item.get("CodeValue", "")) for item in items) if isinstance(items, Sequence) else ()
 
 
-def _check(dataset: Dataset, plan: Plan, subject: str, path: str, ours: frozenset[int]) -> None:
+def _check(dataset: Dataset, place: Place, subject: str, path: str, ours: frozenset[int]) -> None:
     for key in list(dataset.keys()):
         tag = int(key)
         if tag in ours:
@@ -76,41 +86,53 @@ def _check(dataset: Dataset, plan: Plan, subject: str, path: str, ours: frozense
         element = dataset.get_item(key)
         if path and tag in PIXELS:
             raise _not_clean(f"{path}{tag_text(tag)}", "should have been removed")
-        step = plan.step(tag, element.VR)
+        step = place.step(tag, element.VR)
         where = f"{path}{tag_text(tag)}"
         if step.do is Do.CLEAN_ITEMS:
             items = dataset[key].value
             for number, item in enumerate(items if isinstance(items, Sequence) else (), 1):
-                _check(item, plan, subject, f"{where}[{number}].", frozenset())
+                _check(item, place.inside(tag), subject, f"{where}[{number}].", frozenset())
         elif element.VR == "UN":
             raise _not_clean(where, "is of unknown representation")
         elif (why := _objection(element, step, subject)) is not None:
             raise _not_clean(where, why)
 
 
-def _objection(  # noqa: PLR0911 - one answer a step
-    element: DataElement | RawDataElement, step: Step, subject: str
-) -> str | None:
+_TELLS_NOTHING: Final = {
+    Do.REMOVE: "should have been removed",
+    Do.EMPTY: "should be empty",
+    Do.DUMMY: "should hold a dummy value",
+}
+
+
+def _objection(element: DataElement | RawDataElement, step: Step, subject: str) -> str | None:
     """Say what is wrong with a value under its step, None if nothing is."""
     do = step.do
     if do is Do.KEEP:
         return None
-    if do is Do.REMOVE:
-        return "should have been removed"
-    if do is Do.DUMMY:
-        stands = element.value if isinstance(element.value, bytes) else text_of(element).encode()
-        return None if stands.rstrip(b" \0") == dummy(step.vr).rstrip(b" \0") else "should hold a dummy value"
-    if do is Do.EMPTY:
-        return None if not element.value else "should be empty"
+    if do in _TELLS_NOTHING:
+        # Nothing and a dummy tell the same; which of them stands was decided by the modules of the original.
+        tells_nothing = bool(step.vr) and (not element.value or _is_dummy(element, step))
+        return None if tells_nothing else _TELLS_NOTHING[do]
     text = text_of(element)
     if do is Do.JUDGE:
         value = judged_bytes(element, step.vr)
         # Where the text is not ASCII it holds words that no list knows, so its character set need not be asked.
         after = cleaned_value(int(element.tag), step.vr, value, lambda: value.decode("latin-1"))
-        return None if after.rstrip(b" \0") == value.rstrip(b" \0") else "holds what the profile does not let stand"
+        allowed = after.rstrip(b" \0") == value.rstrip(b" \0") or (step.needed and _is_dummy(element, step))
+        return None if allowed else "holds what the profile does not let stand"
     if do is Do.KEEP_DATE:
         return None if is_date(text) else "holds no date or time"
     return _objection_to_text(do, text, subject)
+
+
+def _is_dummy(element: DataElement | RawDataElement, step: Step) -> bool:
+    if step.vr == "SQ":
+        items = element.value if isinstance(element.value, Sequence) else ()
+        codes = [tuple(str(value.value) for value in item) for item in items]
+        return codes == [DUMMY_CODE]
+    stands = element.value if isinstance(element.value, bytes) else text_of(element).encode()
+    return stands.rstrip(b" \0") == dummy(step.vr, int(element.tag)).rstrip(b" \0")
 
 
 def _objection_to_text(do: Do, text: str, subject: str) -> str | None:

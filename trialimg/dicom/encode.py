@@ -93,15 +93,15 @@ def encoded(tag: int, vr: str, value: bytes, *, implicit: bool, little: bool) ->
 
 
 @lru_cache(maxsize=64)
-def encoded_codes(codes: tuple[tuple[str, str], ...], *, implicit: bool, little: bool) -> bytes:
-    """Encode the items of a sequence of DCM codes: pairs of code value and meaning."""
+def encoded_codes(codes: tuple[tuple[str, str, str], ...], *, implicit: bool, little: bool) -> bytes:
+    """Encode the items of a sequence of codes: value, coding scheme designator and meaning of each."""
     items = []
-    for value, meaning in codes:
+    for value, scheme, meaning in codes:
         item = b"".join(
             encoded(tag, vr, text.encode("ascii"), implicit=implicit, little=little)
             for tag, vr, text in (
                 (0x00080100, "SH", value),
-                (0x00080102, "SH", "DCM"),
+                (0x00080102, "SH", scheme),
                 (0x00080104, "LO", meaning),
             )
         )

@@ -69,7 +69,7 @@ def write_markers(dataset: Dataset, profile: Profile, identity: SubjectIdentity,
         else:
             dataset.add_new(tag, vr, text)
     implicit, little = dataset.original_encoding
-    meanings = tuple((code, CID_7050[code]) for code in codes)
+    meanings = tuple((code, "DCM", CID_7050[code]) for code in codes)
     items = encoded_codes(meanings, implicit=bool(implicit), little=little is not False)
     dataset[METHOD_CODES] = raw(dataset, METHOD_CODES, "SQ", items)
 

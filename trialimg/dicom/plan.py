@@ -2,15 +2,17 @@
 
 Closed by default. In this order: what is never carried on; private and unknown attributes (removed);
 who the subject is; the trial's own rules; the options for patient characteristics and dates; the row
-of PS3.15 table E.1-1; and for public attributes without a row, what ``unlisted`` says.
+of PS3.15 table E.1-1; and for public attributes without a row, what ``unlisted`` says. Wherever an
+action would leave less than PS3.3 demands, the Type of the attribute at its place (``iod``) decides.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from enum import StrEnum
 from typing import Final, NamedTuple
 
+from trialimg.dicom.iod import At, inside, is_code, place_of, type_at
 from trialimg.dicom.part10 import PIXEL_DATA
 from trialimg.dicom.table import FULL_DATES, MODIFIED_DATES, Row, confidentiality_table, is_retired, vr_of
 from trialimg.dicom.unlisted import NEVER_KEPT, is_judged
@@ -45,6 +47,8 @@ class Step(NamedTuple):
     do: Do
     told: str
     vr: str
+    needed: bool = False
+    """Whether a value must stand here: of Type 1, or 1C and there."""
 
 
 PATIENT_NAME: Final = 0x00100010
@@ -64,31 +68,20 @@ CLASSES_AND_SCHEMES: Final = frozenset(
 )
 """UI attributes that name a class, a coding scheme or an encoding: never a thing of this patient."""
 
-# Stricter than the table: free text it leaves to its parent sequence, and what would be stale or hidden.
-_BEYOND: Final[Mapping[int, Do]] = {
-    0x0040A160: Do.DUMMY,  # Text Value, inside Content Sequence
-    0x00400400: Do.REMOVE,  # Comments on the Scheduled Procedure Step
-    0x00400255: Do.REMOVE,  # Performed Procedure Type Description
-    0x00420010: Do.EMPTY,  # Document Title
-    0x0040E001: Do.REMOVE,  # HL7 Instance Identifier
-    0x30020004: Do.REMOVE,  # RT Image Description
-    0x300A01D0: Do.REMOVE,  # Setup Reference Description
-    0x30080202: Do.REMOVE,  # Treatment Status Comment
-    0x04000500: Do.REMOVE,  # Encrypted Attributes Sequence
-    0x04000550: Do.REMOVE,  # Modified Attributes Sequence
-    0x04000561: Do.REMOVE,  # Original Attributes Sequence
-    0x4FFE0001: Do.REMOVE,  # MAC Parameters Sequence
-    0x00880200: Do.REMOVE,  # Icon Image Sequence
+# Stricter than the table, in its letters: free text that it leaves to the parent sequence.
+_BEYOND: Final[Mapping[int, str]] = {
+    0x0040A160: "D",  # Text Value, inside Content Sequence
+    0x00400400: "X",  # Comments on the Scheduled Procedure Step
+    0x00400255: "X",  # Performed Procedure Type Description
+    0x00420010: "Z",  # Document Title
+    0x0040E001: "X",  # HL7 Instance Identifier
+    0x30020004: "X",  # RT Image Description
+    0x300A01D0: "X",  # Setup Reference Description
+    0x30080202: "X",  # Treatment Status Comment
 }
-
-# Type 1 somewhere in PS3.3, so that an empty value or none would make the object invalid.
-_NEEDS_A_VALUE: Final = frozenset(
-    {
-        *(0x00080023, 0x00080033, 0x0008002A),  # content date and time, acquisition date and time
-        0x00081111,  # referenced performed procedure step: type 2 in reports, 3 in images; its UIDs are mapped
-        *(0x00181000, 0x00189516, 0x00189517, 0x0040A032),  # device serial number, start and end, observation
-    }
-)
+# Whole data of another state of the object, hidden or stale: never demanded once they are out, so no Type is asked.
+# Encrypted, Modified, Original Attributes and MAC Parameters Sequence, Icon Image Sequence.
+_OTHER_STATES: Final = frozenset({0x04000500, 0x04000550, 0x04000561, 0x4FFE0001, 0x00880200})
 _FIXED: Final[Mapping[int, tuple[Do, str]]] = {
     0x00080005: (Do.KNOWN_CHARACTER_SET, ""),
     PATIENT_NAME: (Do.NAME, "D"),
@@ -96,7 +89,7 @@ _FIXED: Final[Mapping[int, tuple[Do, str]]] = {
     0x00200010: (Do.EMPTY, "D"),  # Study ID: the outermost one is written anew
     **dict.fromkeys(PIXELS, (Do.KEEP, "")),
 }
-_NEEDS_A_SEQUENCE: Final = frozenset({0x00400555})  # acquisition context: type 2, may be empty
+_CLINICAL_TRIAL: Final = 0x0012
 _DATES: Final = frozenset({"DA", "DT", "TM"})
 OF_EVERYBODY: Final = frozenset({0x00080106, 0x00080107, 0x0040DB06, 0x0040DB07})
 """Versions of published code lists and templates: the same in the files of everybody."""
@@ -106,6 +99,46 @@ _TEXT: Final = frozenset(
 NUMBERS: Final = frozenset({"US", "SS", "UL", "SL", "UV", "SV", "FL", "FD", "AT"})
 _BULK: Final = frozenset({"OB", "OW", "OF", "OD", "OL", "OV"})
 _FAMILIES: Final = (_TEXT, NUMBERS, _BULK, frozenset({"SQ"}), frozenset({"PN"}), frozenset({"UI"}))
+
+
+_NEEDED: Final = frozenset({"1", "1C"})
+_MAY_BE_EMPTY: Final = frozenset({"2", "2C"})
+_UNKNOWN: Final = Step(Do.REMOVE, "X", "")
+
+
+class _Attribute(NamedTuple):
+    """What is to be decided about: an attribute, its VR as treated, and its Type at its place."""
+
+    tag: int
+    vr: str
+    kind: str
+    is_code: bool
+    """Whether it is a sequence of codes."""
+
+
+class Place:
+    """One place in an object, the data set or the items of a sequence: what is decided there is remembered."""
+
+    __slots__ = ("_at", "_plan", "_steps")
+
+    def __init__(self, plan: Plan, at: At) -> None:
+        self._plan, self._at = plan, at
+        self._steps: dict[tuple[int, str], Step] = {}
+
+    def step(self, tag: int, stated_vr: str | None) -> Step:
+        """Decide about an element; ``stated_vr`` is the file's, None, UN or a choice where it tells none."""
+        key = (tag, stated_vr if stated_vr is not None and len(stated_vr) == 2 else "UN")  # noqa: PLR2004
+        step = self._steps.get(key)
+        if step is None:
+            vr = _effective_vr(tag, key[1])
+            if not vr:
+                return _UNKNOWN  # not remembered: a file may hold any number of unknown tags
+            step = self._steps[key] = self._plan.decide(self._at, tag, vr)
+        return step
+
+    def inside(self, sequence: int) -> Place:
+        """Give the place of the items of a sequence that stands here."""
+        return self._plan.place(inside(self._at, sequence))
 
 
 class Plan:
@@ -121,32 +154,42 @@ class Plan:
             WEIGHT: profile.keep_weight,
         }
         self._rows = confidentiality_table().rows
-        self._steps: dict[tuple[int, str], Step] = {}
+        self._places: dict[At, Place] = {}
 
-    def step(self, tag: int, stated_vr: str | None) -> Step:
-        """Decide about an element; ``stated_vr`` is the file's, None, UN or a choice where it tells none."""
-        key = (tag, stated_vr if stated_vr is not None and len(stated_vr) == 2 else "UN")  # noqa: PLR2004
-        step = self._steps.get(key)
-        if step is None:
-            vr = _effective_vr(tag, key[1])
-            do, told = self._decide(tag, vr) if vr else (Do.REMOVE, "X")
-            step = self._steps[key] = Step(do, told, vr)
-        return step
+    def root(self, sop_class_uid: str, present: Collection[int]) -> Place:
+        """Give the place of a whole data set of a class, by the tags it has."""
+        return self.place(place_of(sop_class_uid, present))
 
-    def _decide(self, tag: int, vr: str) -> tuple[Do, str]:
+    def place(self, at: At) -> Place:
+        """Give the decisions for one place in the standard."""
+        place = self._places.get(at)
+        if place is None:
+            place = self._places[at] = Place(self, at)
+        return place
+
+    def decide(self, at: At, tag: int, vr: str) -> Step:
+        """Decide about an attribute of PS3.6 at a place."""
+        kind = type_at(at, tag)
+        do, told = self._choose(_Attribute(tag, vr, kind, is_code=vr == "SQ" and is_code(at, tag)))
+        return Step(do, told, vr, needed=kind in _NEEDED)
+
+    def _choose(self, what: _Attribute) -> tuple[Do, str]:
+        tag = what.tag
         if _never_carried(tag):
             return Do.REMOVE, "X"
+        if tag >> 16 == _CLINICAL_TRIAL:
+            return _by_letters("X", what)  # the outermost ones are written anew
         if tag in _FIXED:
             return _FIXED[tag]
         if tag in self._rules:
-            return self._by_rule(self._rules[tag], tag, vr)
+            return self._by_rule(self._rules[tag], what)
         if tag in _BEYOND:
-            return _BEYOND[tag], _BEYOND[tag].value
-        return self._by_option(tag, vr) or self._by_table(tag, vr)
+            return _by_letters(_BEYOND[tag], what)
+        return self._by_option(tag, what.vr) or self._by_table(what)
 
-    def _by_table(self, tag: int, vr: str) -> tuple[Do, str]:
-        row = self._rows.get(tag)
-        return _without_row(tag, vr) if row is None else _by_row(row, tag, vr)
+    def _by_table(self, what: _Attribute) -> tuple[Do, str]:
+        row = self._rows.get(what.tag)
+        return _without_row(what) if row is None else _by_letters(row.basic, what)
 
     def _by_option(self, tag: int, vr: str) -> tuple[Do, str] | None:
         """Apply the options for patient characteristics and dates; None leaves it to the Basic Profile."""
@@ -157,14 +200,13 @@ class Plan:
             return self._by_date_option(row, tag, vr)
         return None
 
-    def _by_rule(self, action: str, tag: int, vr: str) -> tuple[Do, str]:
+    def _by_rule(self, action: str, what: _Attribute) -> tuple[Do, str]:
+        tag, vr = what.tag, what.vr
         if action == "K":
             return (Do.CAP_AGE, "C") if tag == AGE else (_kept_as(tag, vr), "K")
-        if action == "D":
-            return _dummy_as(vr), "D"
-        if action == "U":
-            return _kept_as(tag, vr) if vr in {"UI", "SQ"} else Do.REMOVE, "U" if vr in {"UI", "SQ"} else "X"
-        return Do(action), action
+        if action == "U" and vr in {"UI", "SQ"}:
+            return _kept_as(tag, vr), "U"
+        return _by_letters("X" if action == "U" else action, what)
 
     def _by_date_option(self, row: Row | None, tag: int, vr: str) -> tuple[Do, str] | None:
         """Apply the options for dates, 113106 and 113107."""
@@ -179,10 +221,14 @@ class Plan:
 
 
 def _never_carried(tag: int) -> bool:
-    """Tell of group lengths, commands, file meta, media directories, trial claims, curves, overlays, tails."""
+    """Tell of group lengths, commands, file meta, media directories, curves, overlays, tails, other states."""
     group = tag >> 16
     return (
-        tag & 0xFFFF == 0 or group in {0x0000, 0x0002, 0x0004, 0x0012} or group >> 8 in {0x50, 0x60} or tag > PIXEL_DATA
+        tag in _OTHER_STATES
+        or tag & 0xFFFF == 0
+        or group in {0x0000, 0x0002, 0x0004}
+        or group >> 8 in {0x50, 0x60}
+        or tag > PIXEL_DATA
     )
 
 
@@ -207,29 +253,37 @@ def _kept_as(tag: int, vr: str) -> Do:
     return Do.MAP_UID if vr == "UI" and tag not in CLASSES_AND_SCHEMES else Do.KEEP
 
 
-def _dummy_as(vr: str) -> Do:
-    return Do.CLEAN_ITEMS if vr == "SQ" else Do.MAP_UID if vr == "UI" else Do.DUMMY
+def _by_letters(letters: str, what: _Attribute) -> tuple[Do, str]:
+    """Choose among the actions of a row (PS3.15 table E.1-1a) by the attribute's Type at its place.
 
-
-def _by_row(row: Row, tag: int, vr: str) -> tuple[Do, str]:
-    """Choose among the actions of a row the one that keeps the object valid and destroys least."""
-    basic = row.basic
-    if basic in {"U", "X/Z/U*"}:
+    Of Type 1 it needs a dummy, of Type 2 it may be empty, else the row's first action is good; a conditional one is
+    there because its condition holds, so it stays as if it were demanded. That holds where the row says X alone too:
+    the table is made for the attribute as most objects have it, and PS3.15 E.1.1 wants the result to be valid.
+    """
+    tag, vr = what.tag, what.vr
+    if letters in {"U", "X/Z/U*"}:
+        # Of the three for sequences of references U is legal everywhere, and the references still lead somewhere.
         return _kept_as(tag, vr), "U" if vr == "UI" else ""
-    if basic == "D":
-        return _dummy_as(vr), "C" if vr == "SQ" else "D"
-    if "D" in basic and (tag in _NEEDS_A_VALUE or (basic == "X/D" and vr in {"LO", "SH", "CS"})):
-        return _dummy_as(vr), "D"
-    # An empty value is legal wherever none is, and needed where the attribute is of type 2; not so a sequence.
-    do = Do.REMOVE if basic == "X" or (vr == "SQ" and "X" in basic and tag not in _NEEDS_A_SEQUENCE) else Do.EMPTY
-    return do, do.value
+    letter = letters[0]
+    if what.kind in _NEEDED:
+        letter = "D"
+    elif what.kind in _MAY_BE_EMPTY and letter != "D":
+        letter = "Z"
+    if letter != "D":
+        return Do(letter), letter
+    if vr == "UI":
+        return Do.MAP_UID, "D"
+    if vr == "SQ" and not what.is_code:
+        return Do.CLEAN_ITEMS, "C"
+    return Do.DUMMY, "D"
 
 
-def _without_row(tag: int, vr: str) -> tuple[Do, str]:
+def _without_row(what: _Attribute) -> tuple[Do, str]:
+    tag, vr = what.tag, what.vr
     if is_retired(tag) or tag in NEVER_KEPT:
-        return Do.REMOVE, "X"
+        return _by_letters("X", what)
     if vr == "PN" or vr in _DATES:
-        return Do.EMPTY, "Z"
+        return _by_letters("Z", what)
     do = _kept_as(tag, vr)
     if do is Do.KEEP and is_judged(tag, vr):
         return Do.JUDGE, ""
