@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import logging
 import re
-from datetime import date
+from datetime import date, timedelta
 from io import BytesIO
 
 import pytest
@@ -27,7 +27,7 @@ from tests.web.test_dicomweb import parts
 from tests.world import PEOPLE, SITES
 from trialimg.casework import accounts, token
 from trialimg.casework.access import study_place
-from trialimg.casework.viewing import seen_by, visible_studies
+from trialimg.casework.viewing import DAY_ZERO, seen_by, visible_studies
 from trialimg.domain.permission import Role
 
 __all__ = ["house"]
@@ -84,7 +84,9 @@ def test_the_interval_between_two_studies_is_true_and_both_dates_are_not(house: 
     }
     days = [date.fromisoformat(found[uid]) for uid in (house.baseline, house.later)]
     assert days[1] - days[0] == LATER - BASELINE
-    assert days[0] < BASELINE
+    assert days[0] == DAY_ZERO, "the demo's readers see study days, counted from one day for all"
+    page = house.ask(f"/studies/{house.later}", follow_redirects=True).text
+    assert f"day {(LATER - BASELINE).days} from baseline" in page
     team = {
         each["0020000D"]["Value"][0]: each["00080020"]["Value"][0]
         for each in house.ask("/dicomweb/studies", "monitor").get_json()
@@ -414,7 +416,8 @@ def test_the_mask_is_the_same_for_every_reader_of_a_subject(house: House) -> Non
     assert len(masks) == 1
     (mask,) = masks
     assert mask is not None
-    assert -365 <= mask.days <= -1
+    # The demo's readers see study days: the baseline lies on the same day for every subject.
+    assert BASELINE + timedelta(days=mask.days) == DAY_ZERO
     assert seen_by(house.world.person("monitor"), study_place(house.baseline)).mask is None
     other = seen_by(house.world.person("second"), study_place(house.foreign)).mask
     assert other is not None

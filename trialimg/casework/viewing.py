@@ -1,14 +1,15 @@
 """May this person see this object, and under which names: the one answer the image door obeys.
 
 The trial's team opens images by role, under the subject's number. Readers open the studies of their reads and the
-priors that go with them, never by a role: under the subject's reading code, without the site, with dates moved by a
-number of days of that subject. Who is a reader of a trial and has another role in it as well is a reader there.
+priors that go with them, never by a role: under the subject's reading code, without the site, with all dates moved by
+one number of days of that subject: a secret one, or the one that lays its baseline on a day that is nobody's. Who is a
+reader of a trial and has another role in it as well is a reader there.
 """
 
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Final
@@ -17,6 +18,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
 from trialimg.casework.access import Person, Place, admit
+from trialimg.casework.read_assignment import design_of, time_points_of
 from trialimg.casework.reader_studies import studies_of_reader
 from trialimg.casework.services import services
 from trialimg.dicom.blind import Mask
@@ -32,6 +34,8 @@ from trialimg.store.subject import Subject
 from trialimg.store.unit_of_work import UnitOfWork
 
 _PURPOSE: Final = b"reader dates"
+DAY_ZERO: Final = date(2000, 1, 1)
+"""Where a trial lets readers see study days, every subject's baseline lies on this day."""
 
 
 @dataclass(frozen=True)
@@ -95,12 +99,42 @@ def _code_for(person: Person, place: Place) -> str | None:
     return next((each.reading_code for each in shown if each.study_id == place.study_id), None)
 
 
-def _mask(subject: Subject, code: str) -> Mask:
-    """Make the mask of a subject: the days come from its key, so that all its images move alike, for every reader."""
+def _masks(codes: Mapping[str, str]) -> dict[str, Mask]:
+    """Make the masks of subjects, by key: all images of one move alike, for every reader, so that intervals stay."""
+    wanted = select(Subject).where(Subject.id.in_(codes)).options(joinedload(Subject.trial), joinedload(Subject.site))
+    subjects = db.session.scalars(wanted).all()
+    first = _baseline_days([each for each in subjects if design_of(each).dates == "study_days"])
+    return {
+        each.id: Mask(codes[each.id], _days(each, first.get(each.id)), (each.number, each.site.name))
+        for each in subjects
+    }
+
+
+def _days(subject: Subject, baseline: date | None) -> int:
+    """Give by how many days a subject's dates are moved for readers, by ``dates`` of ``reading.yaml``."""
+    if baseline is not None:
+        return (DAY_ZERO - baseline).days
     trial_key = services().keyring.trial_key(subject.trial.code, subject.key_version)
     key = subject_key(site_key(trial_key, subject.enrolment_site), subject.number)
-    days = date_shift(hmac.digest(key, _PURPOSE, "sha256"))
-    return Mask(code, days, (subject.number, subject.site.name))
+    return date_shift(hmac.digest(key, _PURPOSE, "sha256"))
+
+
+def _baseline_days(subjects: Collection[Subject]) -> dict[str, date]:
+    """Give the days of subjects' baseline images, where they are known."""
+    points = time_points_of(db.session(), subjects) if subjects else {}
+    owners = {
+        study: subject
+        for subject, in_order in points.items()
+        for point in in_order
+        if point.ordinal == 0
+        for study in point.studies
+    }
+    found: dict[str, date] = {}
+    wanted = select(ImagingStudy.id, ImagingStudy.acquired).where(ImagingStudy.id.in_(owners))
+    for study, day in db.session.execute(wanted):
+        if day is not None:
+            found[owners[study]] = min(day, found.get(owners[study], day))
+    return found
 
 
 def visible_studies(
@@ -139,9 +173,11 @@ def visible_studies(
 
 
 def _blinded(studies: Iterable[ImagingStudy], codes: dict[str, str]) -> list[StudyCard]:
+    listed = list(studies)
+    masks = _masks({study.subject_id: codes[study.id] for study in listed})
     found = []
-    for study in studies:
-        mask, card = _mask(study.subject, codes[study.id]), _card(study)
+    for study in listed:
+        mask, card = masks[study.subject_id], _card(study)
         day = card.acquired + timedelta(days=mask.days) if card.acquired else None
         code = mask.reading_code
         found.append(replace(card, patient_id=code, patient_name=code, acquired=day))
@@ -172,7 +208,7 @@ def seen_by(person: Person, place: Place) -> StudyContents:
     code = _code_for(person, place)
     if code is None:
         raise NotFound
-    return replace(contents(place), mask=_mask(db.session.get_one(Subject, place.subject_id), code))
+    return replace(contents(place), mask=_masks({place.subject_id: code})[place.subject_id])
 
 
 def read_to_open(person: Person, place: Place) -> str | None:
