@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from trialimg.casework.read_basis import Bench, newest, standing_signature, values_of
 from trialimg.casework.reading import is_final
@@ -53,8 +53,13 @@ def best_of_reader(found: Bench, account_id: str) -> Best:
         for row, day in zip(final, days, strict=True)
         if (overall := _computed(row)["overall"])
     ]
-    response = best_after(values_of(newest(baseline)), seen, found.design.best_rule)
-    return Best(response.value, _rests_on(found, final, later), len(final), len(later))
+    values, rule = values_of(newest(baseline)), found.design.best_rule
+    response, unconfirmed = best_after(values, seen, rule), best_after(values, seen, replace(rule, confirm_days=None))
+    sentence = _rests_on(found, final, later)
+    if unconfirmed is not response:
+        when = next(found.point(row).label for row in final if _computed(row)["overall"] == unconfirmed)
+        sentence += f" {unconfirmed.value} was first seen at {when} and is not confirmed."
+    return Best(response.value, sentence, len(final), len(later))
 
 
 def _computed(row: Read) -> dict[str, str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, func, select
 
 from trialimg.casework.access import Person, Place
 from trialimg.casework.blinding import NOT_SHOWN, hidden_rows
@@ -84,9 +84,17 @@ def numbers_of(place: Place, *, whole: bool = False) -> list[int]:
     found: list[int] = []
     for table, rows in rows_of(place.subject_id).items():
         for some in _batches(rows):
-            wanted = select(AuditRecord.number, AuditRecord.column_name).where(
-                AuditRecord.chain == place.trial_id, AuditRecord.table_name == table, AuditRecord.row_id.in_(some)
+            wanted = (
+                select(AuditRecord.number, AuditRecord.column_name)
+                .outerjoin(AuditValue, AuditValue.record_id == AuditRecord.id)
+                .where(
+                    AuditRecord.chain == place.trial_id, AuditRecord.table_name == table, AuditRecord.row_id.in_(some)
+                )
             )
+            if not whole:  # a new row's empty columns say nothing
+                wanted = wanted.where(
+                    (AuditRecord.action != "insert") | (func.coalesce(AuditValue.new, "redacted") != "")
+                )
             found += [n for n, column in db.session.execute(wanted) if whole or column in {"", "*", *TOLD[table]}]
     return sorted(found)
 
