@@ -24,7 +24,7 @@ window.config = {
   strictZSpacingForVolumeViewport: true,
   groupEnabledModesFirst: true,
   allowMultiSelectExport: false,
-  disableConfirmationPrompts: false,
+  disableConfirmationPrompts: true, // a drawn length goes into the read: "Track measurements?" would ask for nothing
   useSharedArrayBuffer: false, // works without cross-origin isolation
   maxNumberOfWebWorkers: 3,
   // One origin over HTTP/1.1 has six connections: scrolling must not wait behind prefetched slices.
