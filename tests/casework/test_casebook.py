@@ -58,6 +58,13 @@ def acting(bed: Bed, reason: str = ""):
     return unit_of_work(bed.coordinator.actor, reason, trial_id=bed.trial_id)
 
 
+def stir(bed: Bed) -> None:
+    """Let the trail have a new head: nothing that was worked out before is kept."""
+    with acting(bed) as uow:
+        uow.note("looked", "trial", bed.trial_id)
+    db.session.rollback()
+
+
 def screened(bed: Bed, days_ago: int) -> str:
     number = bed.enrol()
     with acting(bed) as uow:
@@ -245,10 +252,11 @@ def test_pages_are_given_frozen_values_and_never_rows(bed):
 def test_a_full_grid_costs_no_more_queries_than_one_subject(bed):
     bed.enrol()
     subject_grid(bed.coordinator, bed.code)  # the definition is read once
+    stir(bed)
     with counted() as one:
         subject_grid(bed.coordinator, bed.code)
     enrol_many(bed, PAGE_SIZE - 1)
     with counted() as many:
         assert len(subject_grid(bed.coordinator, bed.code).subjects) == PAGE_SIZE
     assert len(many) == len(one)
-    assert len(one) <= 10
+    assert 6 < len(one) <= 12

@@ -10,7 +10,8 @@ from typing import Any, Final, NamedTuple
 from trialimg.casework.definition import definition
 from trialimg.casework.overview_rows import Rows, rows_of
 from trialimg.casework.slots import slot_def_of
-from trialimg.casework.visit_card import DONE_FORMS, DONE_SLOTS, dated_state, undated_state
+from trialimg.casework.standstill import Standstill
+from trialimg.casework.visit_card import DONE_SLOTS, dated_state, undated_state
 from trialimg.domain.slot import Dated, stand
 from trialimg.domain.visit import Expectation, VisitDef, expectation
 from trialimg.store.base import utc_now
@@ -81,9 +82,6 @@ class SubjectLine(NamedTuple):
         return [*found, tuple(by_key.values())]
 
 
-_NONE: Final[Mapping[str, Any]] = {}
-
-
 class _Planned(NamedTuple):
     """A visit as the rules foresee it; ``ahead`` is how it stands while nothing has happened at it."""
 
@@ -126,8 +124,16 @@ def _nothing_here(definition_id: str, visit: VisitDef, dated: Dated, today: date
     )
 
 
+_STANDSTILL: Final = Standstill(most=24)
+
+
 def subject_lines(subjects: Sequence[SubjectRow], *, forms: bool = False) -> tuple[SubjectLine, ...]:
     """Give how these subjects stand: with counts of forms, or with the ``forms`` that need somebody."""
+    key = (utc_now().date(), forms, tuple(subjects))
+    return _STANDSTILL.get(key, lambda: _subject_lines(subjects, forms=forms))
+
+
+def _subject_lines(subjects: Sequence[SubjectRow], *, forms: bool) -> tuple[SubjectLine, ...]:
     rows = rows_of([subject.subject_id for subject in subjects], forms=forms)
     lines = []
     for subject in subjects:
@@ -146,22 +152,20 @@ def _unplanned(subject: SubjectRow, row: Any) -> _Planned:
 
 
 def _line(row: Any, planned: _Planned, rows: Rows) -> VisitLine:
-    _, visit_id, key, definition_key, repeat, day, not_done_reason, _ = row
-    unfinished = rows.unfinished.get(visit_id)
+    _, visit_id, key, definition_key, repeat, day, not_done_reason, _, total, done, doubts, empty = row
+    begun = rows.begun.get(visit_id)
     undated = day is None and not not_done_reason
-    if undated and rows.counts is None and not (repeat or unfinished or visit_id in rows.touched):
+    if undated and not (repeat or begun or total or visit_id in rows.touched):
         return planned.ahead  # most visits of a running trial, and each subject's is the same
     visit, when = planned.visit, planned.when
-    counts = rows.counts.get(visit_id, _NONE) if rows.counts is not None else _NONE
     slots = _slots(
         rows.slots.get(visit_id, ()), planned, Dated(day, day if repeat else when.due, not_done_reason), rows
     )
-    total, done = sum(counts.values()), sum(counts.get(state, 0) for state in DONE_FORMS)
     if undated or not_done_reason:
         state = undated_state(when, rows.today, is_anchor=planned.is_anchor, not_done=not undated)
     else:
         ended = all(slot.state in DONE_SLOTS for slot in slots)
-        state = dated_state(forms=total == done and not unfinished, slots=ended)
+        state = dated_state(forms=total == done and not empty and not begun, slots=ended)
     return VisitLine(
         key,
         f"{visit.title} {repeat}" if repeat else visit.title,
@@ -172,11 +176,9 @@ def _line(row: Any, planned: _Planned, rows: Rows) -> VisitLine:
         when.overdue_by(rows.today) if state == "overdue" else 0,
         total,
         done,
-        "open_checks" in counts,
-        _begun(visit_id, planned, unfinished, rows.checks) if unfinished else (),
-        _in_order(planned.definition_id, visit.key, unfinished["empty"])
-        if unfinished and "empty" in unfinished
-        else (),
+        doubts > 0,
+        _begun(planned, begun) if begun else (),
+        _in_order(planned.definition_id, visit.key, empty) if empty else (),
         slots,
     )
 
@@ -201,16 +203,9 @@ def _slots(here: Sequence[Any], planned: _Planned, visit: Dated, rows: Rows) -> 
     return tuple(found)
 
 
-def _begun(
-    visit_id: str, planned: _Planned, unfinished: Mapping[str, str], checks: Mapping[tuple[str, str], int]
-) -> tuple[FormMark, ...]:
-    marks = [
-        FormMark(key, title, checks.get((visit_id, key), 0))
-        for state, keys in unfinished.items()
-        if state != "empty"
-        for key, title in _in_order(planned.definition_id, planned.visit.key, keys)
-    ]
-    return tuple(marks)
+def _begun(planned: _Planned, checks: Mapping[str, int]) -> tuple[FormMark, ...]:
+    keys = _in_order(planned.definition_id, planned.visit.key, ",".join(sorted(checks)))
+    return tuple(FormMark(key, title, checks[key]) for key, title in keys)
 
 
 @lru_cache(maxsize=4096)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final, cast
 
-from sqlalchemy import Table, bindparam, func, select
+from sqlalchemy import Table, bindparam, case, func, literal, select
 
 from trialimg.casework.form_findings import OPEN
 from trialimg.casework.visit_card import DONE_FORMS
@@ -28,29 +28,42 @@ def _columns(mapped: type) -> Any:
 
 _V, _F, _C, _S, _L, _T = map(_columns, (Visit, FormRecord, CheckFinding, Slot, ImagingStudy, Submission))
 _THESE: Final = _V.subject_id.in_(bindparam("subjects", expanding=True))
-_VISITS: Final = (
-    select(_V.subject_id, _V.id, _V.key, _V.definition_key, _V.repeat, _V.date, _V.not_done_reason, _V.ordinal)
+_FORMS_HERE: Final = select(func.count()).select_from(_F.id.table).where(_F.visit_id == _V.id).correlate(_V.id.table)
+_EMPTY: Final = (
+    select(func.aggregate_strings(_F.form_key, ","))
+    .where(_F.visit_id == _V.id, _F.state == "empty")
+    .correlate(_V.id.table)
+    .scalar_subquery()
+)
+_COLUMNS: Final = (_V.subject_id, _V.id, _V.key, _V.definition_key, _V.repeat, _V.date, _V.not_done_reason, _V.ordinal)
+_VISITS_WITH_COUNTS: Final = (
+    select(
+        *_COLUMNS,
+        _FORMS_HERE.scalar_subquery(),
+        _FORMS_HERE.where(_F.state.in_(sorted(DONE_FORMS))).scalar_subquery(),
+        _FORMS_HERE.where(_F.state == "open_checks").scalar_subquery(),
+        literal(""),
+    )
     .where(_THESE)
     .order_by(_V.ordinal)
 )
-_COUNTS: Final = (
-    select(_F.visit_id, _F.state, func.count())
-    .join_from(_V.id.table, _F.id.table, _F.visit_id == _V.id)
+_VISITS_WITH_EMPTY: Final = (
+    select(*_COLUMNS, literal(0), literal(0), literal(0), case((_V.date.is_not(None), _EMPTY), else_=""))
     .where(_THESE)
-    .group_by(_F.visit_id, _F.state)
+    .order_by(_V.ordinal)
 )
-_UNFINISHED: Final = (
-    select(_F.visit_id, _F.state, func.aggregate_strings(_F.form_key, ","))
+_BEGUN: Final = (
+    select(
+        _F.visit_id,
+        _F.form_key,
+        select(func.count())
+        .select_from(_C.id.table)
+        .where(_C.form_record_id == _F.id, _C.state == OPEN)
+        .correlate(_F.id.table)
+        .scalar_subquery(),
+    )
     .join_from(_V.id.table, _F.id.table, _F.visit_id == _V.id)
-    .where(_THESE, _F.state.not_in(sorted(DONE_FORMS)), (_F.state != "empty") | _V.date.is_not(None))
-    .group_by(_F.visit_id, _F.state)
-)
-_CHECKS: Final = (
-    select(_F.visit_id, _F.form_key, func.count())
-    .join_from(_V.id.table, _F.id.table, _F.visit_id == _V.id)
-    .join(_C.id.table, _C.form_record_id == _F.id)
-    .where(_THESE, _F.state == "open_checks", _C.state == OPEN)
-    .group_by(_F.visit_id, _F.form_key)
+    .where(_THESE, _F.state.not_in(["empty", *sorted(DONE_FORMS)]))
 )
 _SLOTS: Final = (
     select(_S.visit_id, _S.id, _S.key, _S.not_done_reason)
@@ -71,17 +84,15 @@ _SENT: Final = select(_T.slot_id, _T.id, _T.stage, _T.sentence, _T.created_at).w
 class Rows:
     """The rows of the subjects asked for, by what they belong to, and the day they are judged on.
 
-    Forms by visit and state: how many (``counts``), or the keys, with commas, of those not complete (``unfinished``;
-    ``checks`` counts the open ones by visit and form). A row of ``visits`` has the columns of the visit's; of ``slots``
-    visit, key of ours, slot key and why it was not done. ``touched`` are visits at whose slots something was said, sent
-    or linked.
+    A row of ``visits`` has columns of the visit, then three counts of forms (all, complete, with open checks) and the
+    keys of those still empty, with commas: the counts for a grid, the keys and what was ``begun`` (open checks by form)
+    for a worklist. A row of ``slots`` has visit, key of ours, slot key and why it was not done. ``touched`` are visits
+    at whose slots something was said, sent or linked.
     """
 
     today: date
     visits: Mapping[str, Sequence[Any]]
-    counts: Mapping[str, Mapping[str, int]] | None
-    unfinished: Mapping[str, Mapping[str, str]]
-    checks: Mapping[tuple[str, str], int]
+    begun: Mapping[str, Mapping[str, int]]
     slots: Mapping[str, Sequence[Any]]
     touched: frozenset[str]
     linked: Mapping[str, Linked]
@@ -89,21 +100,17 @@ class Rows:
 
 
 def rows_of(subject_ids: Sequence[str], *, forms: bool) -> Rows:
-    """Give the rows of these subjects: with counts of forms by state, or with the ``forms`` that are not complete."""
+    """Give the rows of these subjects: with counts of forms, or with the ``forms`` that are not complete."""
 
     def ask(statement: Any) -> Iterable[Any]:
         return db.session.execute(statement, {"subjects": subject_ids}).all()
 
     visits, slots = defaultdict[str, list[Any]](list), defaultdict[str, list[Any]](list)
-    counts, unfinished = defaultdict[str, dict[str, int]](dict), defaultdict[str, dict[str, str]](dict)
-    sent = defaultdict[str, list[SentLine]](list)
-    for row in ask(_VISITS):
+    begun, sent = defaultdict[str, dict[str, int]](dict), defaultdict[str, list[SentLine]](list)
+    for row in ask(_VISITS_WITH_EMPTY if forms else _VISITS_WITH_COUNTS):
         visits[row[0]].append(row)
-    for visit_id, state, count in () if forms else ask(_COUNTS):
-        counts[visit_id][state] = count
-    for visit_id, state, keys in ask(_UNFINISHED) if forms else ():
-        unfinished[visit_id][state] = keys
-    checks = {(row[0], row[1]): row[2] for row in ask(_CHECKS)} if forms else {}
+    for visit_id, key, checks in ask(_BEGUN) if forms else ():
+        begun[visit_id][key] = checks
     for row in ask(_SENT):
         sent[row[0]].append(SentLine(*row[1:]))
     linked = {row[0]: Linked(int(row[1]), int(row[2])) for row in ask(_LINKED)}
@@ -113,6 +120,4 @@ def rows_of(subject_ids: Sequence[str], *, forms: bool) -> Rows:
         slots[visit_id].append(row)
         if not_done_reason or slot_id in linked or slot_id in sent:
             touched.add(visit_id)
-    return Rows(
-        utc_now().date(), visits, None if forms else counts, unfinished, checks, slots, frozenset(touched), linked, sent
-    )
+    return Rows(utc_now().date(), visits, begun, slots, frozenset(touched), linked, sent)
