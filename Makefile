@@ -14,7 +14,8 @@ unexport PYTHONDONTWRITEBYTECODE
 help:
 	@echo "make demo [PORT=5000] [DATA=var/demo] [RESET=1]   set up, seed the demo trial, serve until Ctrl-C"
 	@echo "make test                                         the whole suite, with real peers; ARGS=… goes to pytest"
-	@echo "make setup | check | bench | pictures | lock"
+	@echo "make bench [BENCH=casebook ARGS=--quick]          everything measured, or one of bench/"
+	@echo "make setup | check | pictures | lock"
 
 python:
 	@test -n "$(PYTHON)" || { echo "trialimg needs Python 3.11 or newer, and none was found. On Debian: apt-get install python3 python3-venv"; exit 64; }
@@ -41,16 +42,22 @@ check: python
 	.venv/bin/trialimg forms check forms/demo/1.0
 	$(PY) -m pytest -q tests/store/test_migrations.py -m "not postgresql"
 
+# All of them, or one: make bench BENCH=casebook ARGS=--quick
 bench: python
 	@$(PYTHON) tools/setup.py --dev --peers
+ifdef BENCH
+	$(PY) -m bench.$(BENCH) $(ARGS)
+else
 	$(PY) -m bench.send_to_linked $(ARGS)
 	$(PY) -m bench.receiving_memory
 	$(PY) -m bench.pages
 	$(PY) -m bench.first_image
+	$(PY) -m bench.casebook
+endif
 
 pictures: python
 	@$(PYTHON) tools/setup.py --dev --peers
-	$(PY) -m pytest tests/e2e/test_demo.py -k "pictures_of_the_readme" --pictures docs/pictures
+	$(PY) -m pytest tests/e2e/test_readme_pictures.py --pictures docs/pictures
 
 # Pins every package with its hash and names no index; run it to take newer versions.
 lock:

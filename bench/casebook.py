@@ -3,9 +3,9 @@
 ``python -m bench.casebook [--records N] [--subjects N] [--quick] [--engine sqlite|postgresql]``. Each is asked for as
 on the page and made by the workers as deployed (two on PostgreSQL, the only one on SQLite). The resident size of every
 worker and of each of its children is read ten times a second; the bar is 400 MB for each, and flat: the largest of the
-second half of a job is not much above that of the first. In the middle of the many, the worker that is at it is killed
-with SIGKILL: what it had made must not be made again. A job is run by one worker, with two children that lay pages out;
-the other stays free for images and other exports, and takes the job up when the first is gone.
+second half of a job is not much above that of the first. When a quarter of the many is made, the worker that is at it
+is killed with SIGKILL: what it had made must not be made again. A job is run by one worker, with two children that lay
+pages out; the other stays free for images and other exports, and takes the job up when the first is gone.
 """
 
 from __future__ import annotations
@@ -104,16 +104,24 @@ class Bench:
         person, start = self.world.person("sponsor"), time.monotonic()
         with person.acting("export: casebook", self.world.trial) as uow:
             key = export.ask(uow, person, self.world.trial, CASEBOOK, numbers)
-        memory, shown, before = Memory(self.workers), set(), self._processor_seconds()
+        memory, before = Memory(self.workers), self._processor_seconds()
+        shown: set[int] = set()
+        said: set[int] = set()
         with memory.watched():
             while not (line := self.line(key)).finished:
                 shown.add(line.done)
                 if meanwhile is not None:
                     meanwhile(key, line)
+                if len(shown) % 20 == 1 and line.done not in said:
+                    said.add(line.done)
+                    say(f"{line.done} of {line.total} after {time.monotonic() - start:.0f} s.")
                 time.sleep(0.25)
         seconds = time.monotonic() - start
+        after = self._processor_seconds()
+        used = sum(after[name] - before[name] for name in after)
         print(
-            f"{title}: {line.state} in {seconds:.0f} s, {line.size / 1e6:.1f} MB; {len(shown)} steps of progress seen"
+            f"{title}: {line.state} in {seconds:.0f} s ({used:.0f} s of the processors' time, load "
+            f"{os.getloadavg()[0]:.0f}), {line.size / 1e6:.1f} MB; {len(shown)} steps of progress seen"
         )
         if line.sentence:
             print(f"  on the page: {line.sentence}")
@@ -123,10 +131,13 @@ class Bench:
             print(f"  {label:<20} {max(first, second):5.0f} MB at most (bar {BAR_MB:.0f}: {met}), {flat}", flush=True)
         return key
 
-    def _processor_seconds(self) -> float:
-        """Give what the workers that live have used, with their children that have ended."""
-        ticks = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in self.workers.values()]
-        return sum(int(each) for fields in ticks for each in fields[11:15]) / os.sysconf("SC_CLK_TCK")
+    def _processor_seconds(self) -> dict[str, float]:
+        """Give what each worker that lives has used, with its children that have ended."""
+        ticks = {
+            name: Path(f"/proc/{pid}/stat").read_text("ascii", "replace").rpartition(")")[2].split()[11:15]
+            for name, pid in self.workers.items()
+        }
+        return {name: sum(map(int, each)) / os.sysconf("SC_CLK_TCK") for name, each in ticks.items()}
 
     def line(self, key: str) -> ExportLine:
         """Look at an export as its page does."""
@@ -199,7 +210,7 @@ def break_one(world: World, number: str) -> None:
 
 @dataclass
 class Killing:
-    """Kills, with SIGKILL, the worker that is at a job when half of it is made, and remembers what there was."""
+    """Kills, with SIGKILL, the worker that is at a job when a quarter of it is made, and remembers what there was."""
 
     workers: dict[str, int]
     made: dict[str, float] = field(default_factory=dict)
@@ -211,7 +222,7 @@ class Killing:
         """Look at the job."""
         if self.gone and not self.taken_up and self._notes(key) != self.made:
             self.taken_up = time.monotonic() - self.at
-        if self.gone or line.done * 2 < line.total or not line.total:
+        if self.gone or line.done * 4 < line.total or not line.total:
             return
         name = next((name for name, pid in self.workers.items() if children(pid)), "")
         if name:
@@ -229,16 +240,19 @@ class Killing:
 
     def _notes(self, key: str) -> dict[str, float]:
         folder = services().settings.data / "vault" / "areas" / f"exports.{key}"
-        return {path.name: path.stat().st_mtime for path in folder.glob("note-subject-*")}
+        found = {path: json.loads(path.read_bytes()) for path in folder.glob("note-subject-*")}
+        return {path.name: path.stat().st_mtime for path, note in found.items() if not note["line"]["sentence"]}
 
 
-def measure(bench: Bench, numbers: list[str], records: int) -> None:
+def measure(bench: Bench, records: int, subjects: int) -> None:
     """Measure the three."""
-    bench.make("one subject", numbers[:1])
+    (first,) = enrol(bench.world, 1)
+    bench.make("one subject", [first])
     say(f"Writing {records} audit records.")
-    lengthen(bench.world, numbers[0], records)
-    bench.make(f"one subject with {records} audit records more", numbers[:1])
-    many, broken = numbers[1:], numbers[len(numbers) // 3]
+    lengthen(bench.world, first, records)
+    bench.make(f"one subject with {records} audit records more", [first])
+    many = enrol(bench.world, subjects)
+    broken = many[len(many) // 3]
     break_one(bench.world, broken)
     killing = Killing(bench.workers) if len(bench.workers) > 1 else None
     key = bench.make(f"{len(many)} subjects in one job, {broken} broken", many, killing)
@@ -246,9 +260,9 @@ def measure(bench: Bench, numbers: list[str], records: int) -> None:
         killing.tell(key)
     with zipfile.ZipFile(io.BytesIO(bench.fetch(key))) as package:
         index = pypdf.PdfReader(io.BytesIO(package.read("index.pdf")))
-        text = " ".join(page.extract_text() for page in index.pages).replace("\n", " ")
+        text = "".join("".join(page.extract_text() for page in index.pages).split())
         casebooks = len(package.namelist()) - 1
-    told = broken in text and "Not made:" in text and "1 could not be made" in text
+    told = f"{broken}{broken[:3]}Notmade:" in text and "1couldnotbemade" in text
     print(f"  in the zip: {casebooks} casebooks; the index {'names' if told else 'DOES NOT NAME'} the broken one")
 
 
@@ -258,15 +272,13 @@ def run(engine: Engine, workers: int, given: argparse.Namespace) -> None:
     with app.app_context(), ExitStack() as stack:
         migrate_up()
         world = make_world(app)
-        say("Enrolling.")
-        numbers = enrol(world, given.subjects + 1)
         made = Installation(engine.data)
         pids = {
             f"worker {at + 1}": stack.enter_context(made.process("worker", DATABASE_URL=engine.database_url)).pid
             for at in range(workers)
         }
         print(f"{engine.name}; {json.dumps(pids)}", file=sys.stderr)
-        measure(Bench(app, world, pids), numbers, given.records)
+        measure(Bench(app, world, pids), given.records, given.subjects)
         db.session.remove()
         db.engine.dispose()
 

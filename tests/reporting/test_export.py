@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import select
 
+from tests.documents.archival import faults
 from tests.pipeline.bed import make_bed, small_ct
 from tests.reporting.filled import fill_vitals, tell_reason, vitals
 from tests.world import World, email_of
@@ -26,11 +27,11 @@ from trialimg.cli import trialimg
 from trialimg.domain.permission import Role
 from trialimg.errors import ArchiveUnavailable, NotFound
 from trialimg.reporting import export, package, steps
-from trialimg.reporting.package import make_casebook, ordered
+from trialimg.reporting.package import Count, make_casebook, ordered
 from trialimg.store.audit import AuditRecord
 from trialimg.store.base import db
 from trialimg.store.export import Export
-from trialimg.store.job import Job
+from trialimg.store.job import Job, Superseded
 from trialimg.store.trial import TrialDefinitionVersion
 from trialimg.worker import run_until_idle
 
@@ -185,6 +186,7 @@ def test_a_linked_study_has_its_numbers_and_a_picture_with_words(world: World, t
     assert uid in text.replace("\u200b", "").replace("\n", "")
     assert "Key image of CT at SCR" in text.replace("\n", " ")
     reader = pypdf.PdfReader(next(folder.glob("*casebook.pdf")))
+    assert faults(reader) == []
     assert len({image.indirect_reference.idnum for page in reader.pages for image in page.images}) == 1
     key = ask(world, "sponsor", export.DATA)
     run_until_idle(world.app)
@@ -210,6 +212,44 @@ def test_a_long_history_stands_in_documents_of_its_own(
         assert (tmp_path / part.file_name).exists()
     whole = "".join(text_of((tmp_path / part.file_name).read_bytes()) for part in line.parts)
     assert "77.7" in whole
+
+
+def test_a_long_history_tells_how_far_it_is_and_stops_where_nobody_wants_it_any_more(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(package, "ROWS_A_PART", 10)
+    number, heard = world.subject(), []
+    fill_vitals(world, number)
+    place = subject_place(world.code, number)
+    with ordered(world.person("sponsor"), NOW, Count(1, lambda done, total: heard.append((done, total)))) as order:
+        line = make_casebook(order, place, tmp_path)
+    documents = len(line.parts) + 1
+    assert heard == [(done, documents) for done in range(documents + 1)]
+
+    def cancelled(done: int, total: int) -> None:
+        if done == 1:
+            raise Superseded
+
+    folder = tmp_path / "again"
+    folder.mkdir()
+    with pytest.raises(Superseded), ordered(world.person("sponsor"), NOW, Count(1, cancelled)) as order:
+        make_casebook(order, place, folder)
+    assert not list(folder.glob("*-casebook.pdf"))
+
+
+def test_of_a_subject_that_breaks_half_way_nothing_is_left(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks(book: Any) -> str:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(package, "ROWS_A_PART", 10)
+    monkeypatch.setattr(package, "casebook_html", breaks)
+    number = world.subject()
+    with ordered(world.person("sponsor"), NOW) as order:
+        line = make_casebook(order, subject_place(world.code, number), tmp_path)
+    assert line.sentence.startswith("Not made: ")
+    assert not [each for each in tmp_path.iterdir() if each.is_file()]
 
 
 def export_numbers(world: World, number: str) -> list[int]:
