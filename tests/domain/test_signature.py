@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trialimg.domain.signature import Meaning, canonical, content_hash, fault, sign
+from trialimg.domain.signature import Meaning, canonical, content_hash, fault, moment, sign
 from trialimg.errors import OurFault
 
 AT = datetime(2026, 5, 4, 9, 30, 15, 123456, timezone(timedelta(hours=2)))
@@ -27,8 +27,19 @@ def test_an_untouched_signature_fits_its_record():
 
 
 def test_it_shows_name_local_time_zone_and_meaning():
-    assert SIGNED.manifestation == f"Ada Lind, 2026-05-04 09:30:15+02:00 (Europe/Berlin): {Meaning.READ.value}"
-    assert "(UTC)" in replace(SIGNED, zone="Nowhere/Land").manifestation
+    assert SIGNED.manifestation == f"Ada Lind, 2026-05-04 09:30:15 Europe/Berlin (+02:00): {Meaning.READ.value}"
+    in_utc = f"Ada Lind, 2026-05-04 07:30:15 UTC (+00:00): {Meaning.READ.value}"
+    assert replace(SIGNED, zone="UTC").manifestation == in_utc
+    assert replace(SIGNED, zone="Nowhere/Land").manifestation == in_utc
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Zurich", "America/St_Johns", "Asia/Kathmandu", "Pacific/Kiritimati"])
+def test_a_moment_is_said_once_with_its_zone_and_offset_and_can_be_read_back(zone: str):
+    said = moment(AT, zone)
+    day, clock, name, offset = said.split(" ")
+    assert name == zone
+    assert said.count(":") == 3, "hours, minutes and seconds, and the offset's minutes"
+    assert datetime.fromisoformat(f"{day}T{clock}{offset[1:-1]}") == AT.replace(microsecond=0)
 
 
 def test_a_data_base_may_give_the_moment_back_in_another_zone():

@@ -92,7 +92,7 @@ def test_a_reader_reads_signs_and_finds_the_read_locked_all_by_the_pages(read: R
     assert me.post(f"{here}/sign", {**credentials, "zone": "Europe/Zurich"}).status_code == 303
     locked = me.get(here)
     assert "data-viewer" not in text(locked)
-    assert "(Europe/Zurich): I read these images" in words(locked)
+    assert "Europe/Zurich (+0" in words(locked)
     assert me.post(f"{here}/draft", posted("SCR", _revision="1")).status_code == 409
 
 
@@ -139,7 +139,7 @@ def test_what_cannot_be_taken_is_told_and_nothing_typed_is_lost(
     assert sentence in words(answer)
     assert wrong.get("_rows") or 'value="31.7"' in text(answer)
     assert read.state("SCR") is ReadState.OPEN
-    assert sentence in me.post(f"{here}/draft", posted("SCR", **wrong), headers=JSON_ONLY).get_json()["sentence"]
+    assert sentence in me.post(f"{here}/draft", posted("SCR", **wrong), headers=JSON_ONLY).get_json()["detail"]
 
 
 def test_an_end_point_stays_with_its_image_and_goes_with_another(read: ReadingBed) -> None:

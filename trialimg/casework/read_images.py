@@ -19,7 +19,7 @@ from trialimg.store.base import db
 from trialimg.store.imaging import ImagingStudy, SubmissionObject
 
 _MODALITY, _ROWS, _NUMBER, _SERIES_NUMBER = "00080060", "00280010", "00200013", "00200011"
-_THICKNESS, _FRAMES = "00180050", "00280008"
+_THICKNESS, _FRAMES, _IMAGE_TYPE = "00180050", "00280008", "00080008"
 _KEPT: Final = 64
 
 
@@ -34,11 +34,21 @@ class Image:
 
 @dataclass(frozen=True)
 class Series:
-    """A series under a name that tells nothing but its number and kind; people count its images from 1."""
+    """A series under a name that tells nothing but its number and kind; people count its images from 1.
+
+    ``study`` is its StudyInstanceUID; ``localizer`` says that it was only taken to plan the others.
+    """
 
     key: str
     label: str
     images: tuple[Image, ...]
+    study: str = ""
+    localizer: bool = False
+
+    @property
+    def size(self) -> int:
+        """How many pictures there are to scroll through."""
+        return sum(each.frames for each in self.images)
 
 
 @dataclass(frozen=True)
@@ -46,6 +56,11 @@ class Images:
     """What can be measured on; empty while the archive is away, when only the viewer's own choice can be kept."""
 
     series: tuple[Series, ...] = ()
+
+    @property
+    def main(self) -> Series | None:
+        """The series to begin with: the largest one that is no localizer; None where there is no series."""
+        return max(self.series, key=lambda each: (not each.localizer, each.size), default=None)
 
     def find(self, sop_instance_uid: str) -> tuple[str, int] | None:
         """Give the series and the number of an image; None where it is not one of these."""
@@ -129,7 +144,8 @@ def _series(
         Image(_value(each, "00080018"), max(1, _whole(each, _FRAMES)), _decimal(_value(each, _THICKNESS)))
         for each in headers
     )
-    return (number, series_uid), Series(series_uid, label, images)
+    localizer = all("LOCALIZER" in each.get(_IMAGE_TYPE, {}).get("Value", ()) for each in headers)
+    return (number, series_uid), Series(series_uid, label, images, study_uid, localizer)
 
 
 def _order(header: Mapping[str, Any]) -> tuple[int, str]:

@@ -105,11 +105,21 @@ class Previous:
 
 
 @dataclass(frozen=True)
+class Prior:
+    """A study of an earlier time point that the design shows beside this one; ``study`` is its key."""
+
+    time_point: str
+    study: str
+    study_instance_uid: str
+
+
+@dataclass(frozen=True)
 class ReadPage:
     """One read as its reader sees it.
 
     ``can_change`` says that values may be saved now, ``waits`` why they may not yet; ``previous`` is by lesion.
-    ``shown`` are the studies beside it, its own first; ``own_studies`` the keys of its own.
+    ``shown`` are the studies beside it, its own first, then the ``priors``, the newest first; ``own_studies`` the keys
+    of its own.
     """
 
     read_id: str
@@ -134,6 +144,7 @@ class ReadPage:
     previous: dict[str, tuple[Previous, ...]]
     shown: tuple[str, ...]
     own_studies: tuple[str, ...]
+    priors: tuple[Prior, ...]
     history: tuple[VersionLine, ...]
     saved_at: datetime | None
 
@@ -152,6 +163,7 @@ def read_page(person: Person, read_id: str, version: int | None = None) -> ReadP
     if state in CAN_CHANGE and newest_shown:
         values = aligned(baseline, values)
     point, trial = found.point(row), db.session.get_one(Trial, row.trial_id)
+    uids = _shown(found, row)
     return ReadPage(
         row.id, trial.code, trial.title, found.design.criteria, _code(row), point.label, point.day, row.state,
         kept.version if kept else row.version, kept.revision if kept else 0, found.reads[row.id].ordinal == 0,
@@ -164,8 +176,14 @@ def read_page(person: Person, read_id: str, version: int | None = None) -> ReadP
         values=values,
         judged=_judged(found, row, kept, values, fresh=newest_shown and state is not ReadState.SIGNED),
         previous=_previous(found, row),
-        shown=_shown(found, row),
+        shown=tuple(uids.values()),
         own_studies=point.studies,
+        priors=tuple(
+            Prior(each.label, key, uids[key])
+            for each in reversed(found.points)
+            for key in each.studies
+            if key in uids and key not in point.studies
+        ),
         history=history(row),
         saved_at=kept.saved_at if kept else None,
     )  # fmt: skip
@@ -190,11 +208,12 @@ def _code(row: Read) -> str:
     return db.session.scalars(select(ReadingCode.code).where(ReadingCode.subject_id == row.subject_id)).one()
 
 
-def _shown(found: Bench, row: Read) -> tuple[str, ...]:
+def _shown(found: Bench, row: Read) -> dict[str, str]:
+    """Give the studies shown with a read, the StudyInstanceUID by key, its own first."""
     keys = [key for key, _ in shown_studies(found.design, found.points, row.visit_id)]
     wanted = select(ImagingStudy.id, ImagingStudy.study_instance_uid).where(ImagingStudy.id.in_(keys))
     uids = {key: uid for key, uid in db.session.execute(wanted)}  # noqa: C416 (typed)
-    return tuple(uids[key] for key in keys)
+    return {key: uids[key] for key in keys}
 
 
 def _previous(found: Bench, row: Read) -> dict[str, tuple[Previous, ...]]:

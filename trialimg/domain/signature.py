@@ -47,11 +47,16 @@ class Signature:
     @property
     def manifestation(self) -> str:
         """Give the line that stands wherever the record is shown or printed (11.50(b))."""
-        try:
-            local, zone = self.at.astimezone(ZoneInfo(self.zone)), self.zone
-        except (ZoneInfoNotFoundError, ValueError):  # a machine without the names of zones
-            local, zone = self.at.astimezone(UTC), "UTC"
-        return f"{self.name}, {local.isoformat(sep=' ', timespec='seconds')} ({zone}): {self.meaning}"
+        return f"{self.name}, {moment(self.at, self.zone)}: {self.meaning}"
+
+
+def moment(at: datetime, zone: str) -> str:
+    """Write a moment in a zone, once and whole: ``2026-11-24 22:41:07 Europe/Zurich (+01:00)``."""
+    try:
+        local = at.astimezone(ZoneInfo(zone))
+    except (ZoneInfoNotFoundError, ValueError):  # a machine without the names of zones
+        local, zone = at.astimezone(UTC), "UTC"
+    return f"{local:%Y-%m-%d %H:%M:%S} {zone} ({local.isoformat()[-6:]})"
 
 
 def canonical(value: object) -> str:

@@ -28,9 +28,10 @@ from trialimg.web.read_form import (
     revision_of,
     rows_of,
 )
+from trialimg.web.read_viewer import beside_of, viewer_address
 
 blueprint = Blueprint("reading", __name__)
-Answer = str | AnyResponse | tuple[str, int] | tuple[AnyResponse, int]
+Answer = str | AnyResponse | tuple[str, int]
 
 
 def my_read(read: str) -> Place:
@@ -59,7 +60,11 @@ def show(read: str) -> str:
 
 
 def _signed(page: ReadPage) -> str:
-    return render_template("reading/signed.html", page=page, rows=rows_of(page, _images(page)), crumbs=_crumbs(page))
+    images = _images(page)
+    viewer = viewer_address(page, images)
+    return render_template(
+        "reading/signed.html", page=page, rows=rows_of(page, images), viewer=viewer, crumbs=_crumbs(page)
+    )
 
 
 def _images(page: ReadPage) -> Images:
@@ -80,6 +85,7 @@ def _form(page: ReadPage, images: Images, typed: Posted | None = None, refused: 
         "quality": page.values.quality.value if page.values.quality else "",
         "comment": page.values.comment,
     }
+    beside = beside_of(page, request.args.get("beside", ""))
     return render_template(
         "reading/read.html",
         page=page,
@@ -94,7 +100,8 @@ def _form(page: ReadPage, images: Images, typed: Posted | None = None, refused: 
         organs=ORGANS,
         target_states=TARGET_STATES,
         non_target_states=NON_TARGET_STATES,
-        viewer="/viewer/viewer?StudyInstanceUIDs=" + ",".join(page.shown),
+        viewer=viewer_address(page, images, beside),
+        beside=beside,
         crumbs=_crumbs(page),
         refused=refused,
     )
@@ -125,18 +132,15 @@ def save(read: str) -> Answer:
                 uow, read, revision=revision_of(request.form), values=values, answers=answers_of(request.form)
             )
     except (BadInput, Conflict) as error:
-        status = HTTP_STATUS[type(error)]
-        if by_script:
-            return jsonify({"sentence": error.sentence}), status
-        if not page.can_change:
+        if by_script or not page.can_change:
             raise
-        return _form(page, images, request.form, error.sentence), status
+        return _form(page, images, request.form, error.sentence), HTTP_STATUS[type(error)]
     if by_script:
         return _saved(read, revision)
     if request.form.get("go") == "sign":
         return redirect(f"/reads/{read}/sign", 303)
     flash("The draft is saved.", "success")
-    return redirect(f"/reads/{read}", 303)
+    return redirect(f"/reads/{read}#save", 303)  # the script goes on to the field it was saved from
 
 
 def _saved(read: str, revision: int) -> AnyResponse:

@@ -95,12 +95,52 @@
     if (event.persisted) { document.querySelectorAll('form[data-leaving]').forEach(function (form) { delete form.dataset.leaving; }); }
   });
 
+  // --- the place one works at is kept over a save: the name of the field, never what is in it --------------
+  const AT = 'trialimg.at';
+  let worked = null;
+  document.addEventListener('focusin', function (event) {
+    const field = event.target;
+    if (field.form && field.form.matches('[data-guard]') && field.name && field.matches('input:not([type=submit]), select, textarea')) {
+      worked = field;
+    }
+  });
+  document.addEventListener('submit', function (event) {
+    if (!worked || worked.form !== event.target) { return; }
+    const choice = worked.matches('[type=radio], [type=checkbox]') ? worked.value : null;
+    try {
+      sessionStorage.setItem(AT, JSON.stringify({ path: location.pathname, name: worked.name, choice: choice }));
+    } catch (error) { /* a browser that keeps nothing goes on from the buttons */ }
+  });
+  function goOn() {
+    let kept = null;
+    try {
+      kept = JSON.parse(sessionStorage.getItem(AT));
+      sessionStorage.removeItem(AT);
+    } catch (error) { return; }
+    if (!kept || kept.path !== location.pathname || document.querySelector('[data-error-summary]')) { return; }
+    const field = Array.from(document.querySelectorAll('form[data-guard] [name]')).find(function (each) {
+      return each.name === kept.name && (kept.choice === null || each.value === kept.choice);
+    });
+    if (field) { field.focus(); }
+  }
+  function sayAgain() {
+    // What stands in a live region from the start is not read out: it is said once more when the page is there.
+    const said = document.querySelector('.ti-flashes');
+    if (!said || !said.textContent.trim()) { return; }
+    const region = document.createElement('div');
+    region.className = 'visually-hidden';
+    region.setAttribute('role', 'status');
+    document.body.appendChild(region);
+    setTimeout(function () { region.textContent = said.textContent.replace(/\s+/g, ' ').trim(); }, 300);
+  }
   document.addEventListener('DOMContentLoaded', function () {
     document.querySelectorAll('form').forEach(reveal);
     document.querySelectorAll('[data-clear-choice]').forEach(function (button) { button.hidden = false; });
     document.querySelectorAll('[data-repeating]').forEach(limit);
     const summary = document.querySelector('[data-error-summary]');
     if (summary) { summary.focus(); }
+    setTimeout(goOn, 0); // after the browser has gone to the address's fragment
+    sayAgain();
     // htmx sends the token of the page with what it posts.
     const token = document.querySelector('meta[name="csrf-token"]');
     document.body.addEventListener('htmx:configRequest', function (event) {

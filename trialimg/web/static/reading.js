@@ -33,10 +33,10 @@
     try {
       const answer = await saving;
       const told = await answer.json();
-      if (!answer.ok) { throw new Error(told.sentence || told.detail || 'Not saved; use the button below.'); }
+      if (!answer.ok) { throw new Error(told.detail || 'Not saved; use the button below.'); }
       field('_revision').value = told.revision;
       if (!panel.contains(document.activeElement)) { panel.innerHTML = told.panel; }
-      say('Saved ' + new Date().toLocaleTimeString());
+      say('Saved ' + new Date().toISOString().slice(11, 19) + ' UTC');
     } catch (error) {
       form.dataset.changed = 'yes';
       say(error instanceof TypeError || error instanceof SyntaxError ? 'Not saved: the server cannot be reached. What you typed is on this page.' : error.message, true);

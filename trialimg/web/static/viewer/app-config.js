@@ -1,12 +1,55 @@
 // How the viewer is set up here. Served by a route of ours at /viewer/app-config.js: the build's own file,
 // which points to a public demo server, is not installed.
 window.openedAt = window.location.pathname + window.location.search;
+
+// A read's own study at the left and an earlier one at the right (`&hangingProtocolId=trialimg.beside`): the viewer's
+// own way to compare adds the localizers as soon as both studies have one. Of each study that series is shown which the
+// address names (initialSeriesInstanceUID), the first one else.
+window.paneOf = function (place) {
+  return {
+    studyMatchingRules: [{ attribute: 'studyInstanceUIDsIndex', from: 'options', required: true, constraint: { equals: { value: place } } }],
+    seriesMatchingRules: [
+      { attribute: 'numImageFrames', constraint: { greaterThan: { value: 0 } }, required: true },
+      { attribute: 'isDisplaySetFromUrl', weight: 20, constraint: { equals: true } },
+    ],
+  };
+};
+window.viewportOf = function (id) {
+  return { viewportOptions: { toolGroupId: 'default', allowUnmatchedView: true }, displaySets: [{ id: id }] };
+};
+window.beside = {
+  id: 'trialimg.beside',
+  name: 'Earlier time point beside it',
+  numberOfPriorsReferenced: 1,
+  protocolMatchingRules: [],
+  toolGroupIds: ['default'],
+  displaySetSelectors: { own: window.paneOf(0), earlier: window.paneOf(1) },
+  defaultViewport: {
+    viewportOptions: { viewportType: 'stack', toolGroupId: 'default', allowUnmatchedView: true },
+    displaySets: [{ id: 'own', matchedDisplaySetsIndex: -1 }],
+  },
+  stages: [{
+    name: 'Side by side',
+    viewportStructure: { layoutType: 'grid', properties: { rows: 1, columns: 2 } },
+    viewports: [window.viewportOf('own'), window.viewportOf('earlier')],
+  }],
+};
+
 window.config = {
   name: 'trialimg',
   routerBasename: '/viewer',
   showStudyList: false, // studies are opened from the casebook, which knows who may see what
-  extensions: [],
+  extensions: [{
+    id: 'trialimg',
+    getHangingProtocolModule: function () { return [{ name: window.beside.id, protocol: window.beside }]; },
+  }],
   modes: [],
+  // Beside a form there is no room for the list of studies and the image both: the list opens by its arrow.
+  modesConfiguration: {
+    '@ohif/mode-longitudinal': {
+      routes: { 0: { layoutInstance: { props: { leftPanelClosed: { $set: window.innerWidth < 1000 } } } } },
+    },
+  },
   // The guided tour covers the image on the first visit of every fresh browser.
   customizationService: [{ 'ohif.tours': { $set: [] } }],
   // Our own pages say what this is for; the dialog would cover the lower part of the image.
@@ -17,6 +60,7 @@ window.config = {
       return React.createElement('a', { href: '/', className: 'text-foreground px-2 text-lg font-semibold' }, 'trialimg');
     },
   },
+  showPatientInfo: window.innerWidth < 1000 ? 'disabled' : 'visible', // in a narrow bar it lies over the tools
   showCPUFallbackMessage: false,
   showLoadingIndicator: true,
   showWarningMessageForCrossOrigin: false,
