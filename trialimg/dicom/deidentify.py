@@ -24,6 +24,7 @@ from trialimg.dicom.part10 import PIXEL_DATA, Part10, buffer_of, open_part10
 from trialimg.dicom.plan import OFFSETS, Plan
 from trialimg.dicom.residue import find_in_bytes, find_residue, identifying_values
 from trialimg.dicom.screen import pixel_risk
+from trialimg.dicom.told_age import cap_told_ages
 from trialimg.domain.deidentification import Profile, Report, SubjectIdentity, fingerprint
 from trialimg.errors import NotClean, OurFault, UnreadableObject
 
@@ -86,6 +87,8 @@ def deidentify(
 def _clean(dataset: Dataset, profile: Profile, identity: SubjectIdentity, subject_key: bytes) -> Report:
     cleaning = Cleaning(plan_of(profile), identity.subject_number, subject_key)
     cleaning.clean(dataset)
+    for tag in cap_told_ages(dataset):
+        cleaning.done[tag, "C"] += 1
     write_markers(dataset, profile, identity, cleaning.codes())
     return cleaning.report()
 
@@ -200,6 +203,8 @@ def verify_clean(source: Path | BinaryIO, *, profile: Profile, identity: Subject
     try:
         dataset = parse(part, end)
         codes = check_data_set(dataset, plan_of(profile), identity)
+        if cap_told_ages(dataset):
+            raise NotClean("An age above 89 years is told in (0040,A30A). Clean the original again.")
         if _quieten(dataset, part):
             raise NotClean("The pixel data (7FE0,0010) hold comments beside the picture. Clean the original again.")
     except _PARSER_GIVES_UP:

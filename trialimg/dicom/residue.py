@@ -1,13 +1,13 @@
 """Whether anything that named the patient is still in a cleaned data set.
 
 The values are known only where the original is, at the moment of cleaning; they are never stored and
-never told: a find is reported by the tag path alone.
+never told: a find is reported by the tag path alone. What is searched, and which short or common values are not, is
+written in ``identifying`` and told in docs/residue.md.
 """
 
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final
@@ -16,107 +16,75 @@ from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
-from trialimg.dicom.apply import text_of
+from trialimg.dicom.apply import dummy, text_of
+from trialimg.dicom.identifying import (
+    APART,
+    BIRTH_DATE,
+    LONG_WORD,
+    NAMES,
+    PHONES,
+    WHOLE,
+    folded,
+    forms_of_birth_date,
+    forms_of_names,
+    forms_of_phone,
+    forms_of_whole,
+)
 from trialimg.dicom.markers import STUDY_ID
+from trialimg.dicom.part10 import PIXEL_DATA
 from trialimg.dicom.plan import PATIENT_ID, PATIENT_NAME
 from trialimg.dicom.table import is_registered, tag_text, vr_of
 from trialimg.domain.deidentification import is_mapped_uid
 
-_NAMES: Final = frozenset(
-    {
-        *(
-            0x00100010,
-            0x00101001,
-            0x00101005,
-            0x00101060,
-            0x00102297,
-        ),  # patient, other, birth, mother's, responsible
-        *(0x00080090, 0x0008009C, 0x00081048, 0x00081050, 0x00081060, 0x00081070),  # physicians, operators
-        *(0x00321032, 0x00400006, 0x0040A075, 0x0040A123, 0x00700084, 0x00402008, 0x300E0008),
-    }
-)
-_WHOLE: Final = frozenset(
-    {
-        *(
-            0x00100020,
-            0x00100021,
-            0x00101000,
-            0x00101040,
-            0x00102154,
-            0x00101090,
-            0x001021F0,
-        ),  # ids, address, phone
-        *(0x00080050, 0x00080080, 0x00080081, 0x00081040, 0x00081010, 0x00181000, 0x00200010, 0x0020000D),
-        *(0x00380010, 0x00400253, 0x00401001, 0x00402016, 0x00402017, 0x00120040, 0x00080094, 0x00080092),
-    }
-)
-_BIRTH_DATE: Final = 0x00100030
-_HOLDERS: Final = frozenset({0x00101002, 0x00400275, 0x00080096, 0x00101100, 0x0040A073, 0x00081120})
-_SHORTEST: Final = {0x00081010: 6, 0x00181000: 6, 0x00200010: 5, 0x00081040: 6, 0x00080080: 5}
-_SHORTEST_NAME, _SHORTEST_ID, _SHORTEST_DIGITS, _WORD = 3, 4, 5, 5
-
-# Words that name no one: a phantom called "Head" must not stop every image of a head.
-_ORDINARY: Final = frozenset(
-    re.split(
-        r"\s+",
-        """abdomen agfa and ankle anon anonymized anonymous arm axial brain breast canon cardiac case center
-        centre chest clinic coronal ct demo den department der derived dicom doctor dos dose elbow female
-        foot fuji ge general hand head head/neck heart hip hitachi hospital image imaging institute knee
-        kodak leg liver localiser localizer lung male med medical mip mpr mr mrs neck none original other
-        patient patients pelvis pet pet/ct phantom phantome philips primary prof radiology removed research
-        sagittal scan scout secondary series shoulder siemens spine study subject test the thorax toshiba
-        university unknown van volunteer von water wrist yes""",
-    )
-)
-_SEARCHED: Final = frozenset({"AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UN", "UR", "UT", "OB", "IS", "DS", "UI"})
+_STUDY_DATE: Final = 0x00080020
+_NOT_ENTERED: Final = frozenset({0x52009229, 0x52009230, 0x30060039, 0x00081140, 0x00082112, 0x00081199})
+"""Sequences of frames, contours and references, which name nobody and have thousands of items."""
+_TEXT: Final = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
+_DATES: Final = frozenset({"DA", "DT", "TM"})
+_BINARY: Final = frozenset({"OB", "OW", "OL", "OV", "OD", "OF", "UN", "US", "SS", "UL", "SL"})
+_SEARCHED: Final = _TEXT | _DATES | _BINARY | {"AE", "CS", "UR", "IS", "DS", "UI", "AS"}
 _NUMERIC_TEXT: Final = frozenset({"IS", "DS"})
-_LONGEST_BINARY: Final = 1 << 16
+_OTHER_ENCODINGS: Final = (
+    *("utf-8", "latin-1", "gb18030", "shift_jis", "euc-jp", "euc-kr", "iso2022_jp_2", "iso2022_kr"),
+    *("iso8859-2", "iso8859-5", "iso8859-7", "iso8859-9", "koi8-r"),
+)
+_LONGEST_BINARY: Final = 1 << 18
+_SHORTEST_BINARY: Final = 6
 _OURS: Final = frozenset({PATIENT_NAME, PATIENT_ID, STUDY_ID})
+_CLINICAL_TRIAL: Final = 0x0012
+_DUMMIES: Final = frozenset({dummy("DA").decode(), "00010101"})
 
 
 def identifying_values(original: Dataset) -> frozenset[str]:
-    """Collect what names the patient, the people around and the place, in the form it is searched in."""
+    """Collect what names the patient, the people around and the place, in the form it is searched in.
+
+    A birth date that is the study's (of a newborn, or a placeholder) is left out: it stands everywhere.
+    """
     values: set[str] = set()
     _collect(original, values)
-    return frozenset(values)
+    studied = text_of(original.get_item(_STUDY_DATE)).replace(".", "") if _STUDY_DATE in original else ""
+    return frozenset(values - set(forms_of_birth_date(studied)) - _DUMMIES)
 
 
 def _collect(dataset: Dataset, values: set[str]) -> None:
     for key in list(dataset.keys()):
         tag = int(key)
-        if tag in _NAMES or tag in _WHOLE or tag == _BIRTH_DATE:
-            text = _text(dataset, dataset.get_item(key))
-            for value in _forms(tag, text):
-                values.add(value)
-        elif tag in _HOLDERS:
+        if tag in NAMES:
+            values.update(forms_of_names(_text(dataset, dataset.get_item(key))))
+        elif tag in WHOLE:
+            values.update(forms_of_whole(tag, _text(dataset, dataset.get_item(key))))
+            if tag in PHONES:
+                values.update(forms_of_phone(_text(dataset, dataset.get_item(key))))
+        elif tag == BIRTH_DATE:
+            values.update(forms_of_birth_date(text_of(dataset.get_item(key)).replace(".", "")))
+        elif tag not in _NOT_ENTERED and vr_of(tag) == "SQ":
             items = dataset[key].value
             for item in items if isinstance(items, Sequence) else ():
                 _collect(item, values)
 
 
-def _forms(tag: int, text: str) -> Iterator[str]:
-    if tag == _BIRTH_DATE:
-        digits = text.replace(".", "")
-        if re.fullmatch(r"[12]\d{7}", digits):
-            year, month, day = digits[:4], digits[4:6], digits[6:]
-            yield from (digits, f"{year}-{month}-{day}", f"{day}.{month}.{year}", f"{month}/{day}/{year}")
-            yield from (f"{day}/{month}/{year}", f"{day}-{month}-{year}", f"{year}/{month}/{day}")
-        return
-    parts = re.split(r"[\^=\\,;\s]+", text) if tag in _NAMES else text.split("\\")
-    for part in parts:
-        value = _folded(part)
-        if value in _ORDINARY or not re.search(r"\w", value):
-            continue
-        if tag in _NAMES:
-            shortest = _SHORTEST_NAME if value.isascii() else 2
-        else:
-            shortest = _SHORTEST.get(tag, _SHORTEST_DIGITS if value.isdecimal() else _SHORTEST_ID)
-        if len(value) >= shortest:
-            yield value
-
-
 def find_residue(cleaned: Dataset, values: frozenset[str]) -> list[str]:
-    """Search every remaining string, private value and nested item; give the tag paths of what is found."""
+    """Search every remaining string, number, private value and nested item; give the tag paths of what is found."""
     if not values:
         return []
     return sorted(set(_find(cleaned, _pattern(values), "")))
@@ -124,36 +92,60 @@ def find_residue(cleaned: Dataset, values: frozenset[str]) -> list[str]:
 
 def find_in_bytes(data: memoryview, values: frozenset[str]) -> bool:
     """Tell whether compressed pixel data hold one of the longer values as text, as a comment would be."""
-    longer = [re.escape(value.encode()) for value in values if value.isascii() and len(value) > _WORD]
+    longer = [re.escape(value.encode()) for value in values if value.isascii() and len(value) > LONG_WORD]
     return bool(longer) and re.search(b"|".join(longer), data, re.IGNORECASE) is not None
 
 
 def _find(dataset: Dataset, pattern: re.Pattern[str], path: str) -> Iterator[str]:
     for key in dataset.keys():  # noqa: SIM118 - iterating a data set decodes it
         tag = int(key)
-        if not path and (tag in _OURS or tag >> 16 == 0x0012):  # noqa: PLR2004 - the trial's own words
-            continue
+        if not path and (tag in _OURS or tag >> 16 == _CLINICAL_TRIAL or tag == PIXEL_DATA):
+            continue  # the trial's own words; pixels are searched by themselves
         element = dataset.get_item(key)
         vr = element.VR or vr_of(tag) or "UN"
         if vr == "SQ":
             items = dataset[key].value
             for number, item in enumerate(items if isinstance(items, Sequence) else (), 1):
                 yield from _find(item, pattern, f"{path}{tag_text(tag)}[{number}].")
-        elif vr in _SEARCHED and _names_someone(dataset, element, vr, pattern):
+        elif vr[:2] in _SEARCHED and _names_someone(dataset, element, vr[:2], pattern):
             yield f"{path}{tag_text(tag)}"
 
 
 def _names_someone(dataset: Dataset, element: DataElement | RawDataElement, vr: str, pattern: re.Pattern[str]) -> bool:
     value = element.value
-    if not value or (vr in {"OB", "UN"} and isinstance(value, bytes) and len(value) > _LONGEST_BINARY):
+    if not value:
         return False
-    text = _text(dataset, element)
+    if vr in _BINARY:
+        return isinstance(value, bytes) and _in_binary(value, pattern)
     if vr == "UI":
-        uids = [uid for uid in text.split("\\") if not (is_mapped_uid(uid) or is_registered(uid))]
-        return any(pattern.search(uid) for uid in uids)
+        uids = [uid for uid in text_of(element).split("\\") if not (is_mapped_uid(uid) or is_registered(uid))]
+        return any(pattern.search(uid) or _is_in_arcs(uid, pattern) for uid in uids)
+    text = _text(dataset, element)
     if vr in _NUMERIC_TEXT and not re.search("[A-DF-Za-df-z]", text):  # a number may have an exponent
-        return any(len(n.strip()) > _WORD and pattern.fullmatch(n.strip()) for n in text.split("\\"))
-    return pattern.search(_folded(text)) is not None
+        return any(len(n.strip()) > LONG_WORD and pattern.fullmatch(n.strip()) for n in text.split("\\"))
+    if vr in _DATES:
+        return any(pattern.fullmatch(found) for found in re.findall(r"\d{8}", text))
+    return pattern.search(folded(text)) is not None or _in_another_encoding(value, pattern)
+
+
+def _is_in_arcs(uid: str, pattern: re.Pattern[str]) -> bool:
+    return any(len(arc) > LONG_WORD and pattern.fullmatch(arc) for arc in uid.split("."))
+
+
+def _in_binary(value: bytes, pattern: re.Pattern[str]) -> bool:
+    """Search bytes as text of one and of two bytes a letter; longer ones are pictures, films and waves."""
+    if not _SHORTEST_BINARY <= len(value) <= _LONGEST_BINARY:
+        return False
+    spellings = (value.decode("latin-1"), value.decode("utf-8", "ignore"), value.decode("utf-16-le", "ignore"))
+    more = (value.decode("utf-16-be", "ignore"), value[1:].decode("utf-16-le", "ignore"))
+    return any(len(found[0]) > LONG_WORD for text in (*spellings, *more) for found in pattern.finditer(folded(text)))
+
+
+def _in_another_encoding(value: object, pattern: re.Pattern[str]) -> bool:
+    """Search a value that is not ASCII as if it were written in another set than the file declares."""
+    if not isinstance(value, bytes) or (value.isascii() and b"\x1b" not in value):
+        return False
+    return any(pattern.search(folded(value.decode(name, "ignore"))) for name in _OTHER_ENCODINGS)
 
 
 def _text(dataset: Dataset, element: DataElement | RawDataElement) -> str:
@@ -161,24 +153,23 @@ def _text(dataset: Dataset, element: DataElement | RawDataElement) -> str:
     value = element.value
     if isinstance(value, bytes) and (not value.isascii() or b"\x1b" in value):
         vr = element.VR or vr_of(int(element.tag))
-        if vr in {"LO", "LT", "PN", "SH", "ST", "UC", "UT"}:
+        if vr in _TEXT:
             return text_of(dataset[element.tag])
     return text_of(element)
 
 
-def _folded(text: str) -> str:
-    return unicodedata.normalize("NFKC", text).casefold().strip()
-
-
 @lru_cache(maxsize=32)
 def _pattern(values: frozenset[str]) -> re.Pattern[str]:
-    """Match short words and numbers as wholes, longer ones anywhere."""
+    """Match short words and numbers as wholes, longer ones anywhere; a blank stands for any mark between words."""
     alternatives = []
     for value in sorted(values, key=len, reverse=True):
-        quoted = re.escape(value)
-        if value.isdecimal():
-            alternatives.append(rf"(?<![\d.]){quoted}(?![\d.])")
-        elif len(value) < _WORD and value.isascii():
+        if APART in value:
+            alternatives.append(r"[\s()/.-]{0,2}".join(value.split(APART)))
+            continue
+        quoted = r"[\s,;^._=\\/-]+".join(re.escape(word) for word in value.split())
+        if re.fullmatch(r"[\d .-]+", value):
+            alternatives.append(rf"(?<![\d.]){quoted}(?![\d.]\d|\d)")
+        elif len(value) < LONG_WORD and value.isascii():
             alternatives.append(rf"(?<!\w){quoted}(?!\w)")
         else:
             alternatives.append(quoted)

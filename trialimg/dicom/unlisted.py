@@ -65,6 +65,10 @@ _WORDED: Final = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
 _SIZES: Final = {"US": 2, "SS": 2, "UL": 4, "SL": 4, "FL": 4, "AT": 4, "UV": 8, "SV": 8, "FD": 8}
 _NUMBER: Final = re.compile(rb"[ \0]*(?:[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?)?[ \0]*")
 _CLASS_UID: Final = re.compile(rb"[0-9.]{0,64}[ \0]*")
+_TEXT: Final = re.compile(rb"[A-Za-z0-9 ^.,@_\-]+\0*")
+_LETTER: Final = re.compile(rb"[A-Za-z]")
+_SHORTEST_TEXT: Final = 8
+"""Bytes of numbers that are all letters: no measure looks so (as one FD it would be beyond 10^5, or beyond 10^100)."""
 _NO_ADDRESS: Final = b"urn:removed"
 _LONGEST_CACHED: Final = 256
 _LONGEST_NUMBER: Final = 16
@@ -129,7 +133,9 @@ def _cleaned_form(vr: str, value: bytes) -> bytes:
 
 
 def _bounded(tag: int, vr: str, value: bytes) -> bytes:
-    """Cut binary numbers to as many as the attribute has: what follows them is something else."""
+    """Cut binary numbers to as many as the attribute has: what follows them is something else, and so is a text."""
+    if len(value) >= _SHORTEST_TEXT and _TEXT.fullmatch(value) and len(_LETTER.findall(value)) >= _SHORTEST_TEXT - 1:
+        return b""
     most = _most_values(tag)
     whole = len(value) - len(value) % _SIZES[vr]
     keep = whole if most is None else min(whole, most * _SIZES[vr])

@@ -1,0 +1,170 @@
+"""What the search for what is left finds, and what it does not take for a find."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pydicom
+import pytest
+from pydicom.data import get_testdata_file
+from pydicom.dataset import Dataset
+
+from tests.dicom.conftest import pydicom_files
+from tests.dicom.planted_objects import write_as_it_stands
+from tests.dicom.planted_places import PERSONS, put
+from trialimg.dicom.deidentify import clean_file
+from trialimg.dicom.residue import find_residue, identifying_values
+from trialimg.errors import BadInput
+
+MAKER = 0x00080070
+HERE = ["(0008,0070)"]
+
+
+def values_of(**attributes):
+    original = Dataset()
+    for keyword, value in attributes.items():
+        setattr(original, keyword, value)
+    return identifying_values(original)
+
+
+def is_found(values, text, tag=MAKER, vr="LO"):
+    cleaned = Dataset()
+    cleaned.set_original_encoding(False, True)
+    put(cleaned, tag, vr, text)
+    return bool(find_residue(cleaned, values))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("okonkwo", "Mr OKONKWO", "xOkonkwox", "Adaeze", "nnamdi-adaeze", "ⓞkonkwo", "４７１１-０８１５"),
+        *("4711-0815", "id:4711-0815.", "A20240311", "St. Agnes", "Dr Grünwald", "Grünwald"),
+        *(
+            "0761 5550123",
+            "0761/555-0123",
+            "07615550123",
+            "okonkwo.ada@mail.example",
+            "Kastanienallee 4",
+            "79104 Freiburg",
+        ),
+        *("19510203", "1951-02-03", "03.02.1951", "3.2.1951", "2/3/1951", "03/02/1951", "3 Feb 1951", "03FEB1951"),
+        *("born feb 3 1951", "WL-CTSCAN-07", "White Adaeze"),
+    ],
+)
+def test_what_names_the_patient_the_people_and_the_place_is_found(text):
+    values = values_of(
+        PatientName="Okonkwo^Adaeze White",
+        PatientID="4711-0815",
+        OtherPatientNames="Nnamdi^Adaeze",
+        AccessionNumber="A20240311",
+        InstitutionName="St. Agnes",
+        ReferringPhysicianName="Grünwald^Otto^^Dr",
+        PatientTelephoneNumbers="0761/5550123",
+        PatientAddress="Kastanienallee 4, 79104 Freiburg",
+        PatientBirthDate="19510203",
+        StationName="WL-CTSCAN-07",
+    )
+    assert is_found(values, text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["M", "AB", "1951", "White matter", "HEAD", "Brain", "SLEEPER", "9947110815", "4711", "CT", "10", "Dr", "3 Feb"],
+)
+def test_short_and_common_values_are_no_find(text):
+    values = values_of(
+        PatientName="White^Lee^A",
+        PatientID="47110815",
+        OtherPatientIDs="10",
+        InstitutionName="Hospital",
+        OperatorsName="AB",
+        PatientBirthDate="19510203",
+        StationName="CT",
+        StudyID="1",
+        PatientSex="M",
+        PerformingPhysicianName="Brain^Head^^Dr",
+    )
+    assert not is_found(values, text)
+
+
+def test_a_name_of_ordinary_words_is_found_where_both_stand_together():
+    values = values_of(PatientName="White^Grant")
+    assert is_found(values, "for WHITE, GRANT")
+    assert is_found(values, "grant white")
+    assert not is_found(values, "White matter")
+
+
+@pytest.mark.parametrize("character_set", PERSONS)
+def test_a_name_is_found_in_the_character_set_of_the_file_and_in_any_other(character_set):
+    codec = {
+        "ISO_IR 100": "latin-1",
+        "ISO_IR 144": "iso8859-5",
+        "ISO_IR 192": "utf-8",
+        "GB18030": "gb18030",
+        "\\ISO 2022 IR 87": "iso2022_jp_2",
+        "\\ISO 2022 IR 149": "euc-kr",
+    }[character_set]
+    person = PERSONS[character_set]
+    values = values_of(PatientName=person)
+    word = person.split("=")[-1].split("^")[0]
+    for written in (word.encode(codec, "ignore"), word.encode()):
+        assert is_found(values, written), written
+    for binary in ("utf-16-le", "utf-16-be", "utf-8"):
+        long_word = max(person.replace("=", "^").split("^"), key=len)
+        if len(long_word) > 5:
+            assert is_found(values, b"\1\2" + long_word.encode(binary), 0x00282000, "OB")
+
+
+def test_numbers_uids_and_dates_are_searched_as_what_they_are():
+    values = values_of(PatientID="4711081", PatientBirthDate="19510203", StudyInstanceUID="1.2.3.4711081")
+    assert is_found(values, "4711081", 0x00200011, "IS")
+    assert not is_found(values, "47110811", 0x00200011, "IS")
+    assert is_found(values, "1.2.826.4711081.5", 0x00081150, "UI")
+    assert is_found(values, "19510203", 0x00080023, "DA")
+    assert is_found(values, "19510203101500-19510204", 0x0040A120, "DT")
+    assert not is_found(values, "19520203", 0x00080023, "DA")
+
+
+def test_a_newborns_study_date_is_no_find():
+    assert not is_found(values_of(PatientBirthDate="20240311", StudyDate="20240311"), "20240311", 0x00080023, "DA")
+
+
+@pytest.mark.parametrize("tag", [0x00081090, 0x00181020, 0x00180024, 0x00181210, 0x00080008])
+def test_a_find_holds_the_instance_and_names_the_tag_alone(tag, tmp_path, profile, identity, key):
+    original = pydicom.dcmread(get_testdata_file("CT_small.dcm"))
+    original.PatientName = "Okonkwo^Ada"
+    put(original, tag, "CS" if tag == 0x00080008 else "LO", "OF OKONKWO")
+    write_as_it_stands(original, tmp_path / "in.dcm")
+    result = clean_file(tmp_path / "in.dcm", tmp_path / "out.dcm", profile=profile, identity=identity, subject_key=key)
+    assert f"({tag >> 16:04X},{tag & 0xFFFF:04X})" in result.hold_reason
+    assert "okonkwo" not in result.hold_reason.lower()
+
+
+def held(files, folder, **given):
+    """Which files are held because of what is left in them, by the tags that are named."""
+    found, cleaned = {}, 0
+    for path in files:
+        try:
+            result = clean_file(path, folder / "out.dcm", **given)
+        except BadInput:
+            continue
+        cleaned += 1
+        if result.hold_reason and "still in" in result.hold_reason:
+            found[path.name] = result.hold_reason.split("still in ")[1].split(". Look")[0]
+    return found, cleaned
+
+
+def test_no_file_of_pydicom_raises_a_false_alarm(tmp_path, profile, identity, key):
+    found, cleaned = held(pydicom_files(), tmp_path, profile=profile, identity=identity, subject_key=key)
+    assert cleaned > 60
+    assert found == {}
+
+
+@pytest.mark.corpora
+def test_real_files_are_held_only_where_the_number_is_the_patients(corpus_files, tmp_path, profile, identity, key):
+    """Eight phantoms of dcmqi have one number, 123456, as Study ID and as Series Number: that is told."""
+    given = {"profile": replace(profile, dates="removed"), "identity": identity, "subject_key": key}
+    found, cleaned = held(corpus_files, tmp_path, **given)
+    print(f"{cleaned} files cleaned, {len(found)} held for what is left: {found}")
+    assert cleaned > 200
+    assert set(found.values()) <= {"(0020,0011)"}

@@ -1,0 +1,122 @@
+"""Which values of an original identify, and in what forms they are looked for after cleaning.
+
+The rule for short and common values, so that a search alarms nobody without need:
+
+- Every part of a person's name of three letters or more (two in another script) is searched; below five letters as a
+  whole word only. A part that is an ordinary word (of the vocabulary, or of ``ORDINARY``: a phantom called Head, a
+  patient called White) is not searched by itself, but beside another part of the same name.
+- A number or label of the patient, the visit, the place or the machine is searched from four characters on (five
+  digits; the names of machines from six), as a whole where it is digits.
+- The birth date is searched as people write it, with day, month and year; a year alone never is.
+- A telephone number is searched by its digits, from seven on, however they are grouped.
+- An address is searched as a whole and by its parts between commas, from six characters on.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from itertools import permutations
+from typing import Final
+
+from trialimg.dicom.words import vocabulary
+
+NAMES: Final = frozenset(
+    {
+        *(0x00100010, 0x00101001, 0x00101005, 0x00101060, 0x00102297),  # patient, other, birth, mother's, responsible
+        *(0x00080090, 0x0008009C, 0x00081048, 0x00081050, 0x00081060, 0x00081070),  # physicians, operators
+        *(0x00321032, 0x00321033, 0x00400006, 0x0040A075, 0x0040A123, 0x00700084, 0x00402008, 0x300E0008, 0x00401010),
+    }
+)
+"""Persons: the patient and relatives, physicians, operators, observers, verifiers, those who entered or approved."""
+PHONES: Final = frozenset({0x00102154, 0x00080094, 0x00402010})
+_ADDRESSES: Final = frozenset({0x00101040, 0x00080092, 0x00080081})
+WHOLE: Final = frozenset(
+    {
+        *(0x00100020, 0x00100021, 0x00101000, 0x00101040, 0x00102154, 0x00101090, 0x001021F0, 0x00102155),
+        *(0x00080050, 0x00080080, 0x00080081, 0x00081040, 0x00081010, 0x00181000, 0x00200010, 0x0020000D),
+        *(0x00380010, 0x00400253, 0x00401001, 0x00402016, 0x00402017, 0x00120040, 0x00080094, 0x00080092),
+        *(0x00402010, 0x00380060),
+    }
+)
+"""Numbers of patient, order, visit and study; addresses, telephones, mail; institution, department, machine."""
+BIRTH_DATE: Final = 0x00100030
+
+APART: Final = "\x1f"
+"""Between the digits of a telephone number: other marks may stand there, or none."""
+LONG_WORD: Final = 5
+_SHORTEST_NAME, _SHORTEST_ID, _SHORTEST_DIGITS, _SHORTEST_PHONE, _SHORTEST_PART = 3, 4, 5, 7, 6
+_SHORTEST: Final = {0x00081010: 6, 0x00181000: 6, 0x00200010: 5, 0x00081040: 6, 0x00080080: 5}
+_MOST_PARTS: Final = 5
+_MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+
+# Words that name no one: a phantom called "Head" must not stop every image of a head.
+ORDINARY: Final = frozenset(
+    re.split(
+        r"\s+",
+        """abdomen agfa and ankle anon anonymized anonymous arm axial brain breast canon cardiac case center
+        centre chest clinic coronal ct demo den department der derived dicom doctor dos dose elbow female
+        foot fuji ge general hand head head/neck heart hip hitachi hospital image imaging institute knee
+        kodak leg liver localiser localizer lung male med medical mip mpr mr mrs neck none original other
+        patient patients pelvis pet pet/ct phantom phantome philips primary prof radiology removed research
+        sagittal scan scout secondary series shoulder siemens spine study subject test the thorax toshiba
+        university unknown van volunteer von water wrist yes""",
+    )
+)
+
+
+def folded(text: str) -> str:
+    """Give a text in the form in which it is compared: compatible letters, no case."""
+    return unicodedata.normalize("NFKC", text).casefold().strip()
+
+
+def _is_ordinary(value: str) -> bool:
+    words = re.findall(r"[^\W_]+", value)
+    return value in ORDINARY or all(word in ORDINARY or word in vocabulary() for word in words)
+
+
+def forms_of_names(text: str) -> Iterator[str]:
+    """Give the parts of every person's name in a value; of ordinary words, pairs that stand beside each other."""
+    for person in re.split(r"[=\\;]+", text):
+        parts = [folded(part) for part in re.split(r"[\^,\s]+", person)][:_MOST_PARTS]
+        parts = [part for part in parts if re.search(r"\w", part)]
+        ordinary = [part for part in parts if _is_ordinary(part)]
+        for part in parts:
+            if part not in ordinary and len(part) >= (_SHORTEST_NAME if part.isascii() else 2):
+                yield part
+        if len(parts) > len(ordinary) or not all(part in ORDINARY for part in parts):
+            for one, other in permutations(parts, 2):
+                if one in ordinary and len(one + other) > LONG_WORD and not {one, other} <= ORDINARY:
+                    yield f"{one} {other}"
+
+
+def forms_of_whole(tag: int, text: str) -> Iterator[str]:
+    """Give a value that identifies as a whole; of an address its longer parts too."""
+    for part in text.split("\\"):
+        value = folded(part)
+        pieces = re.split(r"[,;\r\n]+", value) if tag in _ADDRESSES else ()
+        for piece in {value, *(piece.strip() for piece in pieces if len(piece.strip()) >= _SHORTEST_PART)}:
+            shortest = _SHORTEST.get(tag, _SHORTEST_DIGITS if piece.isdecimal() else _SHORTEST_ID)
+            if len(piece) >= shortest and re.search(r"\w", piece) and not _is_ordinary(piece):
+                yield piece
+
+
+def forms_of_phone(text: str) -> Iterator[str]:
+    """Give the digits of a telephone number, however they are grouped."""
+    for part in text.split("\\"):
+        digits = re.sub(r"\D", "", part)
+        if len(digits) >= _SHORTEST_PHONE:
+            yield APART.join(digits)
+
+
+def forms_of_birth_date(digits: str) -> Iterator[str]:
+    """Give a birth date of eight digits as people write it."""
+    if not re.fullmatch(r"[12]\d{3}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])", digits):
+        return
+    year, month, day = digits[:4], digits[4:6], digits[6:]
+    name = _MONTHS[int(month) - 1]
+    yield from (digits, f"{year}-{month}-{day}", f"{day}.{month}.{year}", f"{month}/{day}/{year}")
+    yield from (f"{day}/{month}/{year}", f"{day}-{month}-{year}", f"{year}/{month}/{day}", f"{day}{month}{year}")
+    yield from (f"{int(day)}.{int(month)}.{year}", f"{int(month)}/{int(day)}/{year}", f"{int(day)}/{int(month)}/{year}")
+    yield from (f"{int(day)} {name} {year}", f"{day} {name} {year}", f"{day}{name}{year}", f"{name} {int(day)} {year}")
