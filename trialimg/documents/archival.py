@@ -32,7 +32,7 @@ def finish(document: Any, pdf: Any) -> None:
     tree = objects[pdf.catalog["StructTreeRoot"]]
     elements = _elements(tree, objects)
     _head_cells(elements)
-    _free_others(pdf, elements)
+    _empty_others(pdf, elements)
     contents = [objects[objects[page]["Contents"]] for page in pdf.page_references]
     mapped = objects[tree["ParentTree"]]["Nums"][1::2]
     for stream, owners in zip(contents, mapped, strict=False):  # after the pages come annotations, of which is none
@@ -67,9 +67,10 @@ def _head_cells(elements: dict[bytes, Any]) -> None:
             del attributes["Headers"]
 
 
-def _free_others(pdf: Any, elements: dict[bytes, Any]) -> None:
+def _empty_others(pdf: Any, elements: dict[bytes, Any]) -> None:
     for each in pdf.objects:
-        if isinstance(each, dict) and each.get("Type") == "/StructElem" and each.reference not in elements:
+        kind = each.get("Type") if isinstance(each, dict) else ""
+        if kind == "/StructElem" and each.reference not in elements:
             each.clear()
 
 
