@@ -53,6 +53,11 @@ class Claim:
     sending: Sending = field(repr=False)
     objects: tuple[ClaimedObject, ...] = field(repr=False)
 
+    @property
+    def tells_true_dates(self) -> bool:
+        """Say whether the dates in what was received are true: in cleaned files of a trial that shifts they are not."""
+        return not self.cleaned_at_source or self.sending.profile.dates == "kept"
+
     def having(self, *fates: Fate) -> tuple[ClaimedObject, ...]:
         """Give the objects with one of these fates, in their order."""
         return tuple(each for each in self.objects if each.fate in fates)

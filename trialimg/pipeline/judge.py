@@ -118,7 +118,7 @@ def _named(series: FoundSeries) -> str:
 
 def _dates(claim: Claim, summary: Summary) -> Iterator[Problem]:
     for study in summary.studies:
-        taken = as_date(study.date)
+        taken = as_date(study.date) or claim.acquired
         if taken is None:
             continue
         about = f"study:{study.index}"

@@ -177,7 +177,8 @@ def _sum_up(state: _Survey, setup: Json) -> Summary:
     summary = Summary(
         [_found(state, ordinal, series_of.get(ordinal)) for ordinal in sorted(state.hashes)],
         grouping.patients,
-        grouping.studies,
+        # A shifted date beside the true one that a person gives would tell the shift.
+        grouping.studies if state.claim.tells_true_dates else [replace(each, date="") for each in grouping.studies],
         grouping.series(_thumbnails(state, setup, grouping.middles())),
     )
     marks = [study.fingerprint for study in summary.studies if study.fingerprint]
