@@ -56,6 +56,12 @@ def judge(found: Bench, row: Read, values: ReadValues, kept: Kept, shown: frozen
     )
 
 
+def answering(judged: Judged, answers: Kept) -> list[Mapping[str, str]]:
+    """Leave of the answers those that answer something: a reason for a doubt that there is not is no part of a read."""
+    doubts = {(each.check_key, each.group, each.repeat_key) for each in judged.findings}
+    return [each for each in answers if (each["check"], each["group"], each["lesion"]) in doubts]
+
+
 def _strange(values: ReadValues, shown: frozenset[str]) -> list[Finding]:
     """Find what was measured on an image that is not, or no longer, one of this time point."""
     sentence = "The image of this lesion is not among those of this time point; choose one of them."

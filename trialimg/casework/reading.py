@@ -22,7 +22,7 @@ from trialimg.casework.read_basis import (
     values_of,
     void_row,
 )
-from trialimg.casework.read_judgement import Answers, Judged, judge, kept
+from trialimg.casework.read_judgement import Answers, Judged, answering, judge, kept
 from trialimg.casework.services import Services
 from trialimg.casework.session import prove
 from trialimg.domain.permission import Permission
@@ -117,6 +117,7 @@ def save_draft(uow: UnitOfWork, read_id: str, *, revision: int, values: ReadValu
         )
     given = kept(values, answers)
     judged = judge(found, row, values, given, shown)
+    given = answering(judged, given)
     content = canonical(to_plain(values))
     if row.versions and version.saved_at and (version.content, json.loads(version.answers)) == (content, given):
         return version.revision

@@ -55,8 +55,10 @@ window.config = {
   // Our own pages say what this is for; the dialog would cover the lower part of the image.
   investigationalUseDialog: { option: 'never' },
   whiteLabeling: {
-    // Our name in the place of the makers', as the way back to the casebook (the viewer has a tab of its own).
+    // Our name in the place of the makers', as the way back to the casebook where the viewer has a tab of its own;
+    // beside a form the way back is the page around it.
     createLogoComponentFn: function (React) {
+      if (window.self !== window.top) { return React.createElement('span'); }
       return React.createElement('a', { href: '/', className: 'text-foreground px-2 text-lg font-semibold' }, 'trialimg');
     },
   },
