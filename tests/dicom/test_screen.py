@@ -8,8 +8,9 @@ import pytest
 from pydicom.data import get_testdata_file
 
 from trialimg.dicom.header import read_facts
+from trialimg.dicom.iod import _standard, is_known
 from trialimg.dicom.residue import find_residue, identifying_values
-from trialimg.dicom.screen import pixel_risk
+from trialimg.dicom.screen import _kind_of, _kinds, pixel_risk
 
 CT = read_facts(Path(get_testdata_file("CT_small.dcm")))
 STORAGE = "1.2.840.10008.5.1.4.1.1."
@@ -41,6 +42,28 @@ def test_an_ordinary_ct_goes_on():
 )
 def test_what_may_show_text_waits_for_a_person(changes):
     assert pixel_risk(replace(CT, **changes)).endswith(".")
+
+
+def test_a_recording_of_voices_waits_for_a_person():
+    for leaf in ("9.4.1", "9.4.2"):
+        assert "sound" in pixel_risk(replace(CT, sop_class_uid=STORAGE + leaf, has_pixels=False))
+
+
+@pytest.mark.parametrize("leaf", ["66", "200.1", "201.1", "104.4", "104.5", "131"])
+@pytest.mark.parametrize("has_pixels", [True, False])
+def test_what_no_rule_can_clean_is_held_with_its_reason(leaf, has_pixels):
+    told = pixel_risk(replace(CT, sop_class_uid=STORAGE + leaf, has_pixels=has_pixels))
+    assert "no rule can clean" in told
+    assert told.endswith(".")
+
+
+def test_every_storage_class_of_part_3_is_judged_and_no_other():
+    assert set(_kinds()) == set(_standard()["classes"])
+    assert {_kind_of(uid).how for uid in _kinds()} == {"rule", "pixels", "held"}
+    dicos_ct, standalone_curve = STORAGE + "501.1", STORAGE + "9"
+    for uid in (dicos_ct, standalone_curve, "1.2.3", ""):
+        assert "nobody has listed" in pixel_risk(replace(CT, sop_class_uid=uid))
+        assert not is_known(uid)
 
 
 @pytest.mark.parametrize("leaf", ["481.3", "481.5", "88.33", "66.4", "11.1"])
