@@ -28,6 +28,7 @@ from trialimg.domain.permission import Role
 from trialimg.errors import ArchiveUnavailable, NotFound
 from trialimg.reporting import export, package, steps
 from trialimg.reporting.package import Count, make_casebook, ordered
+from trialimg.reporting.typesetter import Typesetter
 from trialimg.store.audit import AuditRecord
 from trialimg.store.base import db
 from trialimg.store.export import Export
@@ -235,6 +236,40 @@ def test_a_long_history_tells_how_far_it_is_and_stops_where_nobody_wants_it_any_
     with pytest.raises(Superseded), ordered(world.person("sponsor"), NOW, Count(1, cancelled)) as order:
         make_casebook(order, place, folder)
     assert not list(folder.glob("*-casebook.pdf"))
+
+
+def test_a_restarted_job_lays_out_only_the_parts_of_a_history_that_are_not_laid_out_yet(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(package, "ROWS_A_PART", 10)
+    number = world.subject()
+    fill_vitals(world, number)
+    key = ask(world, "sponsor", export.CASEBOOK, number)
+    begun: list[str] = []
+    begin = Typesetter.begin
+
+    def killed_at_the_third(self: Typesetter, html: str, target: Path, *then: Any) -> Any:
+        begun.append(target.name)
+        if len(begun) == 4:
+            raise ArchiveUnavailable("The worker is gone.")
+        return begin(self, html, target, *then)
+
+    monkeypatch.setattr(Typesetter, "begin", killed_at_the_third)
+    run_until_idle(world.app)
+    assert row(key).state == "asked"
+    kept = {each for each in export.area_of(services(), key).notes() if each.startswith("part-")}
+    assert kept
+    with world.acting("sponsor") as uow:
+        uow.session.get_one(Job, row(key).job_id).due = datetime.now(UTC) - timedelta(seconds=1)
+    run_until_idle(world.app)
+    assert row(key).state == "done"
+    with zipfile.ZipFile(io.BytesIO(fetch(world, "sponsor", key))) as package_:
+        files = package_.namelist()
+        whole = "".join(text_of(package_.read(each)) for each in files)
+    parts = [each for each in files if "-audit-" in each]
+    again = [each for each in begun[4:] if "-audit-" in each]
+    assert len(again) == len(parts) - len(kept)
+    assert "77.7" in whole
 
 
 def test_of_a_subject_that_breaks_half_way_nothing_is_left(

@@ -106,7 +106,7 @@ def test_two_are_laid_out_at_once_and_each_answer_is_its_own(tmp_path: Path) -> 
     done: list[str] = []
     with Typesetter(read_settings({}, data=tmp_path / "data")[0], at_once=2) as typesetter:
         pending = [
-            typesetter.begin(page(word) * count, tmp_path / f"{word}.pdf", lambda word=word: done.append(word))
+            typesetter.begin(page(word) * count, tmp_path / f"{word}.pdf", lambda _, word=word: done.append(word))
             for word, count in (("a", 200), ("b", 1), ("c", 1))
         ]
         assert len(typesetter._children) == 2

@@ -27,6 +27,7 @@ from trialimg.errors import TrialimgError, TryLater
 from trialimg.reporting.casebook import casebook_of
 from trialimg.reporting.history import changes, numbers_of
 from trialimg.reporting.imaging import studies_of
+from trialimg.reporting.shelf import Shelf
 from trialimg.reporting.typesetter import Pending, Typesetter
 from trialimg.store.base import db
 from trialimg.store.job import Stopped
@@ -70,18 +71,37 @@ class Order:
     made_at: datetime
     typesetter: Typesetter
     count: Count = field(default_factory=Count)
+    shelf: Shelf | None = None
 
     def begin(self, html: str, target: Path) -> Pending:
         """Have a page written as PDF; the order counts it when it is done."""
-        return self.typesetter.begin(html, target, self.count.made)
+        return self.typesetter.begin(html, target, lambda _: self.count.made())
+
+    def begin_part(self, html: str, target: Path) -> Pending:
+        """Have a part of a history written as PDF, unless an earlier attempt has; it is kept for a later one."""
+        shelf = self.shelf
+        if shelf is None:
+            return self.begin(html, target)
+        if pages := shelf.take(html, target):
+            self.count.made()
+            return Pending(target, target, lambda _: None, {"done": {"pages": pages}})
+
+        def then(pending: Pending) -> None:
+            if pending.pages:
+                shelf.keep(html, target, pending.pages)
+            self.count.made()
+
+        return self.typesetter.begin(html, target, then)
 
 
 @contextmanager
-def ordered(person: Person, made_at: datetime, count: Count | None = None) -> Iterator[Order]:
+def ordered(
+    person: Person, made_at: datetime, count: Count | None = None, shelf: Shelf | None = None
+) -> Iterator[Order]:
     """Give an order with a typesetter of its own, for as long as documents are made."""
     tools = services()
     with Typesetter(tools.settings) as typesetter:
-        yield Order(tools, person, made_at, typesetter, count or Count())
+        yield Order(tools, person, made_at, typesetter, count or Count(), shelf)
 
 
 @dataclass
@@ -164,7 +184,7 @@ class Making:
             html = audit_html(book, part, list(changes(self.order.person, self.place, some)))
             db.session.rollback()
             db.session.expunge_all()
-            self.documents.append(self.order.begin(html, folder / part.file_name))
+            self.documents.append(self.order.begin_part(html, folder / part.file_name))
 
 
 def begin_casebook(order: Order, place: Place, folder: Path) -> Making:

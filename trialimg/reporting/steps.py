@@ -33,6 +33,7 @@ from trialimg.reporting.export import (
     subjects_within,
 )
 from trialimg.reporting.package import Count, Making, Order, begin_casebook, make_index, ordered
+from trialimg.reporting.shelf import Shelf
 from trialimg.store.base import db, utc_now
 from trialimg.store.export import Export
 from trialimg.store.unit_of_work import UnitOfWork
@@ -131,7 +132,8 @@ def _keep_only(area: Area, sha256: str) -> None:
 def _casebooks(work: Work, asked: _Asked, folder: Path) -> _Made:
     """Make the casebooks, each read while the one before is laid out, and pack them."""
     work.progress(0, len(asked.subjects))
-    with ordered(asked.person, utc_now(), Count(len(asked.subjects), work.progress)) as order:
+    shelf, count = Shelf(asked.area), Count(len(asked.subjects), work.progress)
+    with ordered(asked.person, shelf.begun(utc_now()), count, shelf) as order:
         lines = _lines(order, asked, folder)
         failures = [line for line in lines if line.sentence]
         if len(lines) == 1 and not failures and not lines[0].parts:

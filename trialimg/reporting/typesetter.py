@@ -31,8 +31,13 @@ class Pending:
 
     source: Path
     target: Path
-    then: Callable[[], None]
+    then: Callable[[Pending], None]
     answer: dict[str, Any] | None = None
+
+    @property
+    def pages(self) -> int:
+        """Give the number of its pages; 0 where it is not laid out, or could not be."""
+        return int((self.answer or {}).get("done", {}).get("pages", 0))
 
 
 @dataclass
@@ -102,8 +107,8 @@ class Typesetter:
         while self._children:
             self._children.pop().end()
 
-    def begin(self, html: str, target: Path, then: Callable[[], None] = lambda: None) -> Pending:
-        """Have a page laid out as PDF, waiting while all children are busy; ``then`` is called when it is done."""
+    def begin(self, html: str, target: Path, then: Callable[[Pending], None] = lambda _: None) -> Pending:
+        """Have a page laid out as PDF, waiting while all children are busy; ``then`` is called when it is answered."""
         pending = Pending(target.with_suffix(".html"), target, then)
         pending.source.write_text(html, "utf-8")
         self._free().ask(pending)
@@ -119,7 +124,7 @@ class Typesetter:
             )
         if "done" not in answer:
             raise OurFault(f"A document could not be laid out ({answer.get('failed', 'the process ended')}).")
-        return int(answer["done"]["pages"])
+        return pending.pages
 
     def answer(self, pending: Pending) -> dict[str, Any]:
         """Wait for a document and give what the child says of it, good or bad."""
@@ -156,4 +161,4 @@ class Typesetter:
             self._children.remove(child)
             child.end()
         for pending in told:
-            pending.then()
+            pending.then(pending)
