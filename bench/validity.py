@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Final
 
 import pydicom
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 
 from trialimg.dicom.deidentify import clean_file
 from trialimg.domain.deidentification import Profile, SubjectIdentity, site_key, subject_key
@@ -47,11 +48,28 @@ def default_folders() -> list[Path]:
     return [folder for folder in (corpora, Path(pydicom.__file__).parent / "data" / "test_files") if folder.is_dir()]
 
 
-def violations(path: Path) -> Counter[str]:
-    """Count the errors that dciodvfy tells of a file, without values and item numbers."""
-    done = subprocess.run(["dciodvfy", "-new", str(path)], capture_output=True, check=False)
+def violations(path: Path) -> tuple[Counter[str], bool]:
+    """Count the errors that dciodvfy tells of a file, without values and item numbers; tell whether it knew the IOD.
+
+    It cannot inflate, so a deflated file is judged as its inflated twin.
+    """
+    with tempfile.NamedTemporaryFile(suffix=".dcm") as twin:
+        judged = _inflated(path, Path(twin.name)) or path
+        done = subprocess.run(["dciodvfy", "-new", str(judged)], capture_output=True, check=False)
     lines = (done.stdout + done.stderr).decode("latin-1").splitlines()
-    return Counter(_VALUES.sub("", line) for line in lines if line.startswith("Error"))
+    errors = Counter(_VALUES.sub("", line) for line in lines if line.startswith("Error"))
+    return errors, any(re.fullmatch(r"[A-Z]\w+", line) for line in lines)
+
+
+def _inflated(path: Path, twin: Path) -> Path | None:
+    """Write an inflated twin of a deflated file; None where the file is not deflated."""
+    with path.open("rb") as stream:
+        if DeflatedExplicitVRLittleEndian.encode() not in stream.read(1024):
+            return None
+    dataset = pydicom.dcmread(path, force=True)
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset.save_as(twin)
+    return twin
 
 
 def new_violations(source: Path, profile: Profile, target: Path, before: Counter[str]) -> Counter[str] | None:
@@ -60,19 +78,17 @@ def new_violations(source: Path, profile: Profile, target: Path, before: Counter
         clean_file(source, target, profile=profile, identity=IDENTITY, subject_key=KEY)
     except BadInput:
         return None
-    return violations(target) - before
+    return violations(target)[0] - before
 
 
-def judge(files: Iterable[Path], names: Iterable[str]) -> Iterator[tuple[Path, str, Counter[str] | None]]:
-    """Give for each file and profile the new errors."""
+def judge(files: Iterable[Path], names: Iterable[str]) -> Iterator[tuple[Path, str, bool, Counter[str] | None]]:
+    """Give for each file and profile whether dciodvfy knows its IOD, and the new errors."""
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "clean.dcm"
         for path in files:
-            before: Counter[str] | None = None
+            before, known = violations(path)
             for name in names:
-                if before is None:
-                    before = violations(path)
-                yield path, name, new_violations(path, PROFILES[name], target, before)
+                yield path, name, known, new_violations(path, PROFILES[name], target, before)
 
 
 def main() -> int:
@@ -85,22 +101,25 @@ def main() -> int:
     given = parser.parse_args()
     names = list(PROFILES) if given.profile == "all" else [given.profile]
     files = files_of(given.folders or default_folders())[:: given.every]
-    cleaned, worse, refused = Counter[str](), Counter[str](), Counter[str]()
+    counts: Counter[tuple[str, str]] = Counter()
     kinds: Counter[str] = Counter()
-    for path, name, found in judge(files, names):
+    for path, name, known, found in judge(files, names):
+        counts[name, "refused" if found is None else "cleaned"] += 1
         if found is None:
-            refused[name] += 1
             continue
-        cleaned[name] += 1
-        worse[name] += bool(found)
+        counts[name, "unknown"] += not known
+        counts[name, "worse"] += bool(found)
         kinds.update({f"{name}: {line}": 1 for line in found})
         if found and given.files:
             print(f"{path} ({name}): {dict(found)}", flush=True)
     for line, count in sorted(kinds.items(), key=lambda pair: -pair[1]):
         print(f"{count:5} files  {line}")
     for name in names:
-        print(f"{name}: {cleaned[name]} cleaned, {refused[name]} refused, {worse[name]} with new errors")
-    return 1 if sum(worse.values()) else 0
+        print(
+            f"{name}: {counts[name, 'cleaned']} cleaned, {counts[name, 'worse']} of them with new errors; of "
+            f"{counts[name, 'unknown']} dciodvfy does not know the IOD; {counts[name, 'refused']} were refused"
+        )
+    return 1 if any(counts[name, "worse"] for name in names) else 0
 
 
 if __name__ == "__main__":
