@@ -48,7 +48,7 @@ def records(row: str) -> list[tuple[str, str, str | None, str | None]]:
 # ----- every mapped class
 
 
-@pytest.mark.parametrize("cls", mapped(), ids=lambda cls: cls.__name__)
+@pytest.mark.parametrize("cls", sorted(mapped(), key=lambda cls: cls.__name__), ids=lambda cls: cls.__name__)
 def test_every_mapped_class_is_audited_or_says_why_not(cls: type[Base]) -> None:
     columns = {attribute.key for attribute in inspect(cls).column_attrs}
     if cls.NOT_AUDITED:
