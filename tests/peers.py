@@ -82,6 +82,11 @@ def missing_chromium() -> str | None:
     return None if chromium_path() else "Chromium is not installed (Debian: apt-get install chromium)"
 
 
+def missing_poppler() -> str | None:
+    """Say why poppler's programs for PDF cannot be run here, None when they can."""
+    return None if _program("pdftoppm") else "poppler is not installed (Debian: apt-get install poppler-utils)"
+
+
 def require(reason: str | None) -> None:
     """Skip the calling test for this reason; in CI, where no peer may be missing, fail it."""
     if reason is None:

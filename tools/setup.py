@@ -25,6 +25,7 @@ PEERS = {
     "Chromium": (("chromium",), ("chromium",)),
     "DCMTK": (("storescu",), ("dcmtk",)),
     "dciodvfy": (("dciodvfy",), ("dicom3tools",)),
+    "poppler": (("pdftoppm",), ("poppler-utils",)),
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests import peers
+from tests.e2e.demo import SEEDING, Demo
 from tests.e2e.first_day import first_day
 from tests.e2e.installation import Installation
 from tests.e2e.pictures import folder_of
@@ -100,3 +102,22 @@ def in_orthanc(pictures: Path) -> Path:
     folder = pictures / "orthanc"
     folder.mkdir(exist_ok=True)
     return folder
+
+
+@pytest.fixture(scope="package")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """``make demo`` in an empty folder, waited for until its last study is linked."""
+    installation = Installation(tmp_path_factory.mktemp("demo"))
+    started = time.monotonic()
+    try:
+        installation.start("seed_data.demo", "--port", str(installation.port), "--data", str(installation.data))
+        serving = time.monotonic() - started
+        seeded = Demo(installation, 0)
+        while not seeded.at_rest():
+            assert time.monotonic() - started < SEEDING, f"not at rest: {seeded.stages()}"
+            time.sleep(1)
+        seconds = time.monotonic() - started
+        print(f"\nThe demo serves after {serving:.0f} s and has its last study linked after {seconds:.0f} s.")
+        yield Demo(installation, seconds)
+    finally:
+        installation.stop()

@@ -35,7 +35,8 @@ class Blinded:
     @property
     def secrets(self) -> tuple[str, ...]:
         code, name, _ = SITES[0]
-        days = (f"{day:{how}}" for day in DAYS.values() for how in ("%Y-%m-%d", "%Y%m%d"))
+        # The last day alone: shifted back far enough, a later date may fall on an earlier one.
+        days = (f"{max(DAYS.values()):{how}}" for how in ("%Y-%m-%d", "%Y%m%d"))
         return (self.story.number, f"{code}-", name, PATIENT.family_name, PATIENT.patient_id, *days)
 
     def _try(self, where: str, given: bytes) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import re
+import subprocess
 import zipfile
 from io import StringIO
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +26,8 @@ TYPED: Final = {
     "SYSBP_VSORRES": "122", "DIABP_VSORRES": "78",
 }  # fmt: skip
 """What the coordinator's form holds in the end, by item."""
+_WORD: Final = re.compile(r'<word xMin="([\d.]+)" yMin="([\d.]+)" xMax="([\d.]+)" yMax="([\d.]+)">([^<]*)</word>')
+_IMAGE_POINTS: Final = 146.0  # 52 mm, a little less
 
 
 def sponsors_day(story: Story, visit: Visit) -> None:
@@ -33,7 +37,8 @@ def sponsors_day(story: Story, visit: Visit) -> None:
     saul.look("70-dashboard", TRIAL, "Dashboard", says="Dashboard")
     _the_reads_are_shown(saul, story)
     saul.goto(f"/trials/{TRIAL}/reports")
-    _the_casebook_tells_it(_casebook(saul, story), story)
+    story.casebook = _casebook(saul, story)
+    _the_casebook_tells_it(story.casebook, story)
     _the_data_tell_it(_data(saul, story), story)
     saul.look("72-reports", TRIAL, "Reports", says="Reports")
     verified = story.installation.run("audit", "verify")
@@ -94,6 +99,21 @@ def _the_casebook_tells_it(path: Path, story: Story) -> None:
     assert sum(len(sheet.images) for sheet in book.pages) >= len(story.studies), "each study has its key image"
     (story.folder / "taken.txt").write_text(text)
     assert spoken_of([PATIENT], [story.folder / "taken.txt"]) == []
+
+
+def words_under_a_key_image(path: Path) -> list[str]:
+    """Give the words that reach into a key image, which begins where its caption does, and stands above it."""
+    told = subprocess.run(["pdftotext", "-bbox", str(path), "-"], check=True, capture_output=True, text=True).stdout
+    found, seen = [], 0
+    for sheet in told.split("<page ")[1:]:
+        words = [(*map(float, place), word) for *place, word in _WORD.findall(sheet)]
+        for (left, top, _, _, word), after in pairwise(words):
+            if (word, after[4]) == ("Key", "image"):
+                seen += 1
+                beside = [each for each in words if each[3] <= top and each[1] > top - _IMAGE_POINTS]
+                found += [each[4] for each in beside if each[2] > left]
+    assert seen, "a key image has its caption"
+    return found
 
 
 def _the_data_tell_it(path: Path, story: Story) -> None:

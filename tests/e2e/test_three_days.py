@@ -8,12 +8,13 @@ from typing import Final
 import pytest
 from playwright.sync_api import expect
 
+from tests import peers
 from tests.e2e import readers as act
 from tests.e2e.coordinators_day import coordinators_day
 from tests.e2e.first_day import COORDINATOR, READER, SECOND_READER, TRIAL
 from tests.e2e.readers import Blinded
 from tests.e2e.readers_day import readers_day
-from tests.e2e.sponsors_day import sponsors_day
+from tests.e2e.sponsors_day import sponsors_day, words_under_a_key_image
 from tests.e2e.three_days import DAYS, Story
 from tests.e2e.viewer import wait_until_drawn
 from tests.e2e.visitor import Visit
@@ -41,13 +42,20 @@ def test_what_is_sought_is_there_for_who_may_know_it(story: Story, visit: Visit)
     story.live(THE_DAYS, "coordinator", visit)
     clara = story.comes(visit, COORDINATOR)
     known = Blinded(clara, story)
-    uid = story.studies["SCR"]
+    uid = story.studies["W8"]
     status = clara.page.evaluate(
         "address => fetch(address).then(answer => answer.status)", f"/dicomweb/studies/{uid}/metadata"
     )
     assert status == 200
-    for secret in (story.number, f"{DAYS['SCR']:%Y%m%d}"):
+    for secret in (story.number, f"{DAYS['W8']:%Y%m%d}"):
         assert any(secret in told and uid in told for told in known.told)
+
+
+def test_no_word_of_the_casebook_lies_under_a_key_image(local_story: Story, visit: Visit) -> None:
+    peers.require(peers.missing_poppler())
+    local_story.live(THE_DAYS, "sponsor", visit)
+    assert local_story.casebook is not None
+    assert words_under_a_key_image(local_story.casebook) == []
 
 
 def test_another_reader_is_told_nothing_of_what_was_read(local_story: Story, visit: Visit) -> None:

@@ -12,7 +12,7 @@ from tests.e2e import readers as act
 from tests.e2e.coordinators_day import SIZE, SLICES, coordinators_day
 from tests.e2e.first_day import SECOND_READER
 from tests.e2e.three_days import Story
-from tests.e2e.viewer import canvas, choose_series, wait_until_drawn
+from tests.e2e.viewer import canvas, show_stack, wait_until_drawn
 from tests.e2e.visitor import Visit
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(600)]
@@ -25,8 +25,7 @@ def test_a_length_drawn_in_the_viewer_fills_the_chosen_lesion(local_story: Story
     act.open_read(otto, act.code_of(otto, "Week 8"), "Screening")
     frame = act.in_the_frame(page)
     wait_until_drawn(frame)
-    choose_series(frame, str(SLICES))
-    wait_until_drawn(frame)
+    show_stack(frame, SLICES)
     page.select_option(act.item(page, "T.T1.organ"), "LIVER")
     page.fill(act.item(page, "T.T1.location"), "drawn in the viewer")
     chosen = page.locator('[data-lesion="T.T1"]')

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import date
 from pathlib import Path
 from typing import Final
 
@@ -41,6 +40,8 @@ class Story:
     """SOPInstanceUIDs by visit, as the interface for programs told them."""
     reads: list[str] = field(default_factory=list)
     """Addresses of what the reader has signed, baseline first."""
+    casebook: Path | None = None
+    """The PDF the sponsor took."""
     lived: list[str] = field(default_factory=list)
     begun: list[str] = field(default_factory=list)
 
@@ -64,7 +65,3 @@ class Story:
                 self.lived.append(name)
             if name == last:
                 return
-
-    def day(self, visit: str) -> date:
-        """Say when the images of a visit were taken."""
-        return DAYS[visit]

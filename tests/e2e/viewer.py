@@ -39,11 +39,12 @@ def wait_until_drawn(page: Page | Frame, *, least: int = 40) -> None:
 
 def choose_series(page: Page | Frame, words: str) -> None:
     """Put the series whose thumbnail has these words into the viewport; beside a read the list is opened first."""
+    thumbnails = page.locator('[data-cy="study-browser-thumbnail"]')
     closed = page.locator('[data-cy="seriesList-btn"]')
-    if closed.is_visible():
+    expect(thumbnails.or_(closed).first).to_be_visible()
+    if not thumbnails.first.is_visible():
         closed.click()
-    thumbnail = page.locator('[data-cy="study-browser-thumbnail"]').filter(has_text=words).first
-    thumbnail.dblclick()
+    thumbnails.filter(has_text=words).first.dblclick()
     page.wait_for_timeout(1000)
 
 
