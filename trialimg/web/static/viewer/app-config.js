@@ -70,7 +70,8 @@ window.config = {
   strictZSpacingForVolumeViewport: true,
   groupEnabledModesFirst: true,
   allowMultiSelectExport: false,
-  disableConfirmationPrompts: true, // a drawn length goes into the read: "Track measurements?" would ask for nothing
+  disableConfirmationPrompts: false,
+  measurementTrackingMode: 'none', // the read takes each length that is drawn: there is nothing to track, or to ask
   useSharedArrayBuffer: false, // works without cross-origin isolation
   maxNumberOfWebWorkers: 3,
   // One origin over HTTP/1.1 has six connections: scrolling must not wait behind prefetched slices.
