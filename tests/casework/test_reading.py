@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -144,7 +145,8 @@ def test_one_readers_values_carry_nothing_of_the_others(bed: ReadingBed) -> None
     bed.read("SCR", "30")
     bed.read("SCR", "77", "second")
     assert bed.page("W8", "second").previous["T1"][0].said == "77.0 mm"
-    assert "77" not in str(bed.page("W8"))
+    said = re.sub(r"[0-9a-f]{16,}", "", str(bed.page("W8")))  # keys and hashes hold any two digits
+    assert "77" not in said
 
 
 def test_a_page_older_than_what_is_saved_overwrites_nothing(bed: ReadingBed) -> None:

@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import event
 
 from tests.casework.reading_bed import UID, ReadingBed, bed
-from trialimg.casework.read_page import worklist
 from trialimg.casework.read_list import trial_reads
+from trialimg.casework.read_page import worklist
 from trialimg.store.base import db
 
 __all__ = ["bed"]
@@ -48,10 +48,12 @@ def test_no_query_is_asked_for_each_subject_or_read(bed: ReadingBed, page: str) 
         if at in {0, SUBJECTS - 1}:
             person = PAGES[page]
             person(bed)
+            with bed.world.acting("data-manager") as uow:
+                uow.note("looked", "trial", bed.world.trial_id)  # nothing that was worked out before is kept
             db.session.rollback()
             db.session.expunge_all()
             with counted() as statements:
                 person(bed)
             asked.append(len(statements))
     assert asked[0] == asked[1], "the same questions for four subjects as for one"
-    assert asked[1] < 25
+    assert 6 < asked[1] < 25

@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import lru_cache
 from typing import Final
 
 from sqlalchemy import func, select
@@ -46,7 +47,12 @@ class TimePoint:
 
 def design_of(subject: Subject) -> ReadingDesign:
     """Give the read design of the version that the subject was enrolled under."""
-    return ReadingDesign.of(definition(subject.definition_id))
+    return _design(subject.definition_id)
+
+
+@lru_cache(maxsize=64)
+def _design(definition_id: str) -> ReadingDesign:
+    return ReadingDesign.of(definition(definition_id))  # a version never changes
 
 
 def time_points(session: Session, subject: Subject, also: Collection[str] = ()) -> list[TimePoint]:

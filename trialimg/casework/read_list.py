@@ -13,6 +13,7 @@ from trialimg.casework.casebook import part_of_trial, within
 from trialimg.casework.definition import current_definition
 from trialimg.casework.read_basis import benches
 from trialimg.casework.read_results import ReadLine, SubjectReads, may_reopen, reads_on, shows_values
+from trialimg.casework.standstill import Standstill
 from trialimg.domain.permission import Permission
 from trialimg.domain.reading import ReadState
 from trialimg.domain.reading_design import ReadingDesign
@@ -63,8 +64,19 @@ class TrialReads:
     sites: tuple[Option, ...]
 
 
+_STANDSTILL: Final = Standstill(most=16)
+
+
 def trial_reads(person: Person, place: Place, looked_for: ReadFilter | None = None, page: int = 1) -> TrialReads:
-    """Give how the reads of a trial stand; raises NotFound outside the person's reach."""
+    """Give how the reads of a trial stand; raises NotFound outside the person's reach.
+
+    Whoever has the same roles sees the same.
+    """
+    key = (person.grants, place, looked_for, page)
+    return _STANDSTILL.get(key, lambda: _trial_reads(person, place, looked_for, page))
+
+
+def _trial_reads(person: Person, place: Place, looked_for: ReadFilter | None, page: int) -> TrialReads:
     design = ReadingDesign.of(current_definition(place.trial_id))
     shown = shows_values(person, place.trial_id, design)
     _, sites = part_of_trial(person, place.trial_code, Permission.SEE_READ_STATUS)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload
@@ -14,6 +16,7 @@ from trialimg.casework.read_assignment import shown_studies
 from trialimg.casework.read_basis import Bench, aligned, bench, benches, instances_of, newest, values_of
 from trialimg.casework.read_judgement import Judged, judge
 from trialimg.casework.reading import beginning, mine, record_name, signed_values
+from trialimg.casework.standstill import Standstill
 from trialimg.domain.lesion import TargetLesion, TargetState
 from trialimg.domain.permission import Permission
 from trialimg.domain.read_values import ReadValues
@@ -45,34 +48,40 @@ class WorkItem:
         return self.state not in {ReadState.SIGNED, ReadState.VOID} and not self.waits
 
 
+_STANDSTILL: Final = Standstill(most=16)
+_DONE: Final = {ReadState.SIGNED.value: 2, ReadState.VOID.value: 3}
+
+
 def worklist(person: Person) -> list[WorkItem]:
     """List a reader's reads, what can be done now first, the oldest first."""
+    trials, now = person.reach(Permission.READ).trials, utc_now()
+    assigned = _STANDSTILL.get((person.account_id, trials), lambda: _assigned(person.account_id, trials))
+    found = [(ordinal, replace(item, age=(now - since).days)) for ordinal, since, item in assigned]
+    found.sort(key=lambda each: (_DONE.get(each[1].state, bool(each[1].waits)), -each[1].age, each[1].code, each[0]))
+    return [each for _, each in found]
+
+
+def _assigned(account_id: str, trials: Collection[str]) -> list[tuple[int, datetime, WorkItem]]:
+    """Give a reader's reads, each with the order of its time point and since when it is theirs."""
     wanted = (
         select(Read, Trial, ReadingCode.code)
         .join(Trial, Trial.id == Read.trial_id)
         .join(ReadingCode, ReadingCode.subject_id == Read.subject_id)
-        .where(Read.account_id == person.account_id, Read.trial_id.in_(person.reach(Permission.READ).trials))
+        .where(Read.account_id == account_id, Read.trial_id.in_(trials))
         .options(joinedload(Read.visit))
     )
     rows = db.session.execute(wanted).all()
     around = benches(db.session(), {row.subject_id for row, _, _ in rows})
-    now, found = utc_now(), []
+    found = []
     for row, trial, code in rows:
         here = around[row.subject_id]
         waits = here.waits_for(row) if ReadState(row.state) not in {ReadState.SIGNED, ReadState.VOID} else None
         point = here.point(row)
-        found.append(
-            (
-                point.ordinal,
-                WorkItem(
-                    row.id, trial.code, trial.title, code, point.label, row.state, (now - row.assigned_at).days,
-                    waits or "", row.basis_sentence,
-                ),
-            )
-        )  # fmt: skip
-    done = {ReadState.SIGNED.value: 2, ReadState.VOID.value: 3}
-    found.sort(key=lambda each: (done.get(each[1].state, bool(each[1].waits)), -each[1].age, each[1].code, each[0]))
-    return [each for _, each in found]
+        item = WorkItem(
+            row.id, trial.code, trial.title, code, point.label, row.state, 0, waits or "", row.basis_sentence
+        )
+        found.append((point.ordinal, row.assigned_at, item))
+    return found
 
 
 @dataclass(frozen=True)

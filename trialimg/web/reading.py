@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from flask import Blueprint, flash, jsonify, redirect, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
@@ -31,6 +31,7 @@ from trialimg.web.read_form import (
 from trialimg.web.read_viewer import beside_of, viewer_address
 
 blueprint = Blueprint("reading", __name__)
+READS_A_PAGE: Final = 50
 Answer = str | AnyResponse | tuple[str, int]
 
 
@@ -42,8 +43,13 @@ def my_read(read: str) -> Place:
 @blueprint.get("/reads")
 @requires(Permission.READ, on=somewhere)
 def reads() -> str:
-    """Show the reads assigned to me."""
-    return render_template("reading/worklist.html", items=worklist(current_person()))
+    """Show the reads assigned to me, a page of them."""
+    items = worklist(current_person())
+    pages = max(1, -(-len(items) // READS_A_PAGE))
+    page = min(max(request.args.get("page", 1, type=int), 1), pages)
+    shown = items[(page - 1) * READS_A_PAGE : page * READS_A_PAGE]
+    to_do = sum(each.to_do for each in items)
+    return render_template("reading/worklist.html", items=shown, to_do=to_do, total=len(items), page=page, pages=pages)
 
 
 @blueprint.get("/reads/<read>")
