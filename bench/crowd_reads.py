@@ -7,12 +7,21 @@ from typing import Final
 
 from sqlalchemy import select
 
-from tests.casework.reading_bed import values
 from tests.world import PASSWORD, World, email_of
 from trialimg.casework import reading
 from trialimg.casework.read_basis import images_linked
 from trialimg.casework.read_page import read_page
 from trialimg.casework.services import services
+from trialimg.domain.lesion import (
+    Measurement,
+    NonTargetLesion,
+    NonTargetState,
+    Organ,
+    Seen,
+    TargetLesion,
+    TargetState,
+)
+from trialimg.domain.read_values import ImageQuality, ReadValues
 from trialimg.domain.reading import ReadState
 from trialimg.domain.submission import Fate
 from trialimg.store.base import db
@@ -58,17 +67,17 @@ def _show(uow: UnitOfWork, study: ImagingStudy) -> None:
 def _read(world: World, number: str) -> None:
     person = world.person(READER)
     wanted = (
-        select(Read.id, Visit.key)
+        select(Read.id)
         .join(Visit, Visit.id == Read.visit_id)
         .join(Subject, Subject.id == Read.subject_id)
         .where(Subject.number == number, Read.account_id == person.account_id)
         .order_by(Visit.ordinal)
     )
-    for at, (key, visit) in enumerate(db.session.execute(wanted).all()[: SIGNED + 1]):
+    for at, key in enumerate(db.session.scalars(wanted).all()[: SIGNED + 1]):
         page = read_page(person, key)
         if page.waits or page.state != ReadState.OPEN:
             return
-        said = values(visit, "30", sop=f"{page.shown[0]}.1.1")
+        said = _values(f"{page.shown[0]}.1.1", baseline=not at)
         with unit_of_work(person.actor, "saved", trial_id=world.trial_id) as uow:
             revision = reading.save_draft(uow, key, revision=page.revision, values=said, answers={})
         if at < SIGNED:
@@ -76,3 +85,12 @@ def _read(world: World, number: str) -> None:
             reading.sign(services(), person, key, revision=revision, by=by)
         db.session.rollback()
         db.session.expunge_all()
+
+
+def _values(sop_instance_uid: str, *, baseline: bool) -> ReadValues:
+    """Give values of a stable disease: one target lesion, one other, none new."""
+    target = TargetLesion(
+        "T1", Organ.LIVER, "segment 4", TargetState.MEASURED, (Measurement("30", sop_instance_uid, 1),)
+    )
+    other = NonTargetLesion("N1", Organ.PLEURA, "left", NonTargetState.PRESENT)
+    return ReadValues((target,), (other,), None if baseline else Seen.NO, (), ImageQuality.GOOD, "")
