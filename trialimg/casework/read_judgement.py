@@ -56,7 +56,7 @@ def judge(found: Bench, row: Read, values: ReadValues, kept: Kept, shown: frozen
     )
 
 
-def answering(judged: Judged, answers: Kept) -> list[Mapping[str, str]]:
+def answering(judged: Judged, answers: list[dict[str, str]]) -> list[dict[str, str]]:
     """Leave of the answers those that answer something: a reason for a doubt that there is not is no part of a read."""
     doubts = {(each.check_key, each.group, each.repeat_key) for each in judged.findings}
     return [each for each in answers if (each["check"], each["group"], each["lesion"]) in doubts]
