@@ -54,6 +54,7 @@ _FREE_TEXT: Final = frozenset({0x0008103E, 0x00081030, 0x00100020, 0x00100010, 0
 _TOP: Final = frozenset(
     {*_TEXT.values(), *_NUMBERS.values(), _ROWS, _COLUMNS, _SAMPLES, _BITS, _CHARACTER_SET, _IMAGE_TYPE}
 )
+_PIXEL_VRS: Final = frozenset({"", "OB", "OW", "UN", "OF", "OD"})
 _CLASS: Final = re.compile(rb"[0-9.]+[ \0]*")
 _REQUIRED: Final[Mapping[int, str]] = {
     0x00080016: "SOP Class UID",
@@ -182,7 +183,7 @@ def _gather(part: Part10) -> _Gathered:
     found = _Gathered({})
     data = part.data
     found.end = part.start
-    for kind, tag, _vr, start, length, depth in walk(part, past_pixels=False):
+    for kind, tag, vr, start, length, depth in walk(part, past_pixels=False):
         found.end = start + length if depth == 0 else found.end
         if kind == "E":
             if depth == 0 and tag in _TOP:
@@ -191,8 +192,7 @@ def _gather(part: Part10) -> _Gathered:
                 said = _ascii(bytes(data[start : start + length])).upper()
                 found.burned_in = found.burned_in if found.burned_in == "YES" else said
             elif depth == 0 and tag in {PIXEL_DATA, _FLOAT_PIXELS, _DOUBLE_PIXELS}:
-                found.native_length = length
-                found.sample_bits = {_FLOAT_PIXELS: 32, _DOUBLE_PIXELS: 64}.get(tag, 0)
+                _take_pixels(found, tag, vr, length)
             elif tag >> 24 == 0x60 and tag & 0xFFFF == _OVERLAY_BITS:  # noqa: PLR2004 - overlay groups 60xx
                 bits = _short(part, bytes(data[start : start + length]))
                 found.overlay_in_pixels = found.overlay_in_pixels or bits > 1
@@ -203,6 +203,15 @@ def _gather(part: Part10) -> _Gathered:
         elif kind == "F" and depth == 1 and found.fragments is not None:
             found.fragments += 1
     return found
+
+
+def _take_pixels(found: _Gathered, tag: int, vr: str, length: int) -> None:
+    if vr not in _PIXEL_VRS:
+        raise UnreadableObject("The pixel data are said to be something else. Ask for another export.")
+    if found.native_length is not None:
+        raise UnreadableObject("It holds two kinds of pixel data, and nobody can tell which is the image.")
+    found.native_length = length
+    found.sample_bits = {_FLOAT_PIXELS: 32, _DOUBLE_PIXELS: 64}.get(tag, 0)
 
 
 def _check_pixels(part: Part10, found: _Gathered) -> int:

@@ -17,6 +17,9 @@ from trialimg.errors import NotDicom, UnreadableObject
 
 MAX_INFLATED: Final = 512 * 1024 * 1024
 """Bytes of a deflated data set once it is inflated."""
+_INFLATED_OF_ANY: Final = 48 * 1024 * 1024
+_INFLATED_TIMES: Final = 16
+"""A small file may grow to the former, a larger one this many times: images come to a half or a tenth."""
 
 PIXEL_DATA: Final = 0x7FE00010
 DEFLATED: Final = "1.2.840.10008.1.2.1.99"
@@ -134,14 +137,15 @@ def _guess_syntax(data: memoryview, position: int) -> str:
 
 
 def _inflate(packed: memoryview) -> memoryview:
+    most = min(max(_INFLATED_OF_ANY, _INFLATED_TIMES * len(packed)), MAX_INFLATED)
     try:
         inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-        plain = inflater.decompress(packed, MAX_INFLATED + 1)
+        plain = inflater.decompress(packed, most + 1)
     except zlib.error as error:
         raise UnreadableObject("The deflated data set is damaged. Ask for the file again.") from error
-    if len(plain) > MAX_INFLATED:
+    if len(plain) > most:
         raise UnreadableObject(
-            f"The deflated data set grows beyond {MAX_INFLATED // 1024 // 1024} MB, which no image of this kind "
+            f"The deflated data set grows beyond {most // 1024 // 1024} MB, which no image of this kind "
             "needs. It is not opened; ask the site for it in another transfer syntax."
         )
     if not inflater.eof:

@@ -15,6 +15,7 @@ from typing import Final
 from pydicom.datadict import dictionary_VM, tag_for_keyword
 
 from trialimg.dicom.icc import cleaned_profile
+from trialimg.dicom.table import vr_of
 from trialimg.dicom.words import REMOVED, cleaned_words, is_term, vocabulary
 
 
@@ -77,7 +78,7 @@ _LONGEST_NUMBER: Final = 16
 
 def is_judged(tag: int, vr: str) -> bool:
     """Tell whether values of an attribute without a row must be looked at before they stay."""
-    if tag in OF_THE_MACHINE:
+    if tag in OF_THE_MACHINE and vr in vr_of(tag):
         return False
     return vr in _WORDED or vr in {"CS", "DS", "IS", "AE", "AS", "UR", "UI"} or vr in _SIZES or tag == _ICC_PROFILE
 

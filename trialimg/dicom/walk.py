@@ -19,6 +19,10 @@ MAX_DEPTH: Final = 64
 MAX_PARTS: Final = 2_000_000
 """Elements, items and fragments of one file."""
 
+_ROOM: Final = 150 * 2**20
+_ITEM_COST, _PART_COST = 1200, 250
+"""Bytes of memory that a parser takes for an item and for an element; beyond ``_ROOM`` and the file's own size it would
+be a file made to fill the memory: 8 MB of empty items took 1.3 GB."""
 _UNDEFINED: Final = 0xFFFFFFFF
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 
@@ -68,13 +72,14 @@ class _Walk:
         self.short_at = struct.Struct(sign + "H").unpack_from
         self.long_at = struct.Struct(sign + "L").unpack_from
         self.levels = [_Level(self.size, implicit=part.implicit, is_sequence=False, tag=0)]
-        self.parts = self.last = 0
+        self.parts = self.items = self.last = 0
+        self.room = _ROOM + self.size
 
     def events(self) -> Iterator[Event]:
         levels = self.levels
         while levels:
             self.parts += 1
-            if self.parts > MAX_PARTS:
+            if self.parts > MAX_PARTS or self.items * _ITEM_COST + self.parts * _PART_COST > self.room:
                 raise UnreadableObject(
                     "The file is built of more parts than any image needs. It is not opened; ask for another export."
                 )
@@ -122,6 +127,7 @@ class _Walk:
             return self._closed(level)
         if tag != _ITEM:
             raise damaged(level.tag)
+        self.items += 1
         end = None if length == _UNDEFINED else self._end_of(level.tag, length)
         vr = bytes(self.data[self.position + 4 : self.position + 6])
         # An item inside explicit VR may be implicit: PS3.5 6.2.2 of UN, and writers that switch.

@@ -64,7 +64,7 @@ def cleaned_words(text: str) -> str:
         return "\\".join(cleaned_words(part) for part in parted)
     kept = _DATE.sub(" ", _AGE.sub(" ", text))
     kept = _TOKEN.sub(lambda found: found[0] if is_known(found[0]) else "", kept)
-    if kept == text:
+    if kept == text and text.isascii():
         return text
     kept = re.sub(r"[^\x20-\x7e]|[\^=~`]", " ", kept)
     kept = re.sub(r"([(\[{\"'<])\s*([)\]}\"'>])", " ", kept)
