@@ -92,9 +92,7 @@ def hand_over(uow: UnitOfWork, place: Place, read_id: str, account_id: str, reas
         raise Conflict(f"{fixed} Nothing was changed.")
     names = dict(_others(uow.session, found, row))
     if account_id not in names:
-        raise BadInput(
-            "Choose a reader of the list: one of this trial who has not this read already. Nothing was changed."
-        )
+        raise BadInput("Choose a reader of the list: one who reads for this trial and has not this time point yet.")
     why = a_blind_reason(found, reason)
     visits = []
     for each in _with(found, row):
