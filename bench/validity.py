@@ -33,7 +33,7 @@ PROFILES: Final = {
 }
 IDENTITY: Final = SubjectIdentity("Sponsor", "PROT-1", "A phase II", "101", "Site one", "101-001", "W8", "Week 8")
 KEY: Final = subject_key(site_key(b"k" * 32, "101"), "101-001")
-_VALUES: Final = re.compile(r"\[\d+\]|= <[^>]*>")
+_VALUES: Final = re.compile(r"\[\d+\]|(?:=|value is|length is) <[^>]*>")
 
 
 def files_of(folders: Iterable[Path]) -> list[Path]:

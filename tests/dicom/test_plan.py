@@ -142,7 +142,8 @@ def missing(before, after, place, path):
         tag, kind = int(element.tag), iod.type_at(place, int(element.tag))
         where = f"{path}{keyword_of(tag)} ({kind})"
         if tag not in after:
-            if kind != "3" and tag not in _OTHER_STATES:
+            conditional_claim = tag >> 16 == 0x0012 and kind in {"1C", "2C"}  # demanded by others of its group only
+            if kind != "3" and tag not in _OTHER_STATES and not conditional_claim:
                 yield where
         elif kind in {"1", "1C"} and after[tag].is_empty:
             yield where

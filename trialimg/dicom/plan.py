@@ -79,9 +79,14 @@ _BEYOND: Final[Mapping[int, str]] = {
     0x300A01D0: "X",  # Setup Reference Description
     0x30080202: "X",  # Treatment Status Comment
 }
-# Whole data of another state of the object, hidden or stale: never demanded once they are out, so no Type is asked.
-# Encrypted, Modified, Original Attributes and MAC Parameters Sequence, Icon Image Sequence.
-_OTHER_STATES: Final = frozenset({0x04000500, 0x04000550, 0x04000561, 0x4FFE0001, 0x00880200})
+# Never carried on, and not demanded once they or what they belong to are out, so no Type is asked.
+_OTHER_STATES: Final = frozenset(
+    {
+        *(0x04000500, 0x04000550, 0x04000561, 0x4FFE0001),  # encrypted, modified, original attributes, MAC parameters
+        *(0x00880200, 0x0040A390),  # icon image; reference to an HL7 document outside
+        *(0x00100035, 0x00102298),  # calendar of a birth date, role of a responsible person: both are out themselves
+    }
+)
 _FIXED: Final[Mapping[int, tuple[Do, str]]] = {
     0x00080005: (Do.KNOWN_CHARACTER_SET, ""),
     PATIENT_NAME: (Do.NAME, "D"),
@@ -175,7 +180,7 @@ class Plan:
 
     def _choose(self, what: _Attribute) -> tuple[Do, str]:
         tag = what.tag
-        if _never_carried(tag):
+        if _never_carried(tag) or (tag >> 16 == _CLINICAL_TRIAL and what.kind not in {"1", "2"}):
             return Do.REMOVE, "X"
         if tag >> 16 == _CLINICAL_TRIAL:
             return _by_letters("X", what)  # the outermost ones are written anew

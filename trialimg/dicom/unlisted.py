@@ -61,6 +61,9 @@ knows. A stranger's name in one of them would stay; what names the patient, peop
 
 _CODES: Final = frozenset({0x00080100, 0x00080102, 0x00080119})
 """Code Value, Coding Scheme Designator, Long Code Value."""
+_LONG_CODE: Final = 0x00080119
+_NO_LONG_CODE: Final = "-".join([REMOVED] * 3)
+"""Of more than 16 characters, as a Long Code Value must be (PS3.3 table 8.8-1)."""
 _ICC_PROFILE: Final = 0x00282000
 _WORDED: Final = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
 _SIZES: Final = {"US": 2, "SS": 2, "UL": 4, "SL": 4, "FL": 4, "AT": 4, "UV": 8, "SV": 8, "FD": 8}
@@ -106,15 +109,17 @@ def _cleaned_ascii(tag: int, value: bytes) -> bytes:
 
 def _of_words(tag: int, value: bytes) -> bytes:
     before = value.decode("ascii").strip(" \0")
-    after = _code(before) if tag in _CODES else cleaned_words(before)
+    after = _code(tag, before) if tag in _CODES else cleaned_words(before)
     return value if after == before else after.encode("ascii", "ignore")
 
 
-def _code(text: str) -> str:
+def _code(tag: int, text: str) -> str:
     """Keep a code: digits and capitals in any order, but no run of letters that might be a name."""
     runs = re.findall(r"[A-Za-z]+", text)
     known = all(len(run) <= 3 or run.lower() in vocabulary() for run in runs)  # noqa: PLR2004 - RFC 5646, SRT
-    return text if known and text.isascii() and "^" not in text and len(text) <= 64 else REMOVED  # noqa: PLR2004
+    if known and text.isascii() and "^" not in text and len(text) <= 64:  # noqa: PLR2004
+        return text
+    return _NO_LONG_CODE if tag == _LONG_CODE else REMOVED
 
 
 @lru_cache(maxsize=4096)
