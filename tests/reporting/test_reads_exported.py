@@ -65,6 +65,7 @@ def test_a_final_read_has_its_values_and_its_signature_with_zone_and_hash(whole:
     assert read["signed_meaning"].startswith("I read these images")
     assert len(read["content_sha256"]) == len(read["seal_sha256"]) == 64
     assert read["signature_fault"] == ""
+    assert read["reading_code"] == whole.code
 
 
 def test_lesions_and_responses_are_in_the_shape_of_sdtm(whole: ReadingBed, tmp_path: Path) -> None:

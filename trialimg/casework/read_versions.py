@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from sqlalchemy import select
+
 from trialimg.casework.access import Person
 from trialimg.casework.read_basis import Bench, bench, values_of
 from trialimg.casework.read_page import history
 from trialimg.casework.read_results import SubjectReads, reads_on, shows_values
 from trialimg.domain.read_values import ReadValues
 from trialimg.store.base import db
-from trialimg.store.reading import Read, ReadSignature, ReadVersion
+from trialimg.store.reading import Read, ReadingCode, ReadSignature, ReadVersion
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,8 @@ class Version:
 def reads_with_versions(subject_id: str, person: Person) -> tuple[SubjectReads, dict[str, tuple[Version, ...]]]:
     """Give a subject's reads and, by read, their versions in order; no version to who may not see values."""
     found = bench(db.session(), subject_id)
-    reads = reads_on(found, person)
+    code = db.session.scalar(select(ReadingCode.code).where(ReadingCode.subject_id == subject_id))
+    reads = reads_on(found, person, code or "")
     if not reads.lines or not shows_values(person, found.subject.trial_id, found.design):
         return reads, {}
     return reads, {line.read_id: _versions(found, line.read_id) for line in reads.lines}

@@ -103,7 +103,9 @@ _HISTORY: Final = (
     _column("why_not_final", "Why it does not count as final"),
 )
 TABLES: Final[dict[str, tuple[Column, ...]]] = {
-    "reads": (*_WHERE, *_STATUS, *COMPUTED, *_SIGNATURE),
+    "reads": (
+        *_WHERE, _column("reading_code", "Code under which readers know the subject"), *_STATUS, *COMPUTED, *_SIGNATURE,
+    ),
     "read_TU": (
         *_WHERE, *_evaluator("TU"),
         _column("TULNKID", "Lesion", note="SDTM TU"),

@@ -52,7 +52,7 @@ def rows_of_reads(person: Person, place: Place) -> Rows:
             "read_id": line.read_id,
         }  # fmt: skip
         of_read, known = _Context(line, where), versions.get(line.read_id, ())
-        yield "reads", where | _status(line, known)
+        yield "reads", where | {"reading_code": reads.code} | _status(line, known)
         if line.final and known:
             yield from _final(of_read, known[-1])
         for version in known:
