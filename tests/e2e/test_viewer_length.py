@@ -5,9 +5,9 @@ from __future__ import annotations
 from math import hypot
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Frame, Page, expect
 
-from seed_data.phantom.ct import FIELD_MM
+from seed_data.phantom.body import FIELD_MM
 from tests.e2e import readers as act
 from tests.e2e.coordinators_day import SIZE, SLICES, coordinators_day
 from tests.e2e.first_day import SECOND_READER
@@ -45,7 +45,7 @@ def test_a_length_drawn_in_the_viewer_fills_the_chosen_lesion(local_story: Story
     expect(page.locator(act.item(page, "T.T1.series.0")).locator("option:checked")).to_contain_text(f"{SLICES} images")
 
 
-def _draw(page: Page, frame: Page) -> None:
+def _draw(page: Page, frame: Frame) -> None:
     """Take the viewer's length tool and draw a line across the middle of the image."""
     frame.locator('[data-cy="MeasurementTools-split-button-primary"], [data-cy="Length"]').first.click()
     box = canvas(frame).bounding_box()
