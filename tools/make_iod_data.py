@@ -107,10 +107,10 @@ def iod_document(folder: Path) -> str:
 
 
 def dictionary_document() -> str:
-    """Write PS3.6 chapters 6 to 9: tag to VR, keyword, and R where it is retired."""
+    """Write PS3.6 chapters 6 to 9: tag to VR, VM, keyword, and R where it is retired."""
 
     def facts(entry: tuple[str, str, str, str, str]) -> str:
-        return f"{entry[0]}|{entry[4]}|{'R' if entry[3] else ''}"
+        return f"{entry[0]}|{entry[1]}|{entry[4]}|{'R' if entry[3] else ''}"
 
     source = f"DICOM PS3.6 {_version.__dicom_version__} as pydicom {_version.__version__} (MIT) carries it"
     attributes = {f"{tag:08X}": facts(entry) for tag, entry in sorted(DicomDictionary.items())}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydicom._dicom_dict import DicomDictionary, RepeatersDictionary
 from pydicom._uid_dict import UID_dictionary
-from pydicom.datadict import dictionary_is_retired, dictionary_keyword, dictionary_VR
+from pydicom.datadict import dictionary_is_retired, dictionary_keyword, dictionary_VM, dictionary_VR
 
 from tools import make_iod_data
 from trialimg.dicom import table
@@ -28,7 +28,14 @@ def test_the_dictionary_says_what_pydicoms_says():
             assert table.vr_of(tag) == known, hex(tag)
         if table.vr_of(tag):
             assert table.keyword_of(tag) == dictionary_keyword(tag)
+            assert table.vm_of(tag) == dictionary_VM(tag)
             assert table.is_retired(tag) == dictionary_is_retired(tag)
+
+
+def test_a_keyword_leads_to_its_tag():
+    assert all(table.tag_of(entry[4]) == tag for tag, entry in DicomDictionary.items() if entry[4])
+    with pytest.raises(LookupError):
+        table.tag_of("PatientFavouriteColour")
 
 
 def test_the_registered_uids_are_pydicoms_and_the_classes_of_the_newer_part_3():

@@ -39,11 +39,12 @@ class Attribute(NamedTuple):
     """One attribute of PS3.6; the VR is ``US or SS`` where the standard leaves a choice."""
 
     vr: str
+    vm: str
     keyword: str
     is_retired: bool
 
 
-_NONE: Final = Attribute("", "", is_retired=False)
+_NONE: Final = Attribute("", "", "", is_retired=False)
 
 
 def read_data(name: str) -> dict[str, Any]:
@@ -95,8 +96,8 @@ def attribute(tag: int) -> Attribute:
         said = next((facts for mask, masked, facts in repeating if tag & mask == masked), None)
     if said is None:
         return _NONE
-    vr, keyword, retired = said.split("|")
-    return Attribute(vr, keyword, bool(retired))
+    vr, vm, keyword, retired = said.split("|")
+    return Attribute(vr, vm, keyword, bool(retired))
 
 
 @lru_cache(maxsize=1 << 14)
@@ -110,6 +111,21 @@ def keyword_of(tag: int) -> str:
     if tag >> 16 & 1:
         return "private"
     return attribute(tag).keyword if vr_of(tag) else "unknown"
+
+
+@cache
+def _keywords() -> Mapping[str, int]:
+    return {said.split("|")[2]: int(tag, 16) for tag, said in _dictionary()[0].items()}
+
+
+def tag_of(keyword: str) -> int:
+    """Give the tag of a public attribute by its keyword; LookupError where the dictionary does not know it."""
+    return _keywords()[keyword]
+
+
+def vm_of(tag: int) -> str:
+    """Give the value multiplicity of a public attribute as PS3.6 writes it (``1``, ``1-n``, ``3-3n``), else ``""``."""
+    return attribute(tag).vm
 
 
 def is_retired(tag: int) -> bool:

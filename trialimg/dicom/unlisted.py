@@ -12,18 +12,14 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
 
-from pydicom.datadict import dictionary_VM, tag_for_keyword
-
 from trialimg.dicom.icc import cleaned_profile
 from trialimg.dicom.table import vr_of
+from trialimg.dicom.table import tag_of, vm_of
 from trialimg.dicom.words import REMOVED, cleaned_words, is_term, vocabulary
 
 
 def _named(keywords: str) -> frozenset[int]:
-    found = frozenset(tag_for_keyword(word) or 0 for word in keywords.split())
-    if 0 in found:
-        raise LookupError("a keyword that the dictionary does not know")
-    return found
+    return frozenset(tag_of(word) for word in keywords.split())
 
 
 NEVER_KEPT: Final = _named("""
@@ -150,5 +146,5 @@ def _bounded(tag: int, vr: str, value: bytes) -> bytes:
 
 @lru_cache(maxsize=2048)
 def _most_values(tag: int) -> int | None:
-    last = dictionary_VM(tag).split("-")[-1]
+    last = vm_of(tag).split("-")[-1]
     return int(last) if last.isdecimal() else None
