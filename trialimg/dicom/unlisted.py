@@ -13,8 +13,7 @@ from functools import lru_cache
 from typing import Final
 
 from trialimg.dicom.icc import cleaned_profile
-from trialimg.dicom.table import vr_of
-from trialimg.dicom.table import tag_of, vm_of
+from trialimg.dicom.table import tag_of, vm_of, vr_of
 from trialimg.dicom.words import REMOVED, cleaned_words, is_term, vocabulary
 
 
