@@ -62,8 +62,8 @@ def definition_of_twelve_visits(folder: Path) -> Path:
         )
         for week in weeks
     )  # fmt: skip
-    text = text.replace(later[0], "").replace(repeated[0], middle)
-    schedule.write_text(text.replace("offset_days: 168", f"offset_days: {(VISITS - 1) * _WEEKS * 7}"))
+    text = text.replace(later[0], "").replace("offset_days: 168", f"offset_days: {(VISITS - 1) * _WEEKS * 7}")
+    schedule.write_text(text.replace(repeated[0], middle))
     return folder
 
 
