@@ -17,6 +17,7 @@ from tests.casework.reading_bed import ReadingBed, bed, values  # noqa: F401 (a 
 from tests.reporting.test_export import made, tables_of
 from trialimg.casework.access import subject_place
 from trialimg.casework.definition import definition
+from trialimg.casework.read_assignment import _design
 from trialimg.reporting.data import write_data
 from trialimg.reporting.history import changes, numbers_of
 from trialimg.store.base import db
@@ -162,9 +163,11 @@ def unnamed(whole: ReadingBed) -> Any:
     db.session.rollback()
     with whole.world.acting("trial-administrator") as uow:
         uow.session.get_one(TrialDefinitionVersion, key).content = json.dumps(content)
-    definition.cache_clear()
+    for cached in (definition, _design):  # a version never changes, but in this test
+        cached.cache_clear()
     yield whole
-    definition.cache_clear()
+    for cached in (definition, _design):
+        cached.cache_clear()
 
 
 def by_page(bed: ReadingBed, name: str, _folder: Path) -> str:  # noqa: F811
