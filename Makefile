@@ -10,12 +10,12 @@ ARGS ?=
 # Processes that tests start find what was compiled before.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo setup test check bench lock pictures clean python
+.PHONY: help demo setup test check bench deid-score lock pictures clean python
 help:
 	@echo "make demo [PORT=5000] [DATA=var/demo] [RESET=1]   set up, seed the demo trial, serve until Ctrl-C"
 	@echo "make test                                         the whole suite, with real peers; ARGS=… goes to pytest"
 	@echo "make bench [BENCH=casebook ARGS=--quick]          everything measured, or one of bench/"
-	@echo "make setup | check | pictures | lock"
+	@echo "make setup | check | deid-score | pictures | lock"
 
 python:
 	@test -n "$(PYTHON)" || { echo "trialimg needs Python 3.11 or newer, and none was found. On Debian: apt-get install python3 python3-venv"; exit 64; }
@@ -54,6 +54,10 @@ else
 	$(PY) -m bench.first_image
 	$(PY) -m bench.casebook
 endif
+
+deid-score: python
+	@$(PYTHON) tools/setup.py --dev
+	$(PY) -m tools.deid_score $(ARGS)
 
 pictures: python
 	@$(PYTHON) tools/setup.py --dev --peers

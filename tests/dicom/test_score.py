@@ -1,0 +1,61 @@
+"""The answer key in the manner of MIDI-B, over pydicom's files; ``make deid-score`` has the corpora too."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pydicom
+import pytest
+
+from tests.dicom.conftest import pydicom_files
+from tools import deid_score
+from tools.deid_score import PROFILE, score_file, score_files
+from trialimg.dicom import deidentify
+
+
+@pytest.fixture(scope="module")
+def score():
+    return score_files(pydicom_files())
+
+
+@pytest.mark.parametrize(
+    "action",
+    ["text removed", "date shifted", "uid changed", "uid consistent", "patient id consistent", "pixels retained"],
+)
+def test_every_removal_shift_consistency_and_pixel_check_is_right(score, action):
+    assert score.share(action) == 1.0, score.where
+
+
+def test_the_attributes_that_research_needs_stay(score):
+    assert score.share("tag retained") >= 0.9995, score.where
+    assert score.checks > 3000
+    assert score.files["cleaned"] + score.files["held"] > 60
+
+
+def test_no_rule_masks_pixels_yet(score):
+    assert score.share("pixels hidden") is None
+
+
+def test_a_leak_a_lost_tag_and_other_pixels_are_counted_as_wrong(tmp_path, monkeypatch):
+    """What is scored is the file, not what the engine says: one that does next to nothing scores badly."""
+    source = next(path for path in pydicom_files() if path.name == "CT_small.dcm")
+
+    def lazy(stream, target, **_given):
+        stream.seek(0)
+        dataset = pydicom.dcmread(stream)
+        dataset.PixelData = dataset.PixelData[::-1]
+        del dataset.KVP
+        dataset.save_as(target)
+        monkeypatch.undo()
+        return deidentify.clean_file(source, tmp_path / "other.dcm", profile=PROFILE, **_subject)
+
+    _subject = {"identity": deid_score._IDENTITY, "subject_key": deid_score.KEY}
+    monkeypatch.setattr(deid_score, "clean_file", lazy)
+    score = deid_score.Score()
+    score_file(score, source, 1, tmp_path)
+    wrong = Counter({action: score.wrong[action] for action in score.wrong})
+    assert wrong["text removed"] > 5
+    assert wrong["uid changed"] > 2
+    assert wrong["date shifted"] > 1
+    assert wrong["patient id consistent"] == wrong["pixels retained"] == 1
+    assert wrong["tag retained"] == 1
