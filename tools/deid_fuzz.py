@@ -75,7 +75,6 @@ def mutant(seeds: list[bytes], seed: int, number: int) -> bytes:
 
 
 def _at(data: bytearray, chance: random.Random) -> int:
-    # Headers are what a parser reads; the pixels are the long rest.
     return (
         chance.randrange(128, min(len(data) - 8, 12000)) if chance.random() < 0.9 else chance.randrange(len(data) - 8)
     )
@@ -258,7 +257,9 @@ def main(arguments: list[str]) -> int:
             order.keep.write_bytes(mutant(seeds(), order.seed, order.only))
         print(json.dumps(run(order.only, 1, order.seed)))
         return 0
-    state = json.loads(order.state.read_text()) if order.state.exists() else {"done": 0, "ends": {}, "wrong": []}
+    state: dict[str, Any] = {"done": 0, "ends": {}, "wrong": []}
+    if order.state.exists():
+        state = json.loads(order.state.read_text())
     _go_on(state, order.count, order.seed, order.state)
     print(f"{state['done']} mutants: {state['ends']}; wrong: {state['wrong'][:20] or 'none'}")
     return 1 if state["wrong"] else 0

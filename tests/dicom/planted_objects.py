@@ -13,7 +13,7 @@ from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.filewriter import dcmwrite
-from pydicom.uid import ExplicitVRLittleEndian, JPEGBaseline8Bit
+from pydicom.uid import UID, ExplicitVRLittleEndian, JPEGBaseline8Bit
 from pypdf import PdfWriter
 
 from tests.dicom.planted_places import Ledger, code, everywhere, item, nest, put, the_patient
@@ -25,7 +25,7 @@ _UID = "1.2.826.0.1.3680043.9.7.4711"
 
 def from_file(name: str) -> Dataset:
     """Read a file of pydicom, decoded, so that it can be written in explicit VR."""
-    dataset = pydicom.dcmread(get_testdata_file(name), force=True)
+    dataset = pydicom.dcmread(str(get_testdata_file(name)), force=True)
     for _ in dataset.iterall():
         pass
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
@@ -216,10 +216,10 @@ def plant_object(kind: str, path: Path) -> Ledger:
     meta = FileMetaDataset()
     meta.TransferSyntaxUID = dataset.file_meta.TransferSyntaxUID
     meta.MediaStorageSOPClassUID = dataset.SOPClassUID
-    meta.MediaStorageSOPInstanceUID = f"{_UID}.0815.1"  # another than the object's own
+    meta.MediaStorageSOPInstanceUID = UID(f"{_UID}.0815.1")  # another than the object's own
     meta.SourceApplicationEntityTitle = plant("Src", 16)
     meta.SendingApplicationEntityTitle, meta.ReceivingApplicationEntityTitle = plant("Snd", 16), plant("Rcv", 16)
-    meta.PrivateInformationCreatorUID, meta.PrivateInformation = f"{_UID}.0815.2", plant("MetaPrivate").encode()
+    meta.PrivateInformationCreatorUID, meta.PrivateInformation = UID(f"{_UID}.0815.2"), plant("MetaPrivate").encode()
     plant.also(f"{_UID}.0815.1", f"{_UID}.0815.2")
     dataset.file_meta, dataset.preamble = meta, plant("Preamble").encode().ljust(128, b"\0")
     write_as_it_stands(dataset, path)

@@ -40,7 +40,8 @@ class Ledger:
     """Gives a new name for every place of one object, and remembers what it planted."""
 
     def __init__(self, kind: str) -> None:
-        self.kind, self.all = kind, []
+        self.kind = kind
+        self.all: list[str] = []
 
     def __call__(self, place: str, room: int = 64) -> str:
         name = f"Okonkwo{self.kind}{len(self.all):03d}{place}"[:room]
