@@ -8,10 +8,10 @@ from sqlalchemy import select
 from tests.casework.reading_bed import ReadingBed, bed, values
 from tests.world import World, add_person
 from trialimg.casework import accounts, reading
+from trialimg.casework.read_assignment import LEFT
 from trialimg.casework.read_handover import hand_over, handover_page
 from trialimg.casework.read_page import worklist
 from trialimg.casework.read_rule import rule_page, unassigned
-from trialimg.casework.readers_change import LEFT
 from trialimg.domain.permission import Role
 from trialimg.domain.reading import ReadState
 from trialimg.errors import BadInput, Conflict, NotFound
@@ -101,6 +101,16 @@ def test_when_a_readers_role_ends_signed_reads_stay_and_open_ones_are_given_anew
     bed.read("SCR", "31", "third")
     bed.read("W8", "22", "third")
     assert states(bed, "third") == [("SCR", "signed"), ("W8", "signed")]
+
+
+def test_a_read_voided_by_somebody_is_not_given_to_its_reader_again_unasked(bed: ReadingBed) -> None:
+    bed.link("SCR")
+    by, key = bed.person("data-manager"), bed.key("SCR")
+    with unit_of_work(by.actor, "x", trial_id=bed.world.trial_id) as uow:
+        reading.void(uow, by, key, "the reader knows the subject")
+    join(bed, "third")
+    assert states(bed, "reader") == [("SCR", "void")]
+    assert states(bed, "third") == [("SCR", "open")]
 
 
 def test_who_comes_back_goes_on_from_the_baseline_they_signed(bed: ReadingBed) -> None:

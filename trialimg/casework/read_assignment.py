@@ -27,6 +27,8 @@ from trialimg.store.subject import Subject, Visit
 from trialimg.store.unit_of_work import UnitOfWork
 
 LINKED: Final = "linked"
+LEFT: Final = "Its reader does not read for this trial any more; the time point is given to a reader anew."
+"""Why the unsigned reads of a reader who left are void."""
 WAITING: Final = (ReadState.OPEN.value, ReadState.DRAFT.value, ReadState.REOPENED.value, ReadState.BASIS_CHANGED.value)
 """States in which a read is work for its reader: what a reader's load counts."""
 
@@ -142,15 +144,18 @@ def assign(uow: UnitOfWork, study: ImagingStudy) -> None:
         _assign_visit(uow, subject, slot.visit_id)
 
 
-def assign_waiting(uow: UnitOfWork, place: Place) -> int:
-    """Assign every time point of the trial that lacks readers, such as after a reader was invited; gives how many."""
+def assign_waiting(uow: UnitOfWork, place: Place, *, again: bool = True) -> int:
+    """Assign every time point of the trial that lacks readers; gives how many reads were made.
+
+    Without ``again`` nobody is given a time point anew whose read of it somebody voided.
+    """
     before = _count(uow.session, place.trial_id)
     wanted = select(Subject).join(ImagingStudy, ImagingStudy.subject_id == Subject.id).where(
         ImagingStudy.trial_id == place.trial_id, ImagingStudy.state == LINKED
     )  # fmt: skip
     for subject in uow.session.scalars(wanted.distinct().order_by(Subject.id)).all():
         for point in time_points(uow.session, subject):
-            _assign_visit(uow, subject, point.visit_id)
+            _assign_visit(uow, subject, point.visit_id, again=again)
     return _count(uow.session, place.trial_id) - before
 
 
@@ -158,7 +163,7 @@ def _count(session: Session, trial_id: str) -> int:
     return session.scalar(select(func.count()).select_from(Read).where(Read.trial_id == trial_id)) or 0
 
 
-def _assign_visit(uow: UnitOfWork, subject: Subject, visit_id: str) -> None:
+def _assign_visit(uow: UnitOfWork, subject: Subject, visit_id: str, *, again: bool = True) -> None:
     design = ruled(uow.session, subject.trial_id, design_of(subject))
     if not design.readers:
         return
@@ -170,7 +175,9 @@ def _assign_visit(uow: UnitOfWork, subject: Subject, visit_id: str) -> None:
     if len(standing) >= design.readers and design.assignment != "all":
         return
     already = {each.account_id for each in reads}
-    chosen = reading_design.assign(design, candidates(uow.session, subject.trial_id), already)
+    voided = {each.account_id for each in here if each.state == ReadState.VOID and each.void_reason != LEFT}
+    able = [each for each in candidates(uow.session, subject.trial_id) if again or each.person not in voided - standing]
+    chosen = reading_design.assign(design, able, already)
     reading_code(uow, subject)
     for account_id in chosen.readers:
         if account_id not in standing and (len(standing) < design.readers or design.assignment == "all"):

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from trialimg.casework.access import Place
-from trialimg.casework.read_assignment import assign_waiting
+from trialimg.casework.read_assignment import LEFT, assign_waiting
 from trialimg.casework.read_basis import locked_bench, mark, void_row
 from trialimg.domain.permission import Role
 from trialimg.domain.reading import CAN_CHANGE
 from trialimg.store.account import Account, AccountGrant
 from trialimg.store.reading import Read
 from trialimg.store.unit_of_work import UnitOfWork
-
-LEFT: Final = "Its reader does not read for this trial any more; the time point is given to a reader anew."
 
 
 def reads_follow(uow: UnitOfWork, account_id: str, trial_id: str | None = None) -> None:
@@ -33,7 +29,7 @@ def readers_changed(uow: UnitOfWork, trial_id: str) -> None:
     """Take the unsigned reads of who reads no more away, and assign every time point that lacks readers.
 
     A read that is taken away is void and kept with what was saved of it; signed ones stay. Where nobody can read a
-    time point it stays unassigned until a reader comes.
+    time point it stays unassigned until a reader comes. Whose read somebody voided is not given it again unasked.
     """
     uow.session.flush()
     states = [state.value for state in CAN_CHANGE]
@@ -45,7 +41,7 @@ def readers_changed(uow: UnitOfWork, trial_id: str) -> None:
         void_row(row, LEFT)
         found.changed(row)
         mark(found)
-    assign_waiting(uow, Place(trial_id=trial_id))
+    assign_waiting(uow, Place(trial_id=trial_id), again=False)
 
 
 def _reading(session: Session, trial_id: str) -> list[str]:
