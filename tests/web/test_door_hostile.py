@@ -365,10 +365,13 @@ def test_a_readers_token_is_as_blind_as_the_reader(house: House) -> None:
 
 def test_a_reader_whose_role_is_taken_away_sees_no_study_any_more(house: House) -> None:
     give_role(house.world, add_person("third"), Role.READER)
-    person = house.world.person("third")
-    assert visible_studies(person) == []
+    # Whoever becomes a reader is given what lacks one.
+    seen = [each.study_instance_uid for each in visible_studies(house.world.person("third"))]
+    assert seen == [house.foreign]
     take_roles(house.world, "third")
+    assert visible_studies(house.world.person("third")) == []
     assert house.ask("/dicomweb/studies", "third").status_code == 403
+    assert house.ask(f"/dicomweb/studies/{house.foreign}/series", "third").status_code in {403, 404}
 
 
 def test_who_becomes_a_reader_beside_another_role_is_blinded_from_then_on(house: House) -> None:
