@@ -6,8 +6,15 @@ import shutil
 
 import pytest
 
-from bench.validity import PROFILES, judge
+from bench.validity import IDENTITY, KEY, PROFILES, judge, violations
 from tests.dicom.conftest import pydicom_files
+from tests.dicom.made_objects import classes, made_object
+from tests.dicom.test_plan import parsed
+from trialimg.dicom.apply import Cleaning
+from trialimg.dicom.encode import write_file
+from trialimg.dicom.markers import write_markers
+from trialimg.dicom.part10 import EXPLICIT
+from trialimg.dicom.plan import Plan
 
 pytestmark = pytest.mark.skipif(shutil.which("dciodvfy") is None, reason="dciodvfy (dicom3tools) is not installed")
 FEWEST = 90
@@ -37,3 +44,23 @@ def test_cleaning_real_files_adds_no_error(corpus_files, name):
             worse[path.name] = dict(found)
     assert worse == {}
     assert judged > 50
+
+
+@pytest.mark.slow
+def test_cleaning_an_object_of_any_class_adds_no_error(tmp_path):
+    worse, judged, profile = {}, 0, PROFILES["removed"]
+    for uid in classes():
+        data = made_object(uid, depth=1)
+        original, cleaned = parsed(data), parsed(data)
+        cleaning = Cleaning(Plan(profile), IDENTITY.subject_number, KEY)
+        cleaning.clean(cleaned)
+        write_markers(cleaned, profile, IDENTITY, cleaning.codes())
+        for name, dataset in (("before", original), ("after", cleaned)):
+            with (tmp_path / name).open("wb") as stream:
+                write_file(stream, dataset, EXPLICIT, uid, "1.2.3")
+        before, known = violations(tmp_path / "before")
+        judged += known
+        if found := violations(tmp_path / "after")[0] - before:
+            worse[uid] = dict(found)
+    assert worse == {}
+    assert judged > 80
