@@ -14,9 +14,9 @@ import pydicom
 import pytest
 from pydicom._dicom_dict import DicomDictionary
 
+from tests.client.conftest import run
 from tests.dicom.planted_objects import KINDS, from_file, plant_object, write_as_it_stands
 from tests.dicom.planted_places import DATES, ENCODINGS, item, nest, put
-from trialimg.client.clean import Recipe, clean_folder
 from trialimg.dicom.deidentify import clean_file, verify_clean
 from trialimg.dicom.encode import encoded
 from trialimg.dicom.part10 import open_part10
@@ -84,20 +84,25 @@ def test_no_planted_identifier_is_left_in_any_byte(kind, dates, tmp_path, subjec
     assert verify_clean(target, profile=profile, identity=subject["identity"]).sha256 == result.sha256
 
 
-def test_file_names_and_the_account_of_a_run_tell_nothing(tmp_path, profile, identity, key):
+def test_file_names_and_the_account_of_a_run_tell_nothing(tmp_path):
+    """The command itself: names of files, what it prints, its report, the clean files; dates of the demo trial stay."""
     source = tmp_path / "Okonkwo Ada 19510203"
     source.mkdir()
     ledgers = [plant_object(kind, source / f"Okonkwo^Ada {kind}.dcm") for kind in KINDS]
     (source / "Okonkwo.txt").write_text("Okonkwo")
-    profile = replace(profile, dates="shifted")
-    folder = clean_folder([source], tmp_path / "out", Recipe(profile, identity, key), jobs=1)
-    assert len(folder.cleaned) == len(KINDS)
-    assert len(folder.refused) == 1
-    names = [path.name for path in (tmp_path / "out").rglob("*")]
-    told = repr(names) + repr([item.result for item in folder.cleaned]) + repr([r.sentence for r in folder.refused])
+    out, report = tmp_path / "out", tmp_path / "report.json"
+    order = ("--trial", "demo", "--subject", "101-001", "--report", report)
+    done = run(tmp_path / "data", "deidentify", source, out, *order)
+    made = sorted(out.rglob("*.dcm"))
+    assert len(made) == len(KINDS), done.stderr
+    names = " ".join(str(path.relative_to(out)) for path in out.rglob("*"))
+    # The one line that names a file names the one that was not taken, to whoever gave it.
+    said = [line for line in (done.stdout + done.stderr).splitlines() if "Okonkwo.txt" not in line]
+    told = names + report.read_text() + "\n".join(said)
     for ledger in ledgers:
         assert found_in(told.encode(), ledger) == []
-        assert not [p for p in (tmp_path / "out").rglob("*.dcm") if found_in(p.read_bytes(), ledger)]
+        for path in made:
+            assert set(found_in(path.read_bytes(), ledger)) <= {*DATES, "19510203"}
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -14,6 +14,7 @@ from tests.dicom.planted_objects import write_as_it_stands
 from tests.dicom.planted_places import PERSONS, put
 from trialimg.dicom.deidentify import clean_file
 from trialimg.dicom.residue import find_residue, identifying_values
+from trialimg.dicom.table import vr_of
 from trialimg.errors import BadInput
 
 MAKER = 0x00080070
@@ -133,7 +134,7 @@ def test_a_newborns_study_date_is_no_find():
 def test_a_find_holds_the_instance_and_names_the_tag_alone(tag, tmp_path, profile, identity, key):
     original = pydicom.dcmread(get_testdata_file("CT_small.dcm"))
     original.PatientName = "Okonkwo^Ada"
-    put(original, tag, "CS" if tag == 0x00080008 else "LO", "OF OKONKWO")
+    put(original, tag, vr_of(tag), "OF OKONKWO")
     write_as_it_stands(original, tmp_path / "in.dcm")
     result = clean_file(tmp_path / "in.dcm", tmp_path / "out.dcm", profile=profile, identity=identity, subject_key=key)
     assert f"({tag >> 16:04X},{tag & 0xFFFF:04X})" in result.hold_reason
