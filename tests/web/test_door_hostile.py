@@ -27,7 +27,8 @@ from tests.web.test_dicomweb import parts
 from tests.world import PEOPLE, SITES
 from trialimg.casework import accounts, token
 from trialimg.casework.access import study_place
-from trialimg.casework.viewing import DAY_ZERO, seen_by, visible_studies
+from trialimg.casework.viewing import seen_by, visible_studies
+from trialimg.casework.viewing_masks import DAY_ZERO
 from trialimg.domain.permission import Role
 
 __all__ = ["house"]

@@ -8,21 +8,17 @@ reader of a trial and has another role in it as well is a reader there.
 
 from __future__ import annotations
 
-import hmac
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
-from typing import Final
+from datetime import date
 
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
 from trialimg.casework.access import Person, Place, admit
-from trialimg.casework.read_assignment import design_of, time_points_of
 from trialimg.casework.reader_studies import studies_of_reader
-from trialimg.casework.services import services
+from trialimg.casework.viewing_masks import day_in_images, masks_of_readers, masks_of_team
 from trialimg.dicom.blind import Mask
-from trialimg.domain.deidentification import date_shift, site_key, subject_key
 from trialimg.domain.permission import ROLES, Permission
 from trialimg.domain.reading import ReadState
 from trialimg.domain.submission import Fate
@@ -32,10 +28,6 @@ from trialimg.store.imaging import ImagingStudy, Slot, SubmissionObject
 from trialimg.store.reading import Read
 from trialimg.store.subject import Subject
 from trialimg.store.unit_of_work import UnitOfWork
-
-_PURPOSE: Final = b"reader dates"
-DAY_ZERO: Final = date(2000, 1, 1)
-"""Where a trial lets readers see study days, every subject's baseline lies on this day."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +46,7 @@ class StudyCard:
 
 @dataclass(frozen=True)
 class StudyContents:
-    """What of a study may be seen: SOP Instance UIDs by Series Instance UID, and the mask that readers see it by."""
+    """What of a study may be seen: SOP Instance UIDs by Series Instance UID, and the mask it is seen by, if any."""
 
     study_instance_uid: str
     series: dict[str, frozenset[str]]
@@ -99,44 +91,6 @@ def _code_for(person: Person, place: Place) -> str | None:
     return next((each.reading_code for each in shown if each.study_id == place.study_id), None)
 
 
-def _masks(codes: Mapping[str, str]) -> dict[str, Mask]:
-    """Make the masks of subjects, by key: all images of one move alike, for every reader, so that intervals stay."""
-    wanted = select(Subject).where(Subject.id.in_(codes)).options(joinedload(Subject.trial), joinedload(Subject.site))
-    subjects = db.session.scalars(wanted).all()
-    first = _baseline_days([each for each in subjects if design_of(each).dates == "study_days"])
-    return {
-        each.id: Mask(codes[each.id], _days(each, first.get(each.id)), (each.number, each.site.name))
-        for each in subjects
-    }
-
-
-def _days(subject: Subject, baseline: date | None) -> int:
-    """Give by how many days a subject's dates are moved for readers, by ``dates`` of ``reading.yaml``."""
-    if baseline is not None:
-        return (DAY_ZERO - baseline).days
-    trial_key = services().keyring.trial_key(subject.trial.code, subject.key_version)
-    key = subject_key(site_key(trial_key, subject.enrolment_site), subject.number)
-    return date_shift(hmac.digest(key, _PURPOSE, "sha256"))
-
-
-def _baseline_days(subjects: Collection[Subject]) -> dict[str, date]:
-    """Give the days of subjects' baseline images, where they are known."""
-    points = time_points_of(db.session(), subjects) if subjects else {}
-    owners = {
-        study: subject
-        for subject, in_order in points.items()
-        for point in in_order
-        if point.ordinal == 0
-        for study in point.studies
-    }
-    found: dict[str, date] = {}
-    wanted = select(ImagingStudy.id, ImagingStudy.acquired).where(ImagingStudy.id.in_(owners))
-    for study, day in db.session.execute(wanted):
-        if day is not None:
-            found[owners[study]] = min(day, found.get(owners[study], day))
-    return found
-
-
 def visible_studies(
     person: Person, *, study_instance_uids: frozenset[str] | None = None, patient_id: str | None = None
 ) -> list[StudyCard]:
@@ -163,7 +117,9 @@ def visible_studies(
         by_role = by_role.where(ImagingStudy.trial_id.in_(reach.trials) | Subject.site_id.in_(reach.sites))
     if patient_id is not None:
         by_role = by_role.where(Subject.number == patient_id)
-    cards = [_card(study) for study in db.session.scalars(by_role)]
+    listed = db.session.scalars(by_role).all()
+    masks = masks_of_team({study.subject_id for study in listed})
+    cards = [_card(study, masks.get(study.subject_id)) for study in listed]
     if not blind:
         return cards
     codes = {each.study_id: each.reading_code for each in studies_of_reader(person.account_id)}
@@ -174,24 +130,23 @@ def visible_studies(
 
 def _blinded(studies: Iterable[ImagingStudy], codes: dict[str, str]) -> list[StudyCard]:
     listed = list(studies)
-    masks = _masks({study.subject_id: codes[study.id] for study in listed})
+    masks = masks_of_readers({study.subject_id: codes[study.id] for study in listed})
     found = []
     for study in listed:
-        mask, card = masks[study.subject_id], _card(study)
-        day = card.acquired + timedelta(days=mask.days) if card.acquired else None
+        mask = masks[study.subject_id]
         code = mask.reading_code
-        found.append(replace(card, patient_id=code, patient_name=code, acquired=day))
+        found.append(replace(_card(study, mask), patient_id=code, patient_name=code))
     return found
 
 
-def _card(study: ImagingStudy) -> StudyCard:
+def _card(study: ImagingStudy, mask: Mask | None) -> StudyCard:
     where = f"{study.slot.visit.key} {study.slot.key}" if study.slot else "detached"
     return StudyCard(
         study_instance_uid=study.study_instance_uid,
         patient_id=study.subject.number,
         patient_name=study.subject.number,
         description=where,
-        acquired=study.acquired,
+        acquired=day_in_images(mask, study.subject, study.acquired),
         modalities=tuple(m for m in study.modalities.split(", ") if m),
         series_count=study.series_count,
         instance_count=study.instance_count,
@@ -204,11 +159,11 @@ def seen_by(person: Person, place: Place) -> StudyContents:
     The person has been let in by ``admit_to_images``; a reader whose read has just ended is not.
     """
     if place.trial_id not in _read_trials(person):
-        return contents(place)
+        return replace(contents(place), mask=masks_of_team([place.subject_id]).get(place.subject_id))
     code = _code_for(person, place)
     if code is None:
         raise NotFound
-    return replace(contents(place), mask=_masks({place.subject_id: code})[place.subject_id])
+    return replace(contents(place), mask=masks_of_readers({place.subject_id: code})[place.subject_id])
 
 
 def read_to_open(person: Person, place: Place) -> str | None:

@@ -51,15 +51,24 @@ _SHORTEST_WORD: Final = 4
 
 @dataclass(frozen=True)
 class Mask:
-    """How one subject looks to readers: ``reading_code`` for its number, dates moved by ``days``.
+    """How one subject looks to somebody: to readers ``reading_code`` for its number, dates moved by ``days``.
 
-    ``hidden`` are words (the subject's number) that are replaced by the code wherever else they stand; words of
-    fewer than four characters are not looked for, since they mean nothing by themselves.
+    Without ``days`` no date is told at all. A mask of ``dates_only`` leaves all else as it is: the trial's team sees
+    by it, where a true date beside the image's own would give the shift away. ``hidden`` are words (the subject's
+    number) that are replaced by the code wherever else they stand; words of fewer than four characters are not looked
+    for, since they mean nothing by themselves.
     """
 
     reading_code: str
-    days: int
+    days: int | None
     hidden: tuple[str, ...] = ()
+    dates_only: bool = False
+
+    def act(self, tag: int, vr: str) -> Act:
+        """Decide what becomes of an attribute, at whatever depth it stands."""
+        if not self.dates_only:
+            return act_on(tag, vr)
+        return Act.SHIFT if vr in {"DA", "DT"} and tag not in OF_EVERYBODY else Act.KEEP
 
     def text(self, text: str) -> str:
         """Give a text without the hidden words."""
@@ -70,7 +79,9 @@ class Mask:
 
     def date(self, value: str) -> str:
         """Move a DA or DT; the dates that stand for an unknown one stay, since moved they would give the shift away."""
-        return value if value.strip(" \0") in _UNKNOWN_DATE else shift_date(value, self.days)
+        if value.strip(" \0") in _UNKNOWN_DATE:
+            return value
+        return "" if self.days is None else shift_date(value, self.days)
 
 
 class Act(Enum):
@@ -137,7 +148,7 @@ def blind_json(found: Mapping[str, Any], mask: Mask) -> Json:
         tag = int(name, 16)
         vr = str(element.get("vr") or "UN")
         known = vr if vr != "UN" else vr_of(tag) or "UN"
-        act = act_on(tag, known)
+        act = mask.act(tag, known)
         if act is Act.DROP or known == "UN":
             continue
         if act is Act.EMPTY:

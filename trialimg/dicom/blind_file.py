@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from trialimg.dicom.blind import TEXT, Act, Mask, act_on, new_text
+from trialimg.dicom.blind import TEXT, Act, Mask, new_text
 from trialimg.dicom.encode import META_TAGS, encoded
 from trialimg.dicom.part10 import DEFLATED, LONG_FORM, PIXEL_DATA, Part10, open_part10
 from trialimg.dicom.table import vr_of
@@ -117,7 +117,7 @@ class _Writer:
             self.out += self._delimiter(0xFFFE, 0xE0DD, 0)
 
     def _open(self, event: Event) -> None:
-        if vr_of(event.tag) != "SQ" or act_on(event.tag, "SQ") in {Act.DROP, Act.EMPTY}:
+        if vr_of(event.tag) != "SQ" or self.mask.act(event.tag, "SQ") in {Act.DROP, Act.EMPTY}:
             self._skipping, self._changed = (event.tag, event.depth), True
             return
         if event.depth == 0:
@@ -137,7 +137,7 @@ class _Writer:
     def _element(self, event: Event) -> None:
         stated = event.vr if event.vr not in {"", "UN"} else ""
         vr = stated or vr_of(event.tag).split(" or ")[0]
-        act = act_on(event.tag, vr)
+        act = self.mask.act(event.tag, vr)
         if act is Act.DROP or not vr:
             self._changed = True
             return
