@@ -35,6 +35,8 @@ def run_of(folder: Path, then: str, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, *command, str(folder / "test_leaving.py")], cwd=ROOT, text=True,
         env=environment | {"TMPDIR": str(folder / "tmp")}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        # A run in the background of a shell has learnt to ignore it, and so would all that it starts.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - nothing but this
     )  # fmt: skip
 
 

@@ -150,6 +150,8 @@ def visiting(browser: Browser, pictures: Path, *, thorough: bool = True) -> Iter
         yield come
     finally:
         for person in people:
+            # What is still being looked at on its way is looked at to the end: cut off, it would fail the next test.
+            person.context.unroute_all(behavior="wait")
             person.context.close()
     for person in people:
         person.nothing_wrong("the whole visit")

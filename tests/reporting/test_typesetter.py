@@ -58,6 +58,15 @@ def test_a_child_serves_several_documents_and_leaves_only_them(one: Typesetter, 
     assert {each.name for each in tmp_path.glob("*.*")} == {"first.pdf", "second.pdf"}
 
 
+def test_what_the_worker_itself_needs_is_not_held_against_its_child(one: Typesetter, tmp_path: Path) -> None:
+    large = bytearray(os.urandom(1)) * (module._MOST_MEMORY_KIB * 1024 + 2**25)
+    made(one, tmp_path, "first")
+    pid = pid_of(one)
+    made(one, tmp_path, "second")
+    assert pid_of(one) == pid
+    del large
+
+
 def test_a_child_is_replaced_after_some_documents(
     one: Typesetter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
