@@ -76,7 +76,7 @@ def in_the_frame(page: Page) -> Frame:
 
 def item(page: Page, name: str) -> str:
     """Give the selector of a control by its name, which has dots in it."""
-    assert page.locator(f'[name="{name}"]').count() == 1, name
+    expect(page.locator(f'[name="{name}"]')).to_have_count(1)
     return f'[name="{name}"]'
 
 
