@@ -118,6 +118,6 @@ def test_a_new_day_is_judged_anew(bed, monkeypatch):
     db.session.rollback()
     assert subject_grid(bed.coordinator, bed.code).subjects[0].visits[1].state == "due"
     tomorrow = utc_now() + timedelta(days=1)
-    for module in ("overview", "overview_rows"):
+    for module in ("casebook", "overview", "overview_rows"):
         monkeypatch.setattr(f"trialimg.casework.{module}.utc_now", lambda: tomorrow)
     assert subject_grid(bed.coordinator, bed.code).subjects[0].visits[1].state == "overdue"

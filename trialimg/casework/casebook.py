@@ -19,6 +19,7 @@ from trialimg.casework.definition import definition
 from trialimg.casework.form_findings import OPEN
 from trialimg.casework.overview import SubjectLine, SubjectRow, subject_lines
 from trialimg.casework.slots import slot_states
+from trialimg.casework.standstill import Standstill
 from trialimg.casework.visit_card import Around, FormLine, VisitCard, visit_card
 from trialimg.domain.permission import Permission, Reach
 from trialimg.domain.visit import VisitDef
@@ -92,8 +93,16 @@ def part_of_trial(person: Person, trial: str, permission: Permission) -> tuple[T
     return found, mine
 
 
+_STANDSTILL: Final = Standstill(most=24)
+
+
 def subject_grid(person: Person, trial: str, *, site: str = "", find: str = "", page: int = 1) -> SubjectGrid:
     """Give the subjects of a trial, of one site or of all this person may see; ``find`` is a part of the number."""
+    key = (utc_now().date(), person.grants, trial, site, find, page)
+    return _STANDSTILL.get(key, lambda: _subject_grid(person, trial, site, find, page))
+
+
+def _subject_grid(person: Person, trial: str, site: str, find: str, page: int) -> SubjectGrid:
     found, sites = part_of_trial(person, trial, Permission.SEE_TRIAL)
     condition = within(person.reach(Permission.SEE_TRIAL)) & (Subject.trial_id == found.id)
     if site:
