@@ -264,6 +264,8 @@ def test_a_reason_that_would_tell_the_reader_the_subject_is_refused(bed: Reading
     bed.read("SCR", "30")
     with pytest.raises(BadInput, match="must not learn"):
         bed.reopen("SCR", f"wrong slice in {bed.number}")
+    with pytest.raises(BadInput, match="must not learn"):
+        bed.reopen("SCR", f"site {bed.number.partition('-')[0]} sent another slice")
     with pytest.raises(BadInput, match="Give a reason"):
         bed.reopen("SCR", " ")
 

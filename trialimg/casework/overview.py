@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from trialimg.casework.definition import definition
 from trialimg.casework.overview_rows import Rows, rows_of
 from trialimg.casework.slots import slot_def_of
-from trialimg.casework.standstill import Standstill
 from trialimg.casework.visit_card import DONE_SLOTS, dated_state, undated_state
 from trialimg.domain.slot import Dated, stand
 from trialimg.domain.visit import Expectation, VisitDef, expectation
@@ -124,16 +123,8 @@ def _nothing_here(definition_id: str, visit: VisitDef, dated: Dated, today: date
     )
 
 
-_STANDSTILL: Final = Standstill(most=24)
-
-
 def subject_lines(subjects: Sequence[SubjectRow], *, forms: bool = False) -> tuple[SubjectLine, ...]:
     """Give how these subjects stand: with counts of forms, or with the ``forms`` that need somebody."""
-    key = (utc_now().date(), forms, tuple(subjects))
-    return _STANDSTILL.get(key, lambda: _subject_lines(subjects, forms=forms))
-
-
-def _subject_lines(subjects: Sequence[SubjectRow], *, forms: bool) -> tuple[SubjectLine, ...]:
     rows = rows_of([subject.subject_id for subject in subjects], forms=forms)
     lines = []
     for subject in subjects:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -285,7 +286,8 @@ def a_blind_reason(found: Bench, reason: str) -> str:
     """Give a reason that the reader may see; raises BadInput where it names the subject or the site."""
     why, subject = a_reason(reason), found.subject
     said = why.casefold()
-    if any(word.casefold() in said for word in (subject.number, subject.site.name)):
+    site = rf"(?<!\w){re.escape(subject.site.code.casefold())}(?!\w)"
+    if any(word.casefold() in said for word in (subject.number, subject.site.name)) or re.search(site, said):
         raise BadInput(
             "The reader sees this reason and must not learn subject or site from it. Say it without them; nothing was "
             "changed."
