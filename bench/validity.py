@@ -23,7 +23,8 @@ import pydicom
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 
 from trialimg.dicom.deidentify import clean_file
-from trialimg.domain.deidentification import Profile, SubjectIdentity, site_key, subject_key
+from trialimg.domain.deidentification import Profile, SubjectIdentity
+from trialimg.domain.pseudonym import site_key, subject_key
 from trialimg.errors import BadInput
 
 PROFILES: Final = {

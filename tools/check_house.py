@@ -14,7 +14,6 @@ LONGEST_FILE, LONGEST_FUNCTION = 320, 45
 LONGER = {
     "trialimg/errors.py": "one tree and its three translations are read together",
     "trialimg/cli.py": "one command a function, all commands on one page",
-    "trialimg/domain/deidentification.py": "profile, keys and report of one engine, read together by whoever audits it",
     "trialimg/web/crf.py": "one form as it is posted and as it is shown, the two ways side by side",
     "trialimg/web/openapi.py": "a document, not a program",
 }

@@ -33,7 +33,8 @@ from pydicom.uid import UID
 from tests.dicom.pictures import same_picture
 from trialimg.dicom.deidentify import clean_file
 from trialimg.dicom.quiet import silence_the_parser
-from trialimg.domain.deidentification import Profile, SubjectIdentity, date_shift, shift_date, site_key, subject_key
+from trialimg.domain.deidentification import Profile, SubjectIdentity
+from trialimg.domain.pseudonym import date_shift, shift_date, site_key, subject_key
 from trialimg.errors import BadInput
 
 ACTIONS: Final = (

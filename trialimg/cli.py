@@ -299,7 +299,8 @@ def deidentify(  # noqa: PLR0917 (click gives them by name)
     from trialimg.client.clean import Recipe, clean_folder
     from trialimg.client.offline import find_key, write_report
     from trialimg.client.source import overlap
-    from trialimg.domain.deidentification import SubjectIdentity, subject_key
+    from trialimg.domain.deidentification import SubjectIdentity
+    from trialimg.domain.pseudonym import subject_key
 
     if overlap(source, out):
         raise click.UsageError("OUT may not lie in SOURCE, nor SOURCE in OUT: originals must stay what they are.")

@@ -6,7 +6,8 @@ from pathlib import Path
 import pydicom
 import pytest
 
-from trialimg.domain.deidentification import Profile, SubjectIdentity, site_key, subject_key
+from trialimg.domain.deidentification import Profile, SubjectIdentity
+from trialimg.domain.pseudonym import site_key, subject_key
 
 
 @pytest.fixture

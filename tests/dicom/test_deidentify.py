@@ -17,7 +17,8 @@ from trialimg.dicom.canonical import canonical_hash
 from trialimg.dicom.deidentify import clean_file, deidentify, verify_clean
 from trialimg.dicom.header import read_facts
 from trialimg.dicom.plan import CLASSES_AND_SCHEMES
-from trialimg.domain.deidentification import Profile, Rule, date_shift, is_mapped_uid, map_uid, shift_date
+from trialimg.domain.deidentification import Profile, Rule
+from trialimg.domain.pseudonym import date_shift, is_mapped_uid, map_uid, shift_date
 from trialimg.errors import BadInput, NotClean, UnreadableObject
 
 

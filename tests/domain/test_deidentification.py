@@ -7,11 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trialimg.domain.deidentification import (
-    CID_7050,
-    ActionCount,
-    Profile,
-    Report,
+from trialimg.domain.deid_report import ActionCount, Report
+from trialimg.domain.deidentification import CID_7050, Profile
+from trialimg.domain.pseudonym import (
     cap_age,
     date_shift,
     fingerprint,

@@ -12,8 +12,9 @@ from sqlalchemy import select
 from trialimg.casework.access import Person, Place, slot_place
 from trialimg.casework.definition import definition
 from trialimg.casework.services import Services
-from trialimg.domain.deidentification import Profile, SubjectIdentity, fingerprint_key, site_key, subject_key
+from trialimg.domain.deidentification import Profile, SubjectIdentity
 from trialimg.domain.permission import Permission
+from trialimg.domain.pseudonym import fingerprint_key, site_key, subject_key
 from trialimg.errors import BadInput, NotFound
 from trialimg.store.base import db
 from trialimg.store.subject import Subject, Visit

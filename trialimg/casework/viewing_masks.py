@@ -19,7 +19,7 @@ from trialimg.casework.definition import definition
 from trialimg.casework.read_assignment import design_of, time_points_of
 from trialimg.casework.services import services
 from trialimg.dicom.blind import Mask
-from trialimg.domain.deidentification import date_shift, site_key, subject_key
+from trialimg.domain.pseudonym import date_shift, site_key, subject_key
 from trialimg.store.base import db
 from trialimg.store.imaging import ImagingStudy
 from trialimg.store.subject import Subject

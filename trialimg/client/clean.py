@@ -27,7 +27,8 @@ from trialimg.client.source import Source, sources_of
 from trialimg.client.staging import staging
 from trialimg.dicom.deidentify import CleanResult, clean_file
 from trialimg.dicom.header import InstanceFacts, is_dicomdir, read_facts
-from trialimg.domain.deidentification import Profile, Report, SubjectIdentity
+from trialimg.domain.deid_report import Report
+from trialimg.domain.deidentification import Profile, SubjectIdentity
 from trialimg.errors import NoSpace, TrialimgError, UnreadableObject
 
 MEMORY: Final = 2 * 2**30

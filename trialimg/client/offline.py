@@ -11,7 +11,8 @@ from typing import Final
 
 from trialimg import trialfiles
 from trialimg.client.clean import CleanedFolder
-from trialimg.domain.deidentification import Profile, site_key
+from trialimg.domain.deidentification import Profile
+from trialimg.domain.pseudonym import site_key
 from trialimg.domain.trial import TrialDefinition
 from trialimg.errors import BadInput
 from trialimg.keyring import Keyring

@@ -17,15 +17,9 @@ from trialimg.dicom.part10 import LONG_FORM, PIXEL_DATA
 from trialimg.dicom.plan import CONTENT_SEQUENCE, NUMBERS, PIXELS, Do, Place, Plan, Step
 from trialimg.dicom.table import is_registered, keyword_of, tag_text
 from trialimg.dicom.unlisted import cleaned_value
-from trialimg.domain.deidentification import (
-    ActionCount,
-    Profile,
-    Report,
-    cap_age,
-    date_shift,
-    map_uid,
-    shift_date,
-)
+from trialimg.domain.deid_report import ActionCount, Report
+from trialimg.domain.deidentification import Profile
+from trialimg.domain.pseudonym import cap_age, date_shift, map_uid, shift_date
 
 REMOVED_TEXT: Final = b"REMOVED"
 DUMMY_CODE: Final = ("REMOVED", "99TRIALIMG", "REMOVED")

@@ -16,7 +16,8 @@ from typing import Any, Final
 from trialimg.dicom.apply import dummy
 from trialimg.dicom.plan import OF_EVERYBODY, PATIENT_ID, PATIENT_NAME
 from trialimg.dicom.table import confidentiality_table, vr_of
-from trialimg.domain.deidentification import CID_7050, shift_date
+from trialimg.domain.deidentification import CID_7050
+from trialimg.domain.pseudonym import shift_date
 
 Json = dict[str, Any]
 

@@ -24,7 +24,8 @@ from trialimg.dicom.part10 import Part10
 from trialimg.dicom.plan import PIXELS, Do, Place, Plan, Step
 from trialimg.dicom.table import is_registered, tag_text
 from trialimg.dicom.unlisted import cleaned_value
-from trialimg.domain.deidentification import SubjectIdentity, cap_age, is_mapped_uid, shift_date
+from trialimg.domain.deidentification import SubjectIdentity
+from trialimg.domain.pseudonym import cap_age, is_mapped_uid, shift_date
 from trialimg.errors import NotClean
 
 _STUDY_UID: Final = 0x0020000D

@@ -25,7 +25,9 @@ from trialimg.dicom.plan import OFFSETS, Plan
 from trialimg.dicom.residue import find_in_bytes, find_residue, identifying_values
 from trialimg.dicom.screen import pixel_risk
 from trialimg.dicom.told_age import cap_told_ages
-from trialimg.domain.deidentification import Profile, Report, SubjectIdentity, fingerprint
+from trialimg.domain.deid_report import Report
+from trialimg.domain.deidentification import Profile, SubjectIdentity
+from trialimg.domain.pseudonym import fingerprint
 from trialimg.errors import NotClean, OurFault, UnreadableObject
 
 _PLANS: Final[dict[Profile, Plan]] = {}

@@ -9,7 +9,8 @@ from pydicom.dataset import Dataset
 
 from trialimg.dicom.encode import encoded_codes, raw
 from trialimg.dicom.plan import PATIENT_ID, PATIENT_NAME
-from trialimg.domain.deidentification import CID_7050, Profile, SubjectIdentity, study_id
+from trialimg.domain.deidentification import CID_7050, Profile, SubjectIdentity
+from trialimg.domain.pseudonym import study_id
 
 METHOD_CODES: Final = 0x00120064
 STUDY_ID: Final = 0x00200010

@@ -34,7 +34,7 @@ from trialimg.dicom.markers import STUDY_ID
 from trialimg.dicom.part10 import PIXEL_DATA
 from trialimg.dicom.plan import PATIENT_ID, PATIENT_NAME
 from trialimg.dicom.table import is_registered, tag_text, vr_of
-from trialimg.domain.deidentification import is_mapped_uid
+from trialimg.domain.pseudonym import is_mapped_uid
 
 _STUDY_DATE: Final = 0x00080020
 _NOT_ENTERED: Final = frozenset({0x52009229, 0x52009230, 0x30060039, 0x00081140, 0x00082112, 0x00081199})

@@ -9,7 +9,7 @@ from pydicom.sequence import Sequence
 
 from trialimg.dicom.apply import text_of
 from trialimg.dicom.encode import raw
-from trialimg.domain.deidentification import OLDEST_AGE_TOLD
+from trialimg.domain.pseudonym import OLDEST_AGE_TOLD
 
 _CONTENTS: Final = (0x0040A730, 0x00400555, 0x00400610, 0x00400612)
 """Content Sequence, Acquisition Context, Specimen Preparation and its steps."""

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from sqlalchemy import select
 
 from trialimg.casework.submission import destroy_unneeded, load, move
-from trialimg.domain.deidentification import Report
+from trialimg.domain.deid_report import Report
 from trialimg.domain.submission import TO_CLEAN, Fate, Outcome
 from trialimg.pipeline.child import Json, Limits, ask_each
 from trialimg.pipeline.claim import Claim, load_claim

@@ -21,7 +21,8 @@ from trialimg.dicom.canonical import canonical_hash
 from trialimg.dicom.deidentify import CleanResult, clean_file, verify_clean
 from trialimg.dicom.header import is_dicomdir, read_facts
 from trialimg.dicom.screen import pixel_risk
-from trialimg.domain.deidentification import Profile, SubjectIdentity, fingerprint
+from trialimg.domain.deidentification import Profile, SubjectIdentity
+from trialimg.domain.pseudonym import fingerprint
 from trialimg.errors import NoSpace, NotDicom, TrialimgError, UnreadableObject
 from trialimg.pipeline.unzip import begins_like_zip, other_container, unpack
 from trialimg.vault import Area, Vault
