@@ -168,7 +168,7 @@ def test_the_report_tells_attributes_and_counts_and_never_a_value(tmp_path, clea
     actions = {(action.tag, action.action): action for action in result.report.actions}
     assert actions["(0010,1040)", "X"].keyword == "PatientAddress"
     assert actions["(0029,1010)", "X"].keyword == "private"
-    assert actions["(0008,0020)", "K"].count == 1
+    assert actions["(0008,0020)", "K"].times == 1
 
 
 def test_a_study_is_recognised_by_its_fingerprint_only_where_a_key_is_given(tmp_path, clean):

@@ -15,9 +15,9 @@ from pydicom.sequence import Sequence
 from trialimg.dicom.encode import encoded_codes, raw
 from trialimg.dicom.part10 import LONG_FORM, PIXEL_DATA
 from trialimg.dicom.plan import CONTENT_SEQUENCE, NUMBERS, PIXELS, Do, Place, Plan, Step
-from trialimg.dicom.table import is_registered, keyword_of, tag_text
+from trialimg.dicom.table import confidentiality_table, is_registered, keyword_of, tag_text
 from trialimg.dicom.unlisted import cleaned_value
-from trialimg.domain.deid_report import ActionCount, Report
+from trialimg.domain.deid_report import ActionCount, Report, rules_of
 from trialimg.domain.deidentification import Profile
 from trialimg.domain.pseudonym import cap_age, date_shift, map_uid, shift_date
 
@@ -205,7 +205,8 @@ def report_of(profile: Profile, codes: tuple[str, ...], done: Counter[tuple[int,
     actions = sorted(
         ActionCount(tag_text(tag), keyword_of(tag), action, count) for (tag, action), count in done.items()
     )
-    return Report(profile.name, profile.version, 1, codes, tuple(actions))
+    edition = confidentiality_table().edition
+    return Report(profile.name, profile.version, 1, codes, tuple(actions), rules=rules_of(profile), table=edition)
 
 
 def _say_vr(dataset: Dataset, tag: int, element: DataElement | RawDataElement, vr: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -24,8 +24,9 @@ from trialimg.dicom.part10 import PIXEL_DATA, Part10, buffer_of, open_part10
 from trialimg.dicom.plan import OFFSETS, Plan
 from trialimg.dicom.residue import find_in_bytes, find_residue, identifying_values
 from trialimg.dicom.screen import pixel_risk
+from trialimg.dicom.table import confidentiality_table
 from trialimg.dicom.told_age import cap_told_ages
-from trialimg.domain.deid_report import Report
+from trialimg.domain.deid_report import Report, Residue, rules_of
 from trialimg.domain.deidentification import Profile, SubjectIdentity
 from trialimg.domain.pseudonym import fingerprint
 from trialimg.errors import NotClean, OurFault, UnreadableObject
@@ -60,6 +61,13 @@ class CleanResult:
     hold_reason: str | None
     facts: InstanceFacts
     original_study_fingerprint: str | None = None
+
+    @property
+    def hold_code(self) -> str:
+        """Say by a stable word what it waits for, "" where it does not wait."""
+        if self.hold_reason is None:
+            return ""
+        return "image.residue" if self.report.residue.held else "image.may_show_text"
 
 
 def plan_of(profile: Profile) -> Plan:
@@ -113,6 +121,7 @@ def clean_file(
     facts, end = facts_and_end(part)
     try:
         dataset, report, residue = _cleaned(part, end, profile, identity, subject_key)
+        report = replace(report, residue=Residue.of_one(residue))
         with target.open("wb") as stream:
             new_uid = str(dataset["SOPInstanceUID"].value)
             write_file(stream, dataset, part.transfer_syntax, facts.sop_class_uid, new_uid)
@@ -211,7 +220,8 @@ def verify_clean(source: Path | BinaryIO, *, profile: Profile, identity: Subject
             raise NotClean("The pixel data (7FE0,0010) hold comments beside the picture. Clean the original again.")
     except _PARSER_GIVES_UP:
         raise NotClean("The file is damaged inside an attribute, so it cannot be checked. Send it again.") from None
-    report = Report(profile.name, profile.version, 1, tuple(sorted(codes)))
+    report = Report(profile.name, profile.version, 1, tuple(sorted(codes)), rules=rules_of(profile))
+    report = replace(report, table=confidentiality_table().edition)
     return _result(data, report, pixel_risk(facts), None)
 
 

@@ -1,71 +1,276 @@
-"""The account of a de-identification: attributes, actions and counts, never a value."""
+"""The account of a de-identification: paths of tags, actions, counts and decisions, never a value."""
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Self
+from dataclasses import dataclass, replace
+from typing import Any, Final, NamedTuple, Self, TypeVar
 
-from trialimg.domain.deidentification import CID_7050
+from trialimg.domain.deidentification import CID_7050, Profile
+from trialimg.errors import BadInput
+
+ENGINE: Final = "0.1.0"
+"""The version of trialimg whose engine this is; it stands in every report."""
+ACTIONS: Final[Mapping[str, str]] = {
+    "X": "removed", "Z": "emptied", "D": "replaced by a dummy", "U": "identifier replaced", "K": "kept",
+    "C": "cleaned", "S": "shifted",
+}  # fmt: skip
+"""The letters of PS3.15 table E.1-1a that a report uses, as a person reads them."""
+CLEANED, HELD, REFUSED, DUPLICATE, LEFT_OUT, DISCARDED = OUTCOMES = (
+    "cleaned", "held", "refused", "duplicate", "left_out", "discarded",
+)  # fmt: skip
+"""What becomes of an object that went in: exactly one of these."""
+MASKED, SHOWN, REJECTED, WAITING = DECISIONS = ("masked", "shown", "rejected", "waiting")
+"""What a person, or a rule, decided on pixels: hidden in boxes, sent as they are, not sent, or nothing yet."""
+
+_PATH: Final = re.compile(r"\([0-9A-F]{4},[0-9A-Fx]{4}\)(\.\([0-9A-F]{4},[0-9A-Fx]{4}\))*")
+_ITEM: Final = re.compile(r"\[\d+\]")
+_KEYWORD: Final = re.compile(r"[A-Za-z0-9_]{0,80}")
+_CODE: Final = re.compile(r"[a-z][a-z0-9_.]{0,39}|")
+_ROLE: Final = re.compile(r"[A-Za-z ]{0,40}")
+_MOST_ROWS: Final = 50_000
+_LONGEST: Final = 2_000
+_MOST: Final = 10**9
 
 
-@dataclass(frozen=True, order=True)
-class ActionCount:
-    """How often one attribute was met and what was done to it; ``keyword`` may be ``private``."""
+class ActionCount(NamedTuple):
+    """How often one attribute was met and what was done to it.
+
+    ``tag`` is its path without numbers of items, ``(0040,A730).(0040,A168).(0008,0104)``; ``keyword`` is that of the
+    last tag, and may be ``private`` or ``unknown``.
+    """
 
     tag: str
     keyword: str
     action: str
-    count: int
+    times: int
+
+
+class OwnRule(NamedTuple):
+    """A rule of the trial: what it is about, the action, and why it is there."""
+
+    about: str
+    action: str
+    why: str
+
+
+class PixelCount(NamedTuple):
+    """What was decided on pixels, by whom, of how many instances; boxes by what found them.
+
+    ``decision`` is one of ``DECISIONS``, ``role`` that of the person who decided, "" where no person did.
+    """
+
+    decision: str
+    role: str
+    instances: int
+    by_rule: int = 0
+    by_text: int = 0
+    by_person: int = 0
+
+    @property
+    def boxes(self) -> int:
+        """Count the boxes that were hidden."""
+        return self.by_rule + self.by_text + self.by_person
+
+
+class Residue(NamedTuple):
+    """The search for what names the patient, in what is left: instances searched, held for it, and where it was."""
+
+    searched: int = 0
+    held: int = 0
+    paths: tuple[str, ...] = ()
+
+    @classmethod
+    def of_one(cls, places: Iterable[str]) -> Self:
+        """Give the result of the search through one instance; numbers of items are left out."""
+        paths = tuple(sorted({_ITEM.sub("", place) for place in places}))
+        return cls(1, int(bool(paths)), paths)
+
+
+NOT_SEARCHED: Final = Residue()
+
+
+class OutcomeCount(NamedTuple):
+    """How many objects ended in one of ``OUTCOMES``, for the reason with this code ("" where none is needed)."""
+
+    outcome: str
+    code: str
+    times: int
 
 
 @dataclass(frozen=True)
 class Report:
-    """What was done to one study (or one instance of it): attributes, actions, counts, never a value."""
+    """What was done to one study (or one instance of it): attributes, actions, counts, never a value.
+
+    ``recognisable`` counts instances that may show a face. ``engine`` and ``table`` say which version of trialimg and
+    which edition of PS3.15 table E.1-1 were used.
+    """
 
     profile: str
     version: str
     instances: int
     options: tuple[str, ...]
-    actions: tuple[ActionCount, ...] = field(default=())
+    actions: tuple[ActionCount, ...] = ()
+    rules: tuple[OwnRule, ...] = ()
+    pixels: tuple[PixelCount, ...] = ()
+    residue: Residue = NOT_SEARCHED
+    recognisable: int = 0
+    outcomes: tuple[OutcomeCount, ...] = ()
+    engine: str = ENGINE
+    table: str = ""
 
     def __add__(self, other: Report) -> Report:
         """Join the reports of two parts; both must have been made under one version of one profile."""
-        if (self.profile, self.version) != (other.profile, other.version):
-            raise ValueError("reports of different profiles cannot be joined")
-        return Report(
-            self.profile,
-            self.version,
-            self.instances + other.instances,
-            tuple(sorted({*self.options, *other.options})),
-            _join((*self.actions, *other.actions)),
-        )
+        return joined((self, other))
+
+    def with_outcomes(self, outcomes: Iterable[tuple[str, str]]) -> Report:
+        """Give the report with what became of each object: pairs of outcome and code."""
+        counts = Counter(outcomes)
+        return replace(self, outcomes=tuple(sorted(OutcomeCount(*key, n) for key, n in counts.items())))
 
     def to_json(self) -> dict[str, Any]:
         """Give the report as plain values, with the meaning of each code."""
         return {
             "profile": self.profile,
             "version": self.version,
+            "engine": self.engine,
+            "table": self.table,
             "instances": self.instances,
+            "outcomes": [entry._asdict() for entry in self.outcomes],
             "options": [{"code": code, "meaning": CID_7050[code]} for code in self.options],
-            "actions": [[a.tag, a.keyword, a.action, a.count] for a in self.actions],
+            "rules": [rule._asdict() for rule in self.rules],
+            "pixels": [entry._asdict() for entry in self.pixels],
+            "recognisable": self.recognisable,
+            "residue": {**self.residue._asdict(), "paths": list(self.residue.paths)},
+            "actions": [list(action) for action in self.actions],
         }
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Self:
-        """Read what ``to_json`` gave."""
-        return cls(
-            document["profile"],
-            document["version"],
-            document["instances"],
-            tuple(option["code"] for option in document["options"]),
-            tuple(ActionCount(*entry) for entry in document["actions"]),
-        )
+        """Read what ``to_json`` gave; raises :class:`BadInput` for anything that is no such report."""
+        try:
+            return cls(
+                profile=_text(document["profile"]),
+                version=_text(document["version"]),
+                engine=_text(document["engine"]),
+                table=_text(document["table"]),
+                instances=_count(document["instances"]),
+                outcomes=_rows(document["outcomes"], _outcome),
+                options=_rows(document["options"], lambda option: _known(option["code"], CID_7050)),
+                rules=_rows(document["rules"], lambda rule: OwnRule(*(_text(rule[key]) for key in OwnRule._fields))),
+                pixels=_rows(document["pixels"], _pixel_count),
+                recognisable=_count(document["recognisable"]),
+                residue=_residue(document["residue"]),
+                actions=_rows(document["actions"], _action),
+            )
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError):
+            raise BadInput(_NO_REPORT) from None
 
 
-def _join(actions: Iterable[ActionCount]) -> tuple[ActionCount, ...]:
-    sums: dict[tuple[str, str, str], int] = {}
-    for action in actions:
-        key = (action.tag, action.keyword, action.action)
-        sums[key] = sums.get(key, 0) + action.count
-    return tuple(sorted(ActionCount(*key, count) for key, count in sums.items()))
+_NO_REPORT: Final = "This is no report of a de-identification as trialimg writes it, so it is not kept."
+
+
+def rules_of(profile: Profile) -> tuple[OwnRule, ...]:
+    """Give the own rules of a profile as a report prints them."""
+    return tuple(_own_rule(rule.to_mapping()) for rule in profile.rules)
+
+
+def _own_rule(entry: Mapping[str, Any]) -> OwnRule:
+    about = f"({entry['tag']})" if "tag" in entry else ""
+    if private := entry.get("private"):
+        about = f"({private['element']}) of {private['creator']}"
+    if classes := entry.get("sop_class"):
+        about += f", in {', '.join([classes] if isinstance(classes, str) else classes)} only"
+    return OwnRule(about, entry["action"], entry.get("why", ""))
+
+
+def joined(reports: Iterable[Report]) -> Report:
+    """Join the reports of parts, in one pass; raises ValueError where they are of different profiles, or none."""
+    parts = list(reports)
+    if len({(part.profile, part.version) for part in parts}) != 1:
+        raise ValueError("reports of different profiles cannot be joined")
+    residues = [part.residue for part in parts]
+    return replace(
+        parts[-1],
+        instances=sum(part.instances for part in parts),
+        options=tuple(sorted({code for part in parts for code in part.options})),
+        actions=_summed(parts, "actions", ActionCount, 3),
+        rules=tuple(dict.fromkeys(rule for part in parts for rule in part.rules)),
+        pixels=_summed(parts, "pixels", PixelCount, 2),
+        outcomes=_summed(parts, "outcomes", OutcomeCount, 2),
+        recognisable=sum(part.recognisable for part in parts),
+        residue=Residue(
+            sum(each.searched for each in residues),
+            sum(each.held for each in residues),
+            tuple(sorted({path for each in residues for path in each.paths})),
+        ),
+    )
+
+
+Row = TypeVar("Row", ActionCount, PixelCount, OutcomeCount)
+
+
+def _summed(parts: Iterable[Report], name: str, made: type[Row], keys: int) -> tuple[Row, ...]:
+    """Add up rows of equal keys; their first ``keys`` fields are the key, the others are counts."""
+    sums: dict[tuple[Any, ...], list[int]] = {}
+    for part in parts:
+        for row in getattr(part, name):
+            key, counts = row[:keys], row[keys:]
+            before = sums.get(key)
+            sums[key] = list(counts) if before is None else [a + b for a, b in zip(before, counts, strict=True)]
+    return tuple(sorted(made(*key, *counts) for key, counts in sums.items()))
+
+
+# --- reading, of what somebody else may have written -------------------------------------------------------
+
+
+def _rows(entries: Any, read: Any) -> tuple[Any, ...]:
+    if not isinstance(entries, list) or len(entries) > _MOST_ROWS:
+        raise ValueError
+    return tuple(read(entry) for entry in entries)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or len(value) > _LONGEST or not value.isprintable():
+        raise ValueError
+    return value
+
+
+def _matching(value: Any, pattern: re.Pattern[str]) -> str:
+    if pattern.fullmatch(_text(value)) is None:
+        raise ValueError
+    return str(value)
+
+
+def _known(value: Any, words: Iterable[str]) -> str:
+    if value not in words:
+        raise ValueError
+    return str(value)
+
+
+def _count(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _MOST:
+        raise ValueError
+    return value
+
+
+def _action(entry: Any) -> ActionCount:
+    tag, keyword, action, times = entry
+    return ActionCount(_matching(tag, _PATH), _matching(keyword, _KEYWORD), _known(action, ACTIONS), _count(times))
+
+
+def _outcome(entry: Any) -> OutcomeCount:
+    code = _matching(entry["code"], _CODE)
+    return OutcomeCount(_known(entry["outcome"], OUTCOMES), code, _count(entry["times"]))
+
+
+def _pixel_count(entry: Any) -> PixelCount:
+    counts = [_count(entry[name]) for name in PixelCount._fields[2:]]
+    return PixelCount(_known(entry["decision"], DECISIONS), _matching(entry["role"], _ROLE), *counts)
+
+
+def _residue(entry: Any) -> Residue:
+    paths = _rows(entry["paths"], lambda path: _matching(path, _PATH))
+    return Residue(_count(entry["searched"]), _count(entry["held"]), paths)
