@@ -62,6 +62,12 @@ def pixel_risk(facts: InstanceFacts) -> str | None:
     return _what_the_file_says(facts) or _what_the_class_says(facts, kind)
 
 
+def looking_suffices(facts: InstanceFacts) -> bool:
+    """Tell whether whoever looked at the pixels may let it pass: not what no picture shows, or nobody listed."""
+    listed = _kind_of(facts.sop_class_uid).how in {"rule", "pixels"}
+    return listed and (facts.has_pixels or facts.is_video) and facts.pixel_surplus <= 0
+
+
 def _held_because(sop_class_uid: str, what: str) -> str:
     if sop_class_uid.startswith(_DOCUMENTS):
         return (
