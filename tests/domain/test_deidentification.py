@@ -2,13 +2,15 @@ from __future__ import annotations
 
 import json
 import uuid
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 
 from trialimg.domain.deid_report import ActionCount, Report
-from trialimg.domain.deidentification import CID_7050, Profile
+from trialimg.domain.deidentification import _KEYS, CID_7050, OPTIONS, Profile
 from trialimg.domain.pseudonym import (
     cap_age,
     date_shift,
@@ -23,6 +25,7 @@ from trialimg.domain.pseudonym import (
 )
 from trialimg.errors import BadDefinition
 
+ROOT = Path(__file__).parents[2]
 KEY = subject_key(site_key(b"t" * 32, "101"), "101-001")
 GOOD = {
     "version": "2",
@@ -32,6 +35,45 @@ GOOD = {
     "deidentify_at": "server",
     "held_days": 7,
 }
+
+
+PRIVATE = {"creator": "SIEMENS MR HEADER", "element": "0019,xx0C"}
+FULL = {
+    **GOOD,
+    "options": list(OPTIONS),
+    "safe_private": "curated",
+    "words": ["MPRAGE", "T2w"],
+    "pixel_review": ["imaging_qc", "site"],
+    "hold_recognisable": True,
+    "rules": [
+        {"private": {**PRIVATE, "vr": "IS"}, "action": "K", "why": "b-values", "sop_class": ["MR Image Storage"]},
+        {"private": PRIVATE, "action": "X"},
+        {"tag": "0008,103E", "action": "C", "why": "the manifest reads it", "sop_class": ["1.2.840.10008.5.1.4.1.1.2"]},
+    ],
+}
+
+
+def test_a_definition_with_everything_is_read_and_written_without_loss():
+    profile = Profile.from_mapping(FULL)
+    assert Profile.from_mapping(json.loads(json.dumps(profile.to_mapping()))) == profile
+    assert profile.chosen == set(OPTIONS)
+    assert profile.words == {"mprage", "t2w"}
+    assert profile.pixel_reviewers == {"site", "imaging_qc"}
+    assert [rule.attribute for rule in profile.rules[1:]] == ["(0019,xx0C) of “SIEMENS MR HEADER”", "(0008,103E)"]
+    assert profile.rules[0].sop_classes == ("1.2.840.10008.5.1.4.1.1.4",)
+
+
+def test_unreviewed_pixels_are_the_sites_own_where_nothing_is_said():
+    assert Profile.from_mapping(GOOD).pixel_reviewers == {"site"}
+    assert Profile("t", "1").pixel_reviewers == {"site"}
+
+
+def test_every_key_that_the_engine_reads_is_in_the_schema_for_editors():
+    schema = json.loads((ROOT / "forms/schema/deidentification.schema.json").read_text(encoding="utf-8"))
+    keys = schema["properties"]
+    assert set(keys) == _KEYS - {"name"}
+    assert keys["options"]["items"]["enum"] == list(OPTIONS)
+    assert Draft202012Validator(schema).is_valid(FULL)
 
 
 def test_a_definition_is_read_and_written_without_loss():
@@ -57,6 +99,39 @@ def test_a_definition_is_read_and_written_without_loss():
         ({"rules": [{"tag": "103E", "action": "X"}]}, "entry 1: 'tag'"),
         ({"rules": [{"tag": "0008,103E", "action": "Q"}]}, "entry 1: 'action'"),
         ({"rules": [{"tag": "0029,1010", "action": "K", "why": "x"}]}, "private"),
+        ({"rules": [{"tag": "0008,1110", "action": "U"}]}, "entry 1: 'why'"),
+        ({"rules": [{"tag": "0008,1030", "action": "C"}]}, "entry 1: 'why'"),
+        ({"rules": [{"action": "X"}]}, "'tag' or 'private'"),
+        ({"rules": [{"tag": "0008,1030", "private": PRIVATE, "action": "X"}]}, "'tag' or 'private'"),
+        ({"rules": [{"private": PRIVATE, "action": "K"}]}, "entry 1: 'why'"),
+        ({"rules": [{"private": PRIVATE, "action": "D"}]}, "K, X or Z"),
+        ({"rules": [{"private": {"creator": "MAKER"}, "action": "X"}]}, "'private' has creator and element"),
+        ({"rules": [{"private": {**PRIVATE, "element": "0018,xx0C"}, "action": "X"}]}, "'element'"),
+        ({"rules": [{"private": {**PRIVATE, "element": "0019,100C"}, "action": "X"}]}, "'element'"),
+        ({"rules": [{"private": {**PRIVATE, "element": "0007,xx0C"}, "action": "X"}]}, "'element'"),
+        ({"rules": [{"private": {**PRIVATE, "creator": "MÜLLER"}, "action": "X"}]}, "'creator'"),
+        ({"rules": [{"private": {**PRIVATE, "vr": "QQ"}, "action": "X"}]}, "'vr'"),
+        ({"rules": [{"tag": "0008,1030", "action": "X", "sop_class": "CT"}]}, "'sop_class'"),
+        ({"rules": [{"tag": "0008,1030", "action": "X", "sop_class": ["CT"]}]}, "'sop_class' knows no name"),
+        ({"rules": [{"tag": "0008,1030", "action": "X", "colour": 1}]}, "nobody knows the key 'colour'"),
+        ({"options": ["clean_pixel_data"]}, "'options'"),
+        ({"options": "clean_descriptors"}, "'options'"),
+        ({"safe_private": "curated"}, "'safe_private' means nothing"),
+        ({"options": ["retain_safe_private"], "safe_private": "all"}, "'safe_private' must be"),
+        ({"words": ["mprage"]}, "'words' means nothing"),
+        ({"options": ["clean_descriptors"], "words": ["x"]}, "words, entry 1"),
+        ({"options": ["clean_descriptors"], "words": ["MPRAGE", "T12"]}, "words, entry 2"),
+        ({"options": ["clean_descriptors"], "words": ["two words"]}, "words, entry 1"),
+        (
+            {
+                "options": ["clean_descriptors"],
+                "words": [f"a{chr(97 + n % 26)}{chr(97 + n // 26)}" for n in range(501)],
+            },
+            "500",
+        ),
+        ({"pixel_review": ["imaging_qc"]}, "'pixel_review' must name site"),
+        ({"pixel_review": ["sponsor"]}, "'pixel_review'"),
+        ({"hold_recognisable": "yes"}, "'hold_recognisable'"),
         ({"rules": [{"tag": "0010,0030", "action": "K", "why": "x"}]}, "'tag' is written by the engine"),
         ({"rules": [{"tag": "0012,0062", "action": "X"}]}, "'tag' is written by the engine"),
         ({"rules": [GOOD["rules"][0], GOOD["rules"][0]]}, "entry 2: 'tag'"),
@@ -71,6 +146,8 @@ def test_only_options_that_are_applied_are_named():
     assert Profile("t", "1").options == ("113100",)
     assert Profile("t", "1", "kept", keep_age=True).options == ("113100", "113106", "113108")
     assert Profile("t", "1", "shifted").options == ("113100", "113107")
+    chosen = Profile("t", "1", chosen=frozenset({"clean_descriptors", "retain_uids"}))
+    assert chosen.options == ("113100", "113105", "113110")
     assert all(len(meaning) <= 64 for meaning in CID_7050.values())  # LO
 
 

@@ -235,8 +235,8 @@ def _deidentification(definition: TrialDefinition) -> Iterator[Problem]:
 def _kept_without_why(definition: TrialDefinition) -> Iterator[Problem]:
     rules = definition.deidentification.get("rules") or []
     for at, rule in enumerate(rules if isinstance(rules, list) else []):
-        if isinstance(rule, dict) and rule.get("action") == "K" and not str(rule.get("why") or "").strip():
-            sentence = "this rule keeps what the basic profile removes; say in “why” what it is needed for"
+        if isinstance(rule, dict) and rule.get("action") in {"K", "U", "C"} and not str(rule.get("why") or "").strip():
+            sentence = "this rule lets more stand than the basic profile; say in “why” what it is needed for"
             yield Problem("deidentification.yaml", ("rules", at), sentence)
 
 

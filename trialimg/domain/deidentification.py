@@ -1,4 +1,4 @@
-"""What a trial decides about identity: the profile, the keys, the subject's new name, and the report.
+"""What a trial decides about identity: the profile, its options and the subject's new name.
 
 Everything here is a value. The rules themselves are DICOM PS3.15 Annex E; the engine that applies
 them is in ``dicom``.
@@ -11,80 +11,61 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Self, cast
 
+from trialimg.domain.deid_rule import Rule, read_rules
 from trialimg.errors import BadDefinition
 
 Dates = Literal["removed", "shifted", "kept"]
-RuleAction = Literal["K", "X", "Z", "D", "U"]
 
 CID_7050: Final[Mapping[str, str]] = {
     "113100": "Basic Application Confidentiality Profile",
+    "113101": "Clean Pixel Data Option",
+    "113103": "Clean Graphics Option",
     "113104": "Clean Structured Content Option",
+    "113105": "Clean Descriptors Option",
     "113106": "Retain Longitudinal Temporal Information Full Dates Option",
     "113107": "Retain Longitudinal Temporal Information Modified Dates Option",
     "113108": "Retain Patient Characteristics Option",
+    "113109": "Retain Device Identity Option",
+    "113110": "Retain UIDs Option",
+    "113111": "Retain Safe Private Option",
+    "113112": "Retain Institution Identity Option",
 }
 """The de-identification methods (PS3.16 CID 7050) that this engine really applies."""
 
+OPTIONS: Final[Mapping[str, str]] = {
+    "retain_safe_private": "113111",
+    "retain_uids": "113110",
+    "retain_device_identity": "113109",
+    "retain_institution_identity": "113112",
+    "retain_patient_characteristics": "113108",
+    "clean_descriptors": "113105",
+    "clean_structured_content": "113104",
+    "clean_graphics": "113103",
+}
+"""The options of table E.1-1 that a trial chooses by name, and the code of each. Those of dates stand under ``dates``;
+clean pixel data is claimed where pixels were masked, clean recognizable visual features never."""
 
-_TAG: Final = re.compile(r"\(?([0-9A-Fa-f]{4}),? ?([0-9A-Fa-f]{4})\)?")
-_KEYS: Final = frozenset({"version", "name", "dates", "keep", "rules", "deidentify_at", "held_days"})
-_KEEPABLE: Final = ("sex", "age", "size", "weight")
-
-# What a rule of a trial may not touch: who the subject is, and what we say about the cleaning.
-_FIXED_GROUPS: Final = frozenset({0x0000, 0x0002, 0x0004, 0x0012, 0x7FE0, 0xFFFA, 0xFFFC, 0xFFFE})
-_FIXED_TAGS: Final = frozenset(
+REVIEWERS: Final = ("site", "imaging_qc")
+_KEYS: Final = frozenset(
     {
-        *(0x00080005, 0x00080016, 0x00080018, 0x0020000D, 0x0020000E, 0x00200010),
-        *(0x00100010, 0x00100020, 0x00100030, 0x00280303, 0x04000561, 0x04000500),
+        *("version", "name", "dates", "keep", "options", "safe_private", "words", "rules"),
+        *("deidentify_at", "held_days", "pixel_review", "hold_recognisable"),
     }
 )
-
-
-@dataclass(frozen=True)
-class Rule:
-    """One attribute that this trial treats otherwise than the profile does, and why."""
-
-    tag: int
-    action: RuleAction
-    justification: str
-
-    @classmethod
-    def from_mapping(cls, entry: Any, number: int) -> Self:
-        """Read entry ``number`` (from 1) under ``rules``; BadDefinition names what is wrong with it."""
-        where = f"deidentification.yaml, rules, entry {number}"
-        if not isinstance(entry, Mapping):
-            raise BadDefinition(f"{where}: expected tag, action and why.")
-        found = _TAG.fullmatch(str(entry.get("tag", "")).strip())
-        if found is None:
-            raise BadDefinition(f"{where}: 'tag' must look like \"0008,1030\".")
-        tag = int(found.group(1) + found.group(2), 16)
-        action = entry.get("action")
-        if action not in {"K", "X", "Z", "D", "U"}:
-            raise BadDefinition(f"{where}: 'action' must be one of K, X, Z, D, U (PS3.15 table E.1-1a).")
-        group = tag >> 16
-        if group % 2:
-            raise BadDefinition(f"{where}: 'tag' is private; private attributes are always removed.")
-        if tag in _FIXED_TAGS or group in _FIXED_GROUPS:
-            raise BadDefinition(f"{where}: 'tag' is written by the engine itself and knows no other rule.")
-        why = str(entry.get("why") or "").strip()
-        if action == "K" and not why:
-            raise BadDefinition(f"{where}: 'why' is missing; whoever keeps more than the profile says why.")
-        return cls(tag, action, why)
-
-    def to_mapping(self) -> dict[str, str]:
-        """Give the entry as it stands in the trial's definition."""
-        return {
-            "tag": f"{self.tag >> 16:04X},{self.tag & 0xFFFF:04X}",
-            "action": self.action,
-            "why": self.justification,
-        }
+_KEEPABLE: Final = ("sex", "age", "size", "weight")
+_WORD: Final = re.compile(r"(?=(?:.*[A-Za-z]){2})(?!.*\d\d)[A-Za-z0-9]{2,32}")
+_MOST_WORDS: Final = 500
+_FILE: Final = "deidentification.yaml"
 
 
 @dataclass(frozen=True)
 class Profile:
     """How this trial de-identifies: the Basic Profile of PS3.15, its options, and the trial's own rules.
 
-    ``held_days`` is how long an original may wait in quarantine before it is destroyed.
+    ``chosen`` are names of ``OPTIONS``; ``safe_private`` is whose list of safe private attributes counts: the
+    standard's own table (E.3.10-1), or what archives have found safe besides. ``words`` are the trial's own words that
+    cleaned descriptors keep, in small letters. ``held_days`` is how long an original may wait in quarantine before it
+    is destroyed. ``pixel_reviewers`` is who sees and judges pixels that nobody has reviewed.
     """
 
     name: str
@@ -97,39 +78,46 @@ class Profile:
     rules: tuple[Rule, ...] = ()
     deidentify_at: Literal["server", "site"] = "site"
     held_days: int = 14
+    chosen: frozenset[str] = frozenset()
+    safe_private: Literal["table", "curated"] = "table"
+    words: frozenset[str] = frozenset()
+    pixel_reviewers: frozenset[str] = frozenset({"site"})
+    hold_recognisable: bool = False
 
     @classmethod
     def from_mapping(cls, definition: Mapping[str, Any], *, name: str = "trial") -> Self:
         """Read a trial's ``deidentification.yaml``; BadDefinition names the key that is wrong."""
-        file = "deidentification.yaml"
         if unknown := sorted(set(map(str, definition)) - _KEYS):
-            raise BadDefinition(f"{file}: nobody knows the key '{unknown[0]}'.")
+            raise BadDefinition(f"{_FILE}: nobody knows the key '{unknown[0]}'.")
         version = str(definition.get("version") or "").strip()
         if not version:
-            raise BadDefinition(f"{file}: 'version' is missing; it is written into every image.")
-        dates = definition.get("dates", "removed")
-        if dates not in {"removed", "shifted", "kept"}:
-            raise BadDefinition(f"{file}: 'dates' must be removed, shifted or kept.")
-        keep = definition.get("keep") or []
-        if not isinstance(keep, list) or (unknown := [k for k in map(str, keep) if k not in _KEEPABLE]):
-            raise BadDefinition(f"{file}: 'keep' is a list that may hold sex, age, size and weight.")
-        place = definition.get("deidentify_at", "site")
-        if place not in {"server", "site"}:
-            raise BadDefinition(f"{file}: 'deidentify_at' must be server or site.")
+            raise BadDefinition(f"{_FILE}: 'version' is missing; it is written into every image.")
+        keep = _several(definition, "keep", _KEEPABLE)
         days = definition.get("held_days", 14)
         if isinstance(days, bool) or not isinstance(days, int) or days < 1:
-            raise BadDefinition(f"{file}: 'held_days' must be a whole number of days, at least 1.")
+            raise BadDefinition(f"{_FILE}: 'held_days' must be a whole number of days, at least 1.")
+        hold = definition.get("hold_recognisable", False)
+        if not isinstance(hold, bool):
+            raise BadDefinition(f"{_FILE}: 'hold_recognisable' must be true or false.")
+        chosen = _several(definition, "options", tuple(OPTIONS))
         return cls(
             name=str(definition.get("name") or name),
             version=version,
-            dates=cast("Dates", dates),
+            dates=cast("Dates", _one(definition, "dates", ("removed", "shifted", "kept"), "removed")),
             keep_sex="sex" in keep,
             keep_age="age" in keep,
             keep_size="size" in keep,
             keep_weight="weight" in keep,
-            rules=_read_rules(definition.get("rules"), file),
-            deidentify_at=cast("Literal['server', 'site']", place),
+            rules=read_rules(definition.get("rules"), _FILE),
+            deidentify_at=cast(
+                "Literal['server', 'site']", _one(definition, "deidentify_at", ("server", "site"), "site")
+            ),
             held_days=days,
+            chosen=chosen,
+            safe_private=_safe_private(definition, chosen),
+            words=_words(definition.get("words"), chosen),
+            pixel_reviewers=_reviewers(definition),
+            hold_recognisable=hold,
         )
 
     def to_mapping(self) -> dict[str, Any]:
@@ -140,25 +128,36 @@ class Profile:
             "size": self.keep_size,
             "weight": self.keep_weight,
         }
-        return {
+        found: dict[str, Any] = {
             "name": self.name,
             "version": self.version,
             "dates": self.dates,
             "keep": [word for word, keeps in kept.items() if keeps],
+            "options": [option for option in OPTIONS if option in self.chosen],
             "rules": [rule.to_mapping() for rule in self.rules],
             "deidentify_at": self.deidentify_at,
             "held_days": self.held_days,
+            "pixel_review": [who for who in REVIEWERS if who in self.pixel_reviewers],
+            "hold_recognisable": self.hold_recognisable,
         }
+        if "retain_safe_private" in self.chosen:
+            found["safe_private"] = self.safe_private
+        if self.words:
+            found["words"] = sorted(self.words)
+        return found
 
     @property
     def options(self) -> tuple[str, ...]:
-        """The codes of CID 7050 that are true of every instance cleaned under this profile."""
-        codes = ["113100"]
+        """The codes of CID 7050 under which every instance of this profile is cleaned.
+
+        As PS3.15 E.3 wants it, they say by what rules an instance was cleaned, not that each found something to do.
+        """
+        codes = {"113100", *(OPTIONS[option] for option in self.chosen)}
         if self.dates != "removed":
-            codes.append("113106" if self.dates == "kept" else "113107")
+            codes.add("113106" if self.dates == "kept" else "113107")
         if self.keep_sex or self.keep_age or self.keep_size or self.keep_weight:
-            codes.append("113108")
-        return tuple(codes)
+            codes.add("113108")
+        return tuple(sorted(codes))
 
     @property
     def temporal_information(self) -> str:
@@ -166,17 +165,46 @@ class Profile:
         return {"removed": "REMOVED", "shifted": "MODIFIED", "kept": "UNMODIFIED"}[self.dates]
 
 
-def _read_rules(entries: Any, file: str) -> tuple[Rule, ...]:
+def _one(definition: Mapping[str, Any], key: str, possible: tuple[str, ...], default: str) -> str:
+    value = definition.get(key, default)
+    if value not in possible:
+        raise BadDefinition(f"{_FILE}: '{key}' must be {', '.join(possible[:-1])} or {possible[-1]}.")
+    return str(value)
+
+
+def _several(definition: Mapping[str, Any], key: str, possible: tuple[str, ...]) -> frozenset[str]:
+    values = definition.get(key) or []
+    if not isinstance(values, list) or any(value not in possible for value in map(str, values)):
+        raise BadDefinition(f"{_FILE}: '{key}' is a list that may hold {', '.join(possible[:-1])} and {possible[-1]}.")
+    return frozenset(map(str, values))
+
+
+def _safe_private(definition: Mapping[str, Any], chosen: frozenset[str]) -> Literal["table", "curated"]:
+    if "safe_private" in definition and "retain_safe_private" not in chosen:
+        raise BadDefinition(f"{_FILE}: 'safe_private' means nothing without the option retain_safe_private.")
+    return cast("Literal['table', 'curated']", _one(definition, "safe_private", ("table", "curated"), "table"))
+
+
+def _words(entries: Any, chosen: frozenset[str]) -> frozenset[str]:
     entries = [] if entries is None else entries
-    if not isinstance(entries, list):
-        raise BadDefinition(f"{file}: 'rules' is a list of tag, action and why.")
-    rules = tuple(Rule.from_mapping(entry, number) for number, entry in enumerate(entries, 1))
-    seen: set[int] = set()
-    for number, rule in enumerate(rules, 1):
-        if rule.tag in seen:
-            raise BadDefinition(f"{file}, rules, entry {number}: 'tag' has a rule already.")
-        seen.add(rule.tag)
-    return rules
+    if not isinstance(entries, list) or len(entries) > _MOST_WORDS:
+        raise BadDefinition(f"{_FILE}: 'words' is a list of at most {_MOST_WORDS} words.")
+    if entries and "clean_descriptors" not in chosen:
+        raise BadDefinition(f"{_FILE}: 'words' means nothing without the option clean_descriptors.")
+    for number, word in enumerate(entries, 1):
+        if not isinstance(word, str) or not _WORD.fullmatch(word):
+            raise BadDefinition(
+                f"{_FILE}, words, entry {number}: a word has 2 to 32 letters and single digits, and no blank; a longer "
+                "number may be somebody's."
+            )
+    return frozenset(word.lower() for word in entries)
+
+
+def _reviewers(definition: Mapping[str, Any]) -> frozenset[str]:
+    found = _several(definition, "pixel_review", REVIEWERS)
+    if "pixel_review" in definition and "site" not in found:
+        raise BadDefinition(f"{_FILE}: 'pixel_review' must name site: its people see their own patients' images.")
+    return found or frozenset({"site"})
 
 
 @dataclass(frozen=True)
