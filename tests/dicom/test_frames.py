@@ -2,16 +2,26 @@ from __future__ import annotations
 
 import struct
 from io import BytesIO
+from itertools import pairwise
 
 import pydicom
 import pytest
 from PIL import Image, ImageCms, JpegImagePlugin
 
 from tests.dicom.conftest import pydicom_files
-from trialimg.dicom.frames import cleaned_fragments, has_comments
+from trialimg.dicom.frames import has_comments, offsets_are_true, quiet_frames
 from trialimg.dicom.icc import cleaned_profile
 
 NAME = b"seen with Okonkwo"
+JPEG, J2K, RLE = "1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.5"
+
+
+def cleaned_fragments(value, frames, syntax=JPEG):
+    return quiet_frames(value, frames, syntax, 0).value
+
+
+def understood(value, frames=1, syntax=JPEG, plane=0):
+    return quiet_frames(value, frames, syntax, plane).is_understood
 
 
 def item(value):
@@ -115,10 +125,147 @@ def test_frames_of_real_files_stay_as_they_are_but_for_what_is_said_beside_them(
         if "PixelData" in dataset and has_comments(syntax):
             seen += 1
             value = dataset.PixelData
-            clean = cleaned_fragments(value, int(dataset.get("NumberOfFrames") or 1))
+            clean, is_understood = quiet_frames(value, int(dataset.get("NumberOfFrames") or 1), syntax, 0)
+            assert is_understood, path
             assert len(clean) == len(value), path
             assert clean == value or b"jP  " in value, path
     assert seen > 20
+
+
+def segment(marker, payload):
+    return bytes((0xFF, marker)) + struct.pack(">H", len(payload) + 2) + payload
+
+
+def in_parts(frame, *cuts):
+    return [frame[a:b] for a, b in pairwise([0, *cuts, len(frame)])]
+
+
+def joined(value):
+    """The bytes of all fragments but the offset table, one behind the other."""
+    position, found = 8, b""
+    while position < len(value):
+        (length,) = struct.unpack_from("<L", value, position + 4)
+        found += value[position + 8 : position + 8 + length]
+        position += 8 + length
+    return found
+
+
+def test_a_comment_in_a_later_fragment_of_a_frame_is_blanked():
+    plain = jpeg()
+    spoken = plain[:-2] + segment(0xFE, NAME) + plain[-2:]
+    for cuts in ((400,), (400, 402), (len(plain) - 2,), (len(plain) + 6,)):
+        value = encapsulated(*in_parts(spoken, *cuts))
+        clean = cleaned_fragments(value, 1)
+        assert b"Okonkwo" not in joined(clean)
+        assert len(clean) == len(value)
+        assert joined(clean)[: len(plain) - 2] == plain[:-2]
+        assert understood(value)
+
+
+def test_a_fragment_behind_the_end_of_a_picture_is_blanked():
+    clean = cleaned_fragments(encapsulated(jpeg() + b"", NAME + b"!", b"more Okonkwo"), 1)
+    assert b"Okonkwo" not in clean
+
+
+@pytest.mark.parametrize("marker", [0xE0, 0xE5, 0xEF, 0xF0, 0xFD, 0xC8, 0x42, 0xBF])
+def test_a_segment_that_no_picture_needs_is_blanked(marker):
+    plain = jpeg()
+    for at in (2, len(plain) - 2):
+        value = encapsulated(plain[:at] + segment(marker, NAME) + plain[at:])
+        if marker == 0x42 and at != 2:  # between coded data it is no marker
+            continue
+        assert b"Okonkwo" not in cleaned_fragments(value, 1)
+
+
+@pytest.mark.parametrize("marker", [0x30, 0x6E, 0x7A])
+def test_a_segment_that_jpeg_2000_does_not_know_is_blanked(marker):
+    stream = BytesIO()
+    Image.effect_noise((32, 32), 60).save(stream, "JPEG2000", no_jp2=True)
+    frame = stream.getvalue()
+    at = 4 + struct.unpack_from(">H", frame, 4)[0]
+    clean = cleaned_fragments(encapsulated(frame[:at] + segment(marker, NAME) + frame[at:]), 1, J2K)
+    assert b"Okonkwo" not in clean
+
+
+def test_a_last_part_of_open_length_ends_at_its_end_marker():
+    stream = BytesIO()
+    Image.effect_noise((32, 32), 60).save(stream, "JPEG2000", no_jp2=True)
+    frame = bytearray(stream.getvalue())
+    struct.pack_into(">L", frame, frame.index(b"\xff\x90\0\x0a") + 6, 0)
+    value = encapsulated(bytes(frame) + NAME)
+    assert b"Okonkwo" not in cleaned_fragments(value, 1, J2K)
+    assert understood(value, 1, J2K)
+
+
+def test_the_colour_of_a_jp2_file_loses_the_texts_of_its_profile():
+    stream = BytesIO()
+    Image.effect_noise((32, 32), 60).convert("RGB").save(stream, "JPEG2000")
+    frame = stream.getvalue()
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    profile = profile.replace("sRGB built-in".encode("utf-16-be"), "Okonkwo Ada..".encode("utf-16-be"))
+    at = frame.index(b"colr") - 4
+    (old,) = struct.unpack_from(">L", frame, at)
+    box = struct.pack(">L4s", 11 + len(profile), b"colr") + b"\2\0\0" + profile
+    more = struct.pack(">L4s", 8 + len(NAME), b"uuid") + NAME
+    made = bytearray(frame[:at] + box + more + frame[at + old :])
+    header = made.index(b"jp2h") - 4
+    struct.pack_into(">L", made, header, struct.unpack_from(">L", made, header)[0] - old + len(box) + len(more))
+    value = encapsulated(bytes(made))
+    clean = cleaned_fragments(value, 1, J2K)
+    assert "Okonkwo".encode("utf-16-be") in value
+    assert "Okonkwo".encode("utf-16-be") not in clean
+    assert b"Okonkwo" not in clean
+    assert understood(clean, 1, J2K)
+
+
+@pytest.mark.parametrize("frame", [NAME, b"", b"\xff\xd8" + NAME, jpeg()[:200], jpeg()[:-2], jpeg()[:-2] + NAME])
+def test_a_frame_that_is_no_whole_picture_is_not_understood(frame):
+    assert not understood(encapsulated(frame))
+
+
+def test_more_or_fewer_pictures_than_frames_are_not_understood():
+    assert understood(encapsulated(jpeg(), jpeg()), 2)
+    assert not understood(encapsulated(jpeg(), jpeg()), 1)
+    assert not understood(encapsulated(jpeg()), 2)
+    assert not understood(encapsulated(jpeg()) + NAME, 1)
+    assert not understood(encapsulated(jpeg()), 1, "1.2.840.10008.1.2.1.98")
+
+
+def rle(*segments):
+    offsets, at = [], 64
+    for part in segments:
+        offsets.append(at)
+        at += len(part)
+    return struct.pack("<16L", len(segments), *offsets, *[0] * (15 - len(segments))) + b"".join(segments)
+
+
+def test_what_follows_the_runs_of_a_segment_is_blanked():
+    runs = bytes((3,)) + b"abcd" + bytes((253, 7))  # four as they are, one four times
+    value = encapsulated(rle(runs, runs))
+    assert quiet_frames(value, 1, RLE, 8) == (value, True)
+    assert quiet_frames(value, 1, RLE, 0) == (value, False)
+    for frame in (rle(runs + NAME, runs), rle(runs, runs + NAME)):
+        clean = quiet_frames(encapsulated(frame), 1, RLE, 8)
+        assert clean.is_understood
+        assert b"Okonkwo" not in clean.value
+    unused = bytearray(rle(runs))
+    unused[20:37] = NAME
+    assert not understood(encapsulated(bytes(unused)), 1, RLE, 8)
+    assert not understood(encapsulated(NAME * 9), 1, RLE, 8)
+    assert not understood(encapsulated(rle(runs)), 1, RLE, 9)
+
+
+def test_only_an_extended_offset_table_that_lists_the_frames_is_true():
+    frames = [jpeg(), jpeg(quality=50) + b"", jpeg()]
+    value = encapsulated(*frames)
+    even = [len(frame) + len(frame) % 2 for frame in frames]
+    offsets = struct.pack("<3Q", 0, even[0] + 8, even[0] + even[1] + 16)
+    lengths = struct.pack("<3Q", *map(len, frames))
+    assert offsets_are_true(value, 3, offsets, lengths)
+    assert not offsets_are_true(value, 3, b"Okonkwo^Adaeze^19510203.", lengths)
+    assert not offsets_are_true(value, 3, offsets, b"Okonkwo^Adaeze^19510203.")
+    assert not offsets_are_true(value, 2, offsets, lengths)
+    assert not offsets_are_true(value, 3, offsets, b"")
 
 
 def test_a_film_is_no_still_picture():
@@ -144,6 +291,41 @@ def test_a_colour_profile_loses_its_texts_and_keeps_its_colours():
         for p in (profile, clean)
     )
     assert before == after
+
+
+def built_profile(*parts):
+    """A colour profile of tags and their data, as ICC.1 writes it."""
+    table, data, at = b"", b"", 132 + 12 * len(parts)
+    for signature, part in parts:
+        table += struct.pack(">4sLL", signature, at + len(data), len(part))
+        data += part + b"\0" * (-len(part) % 4)
+    head = struct.pack(">L4sL4s4s4s", at + len(data), b"lcms", 0x04400000, b"mntr", b"RGB ", b"XYZ ").ljust(36, b"\0")
+    return (head + b"acspAPPL").ljust(128, b"\0") + struct.pack(">L", len(parts)) + table + data
+
+
+LANGUAGES = b"mluc" + struct.pack(">3L", 0, 2, 12) + struct.pack(">4sLL4sLL", b"enUS", 14, 40, b"jaJP", 14, 54)
+HIDING = {
+    "several languages": (b"desc", LANGUAGES + "OkonkwoOkonkwo".encode("utf-16-be")),
+    "behind a curve": (b"rTRC", b"curv" + struct.pack(">LLH", 0, 1, 256) + NAME),
+    "behind a formula": (b"rTRC", b"para" + struct.pack(">LHHL", 0, 0, 0, 65536) + NAME),
+    "behind a point": (b"rXYZ", b"XYZ " + struct.pack(">L3L", 0, 1, 2, 3) + NAME),
+    "behind a signature": (b"tech", b"sig \0\0\0\0dcam" + NAME),
+    "an array of bytes": (b"ncl2", b"ui08\0\0\0\0" + NAME),
+    "a text": (b"cprt", b"text\0\0\0\0" + NAME),
+    "a type nobody knows": (b"vcgt", b"xxxx\0\0\0\0" + NAME),
+    "another profile": (b"psid", b"data\0\0\0\0" + built_profile((b"cprt", b"text\0\0\0\0" + NAME))),
+    "a signature of a tag": (b"Okon", b"XYZ " + struct.pack(">L3L", 0, 1, 2, 3)),
+}
+
+
+@pytest.mark.parametrize("place", HIDING)
+def test_no_part_of_a_colour_profile_holds_a_name(place):
+    profile = built_profile((b"wtpt", b"XYZ " + struct.pack(">L3L", 0, 1, 2, 3)), HIDING[place])
+    assert b"Okon" in profile.replace(b"\0O\0k\0o\0n", b"Okon")
+    clean = cleaned_profile(profile)
+    assert len(clean) == len(profile)
+    assert b"Okon" not in clean.replace(b"\0", b"")
+    assert cleaned_profile(clean) is clean
 
 
 @pytest.mark.parametrize("junk", [b"Okonkwo", b"Okonkwo" * 40, b"\0" * 128])

@@ -8,22 +8,39 @@ from typing import Final
 
 _TEXTS: Final = frozenset({b"desc", b"text", b"mluc", b"dict", b"utf8", b"zut8", b"zipx", b"zxml"})
 """Types of profile elements that hold words, wherever they stand."""
-_COLOURS: Final = frozenset(
+_TABLES: Final = frozenset({b"mft1", b"mft2", b"mAB ", b"mBA ", b"mpet"})
+"""Types that hold grids of numbers."""
+_SIZES: Final = {b"sig ": 12, b"meas": 36, b"view": 36, b"chrm": 44, b"cicp": 12, b"XYZ ": 20, b"sf32": 44}
+_FORMULAS: Final = (16, 24, 28, 32, 40)
+"""Bytes of a parametric curve by its kind."""
+_POINTS: Final = frozenset({b"rXYZ", b"gXYZ", b"bXYZ", b"wtpt", b"bkpt", b"lumi"})
+_SIGNATURES: Final = frozenset(
     {
-        *(b"XYZ ", b"curv", b"para", b"mft1", b"mft2", b"mAB ", b"mBA ", b"mpet", b"sf32", b"uf32", b"ui08", b"ui16"),
-        *(b"ui32", b"sig ", b"chrm", b"meas", b"view", b"clro", b"clrt", b"cicp", b"dtim"),
+        *(b"A2B0", b"A2B1", b"A2B2", b"B2A0", b"B2A1", b"B2A2", b"D2B0", b"D2B1", b"D2B2", b"D2B3", b"B2D0", b"B2D1"),
+        *(b"B2D2", b"B2D3", b"rXYZ", b"gXYZ", b"bXYZ", b"rTRC", b"gTRC", b"bTRC", b"kTRC", b"wtpt", b"bkpt", b"lumi"),
+        *(b"chad", b"chrm", b"cicp", b"ciis", b"clro", b"clrt", b"clot", b"calt", b"targ", b"cprt", b"desc", b"devs"),
+        *(b"dmdd", b"dmnd", b"gamt", b"meas", b"meta", b"ncl2", b"ncol", b"pre0", b"pre1", b"pre2", b"ps2s", b"ps2i"),
+        *(b"pseq", b"psid", b"resp", b"rig0", b"rig2", b"scrd", b"scrn", b"tech", b"vued", b"view", b"bfd ", b"crdi"),
+        *(b"vcgt", b"mmod", b"ndin", b"aarg", b"aagg", b"aabg", b"aapy", b"dscm", b"c2sp", b"s2cp", b"gbd0", b"gbd1"),
     }
 )
+"""Tags of the specification and those that are common; another's name could be anything and is written as one."""
 _HEADER: Final = 128
 _MOST_TAGS: Final = 256
 
 
-@lru_cache(maxsize=8)
 def cleaned_profile(profile: bytes) -> bytes:
     """Give a profile of the same length, its texts and unknown parts blanked, and nothing behind its end.
 
-    What is no profile is given as empty: it could be anything. Cleaning again changes nothing.
+    What is no profile is given as empty: it could be anything. Cleaning again changes nothing, and an equal value is
+    given as the same object.
     """
+    made = _cleaned(profile)
+    return profile if made == profile else made
+
+
+@lru_cache(maxsize=8)
+def _cleaned(profile: bytes) -> bytes:
     if len(profile) < _HEADER + 4 or profile[36:40] != b"acsp":
         return b""
     (size,) = struct.unpack_from(">L", profile)
@@ -43,12 +60,30 @@ def cleaned_profile(profile: bytes) -> bytes:
         if not table_end <= start <= start + length <= size or not _is_signature(signature):
             return b""
         part = profile[start : start + length]
-        made[start : start + length] = _blanked(part) if part[:4] not in _COLOURS or part[:4] == b"dtim" else part
-    return profile if made == profile else bytes(made)
+        if signature not in _SIGNATURES:
+            struct.pack_into(">4s", made, _HEADER + 4 + 12 * number, b"x%03d" % number)
+        known = start + _known_length(signature, part)
+        made[start : start + length] = part[: known - start].ljust(length, b"\0") if known > start else _blanked(part)
+    return bytes(made)
 
 
 def _is_signature(signature: bytes) -> bool:
     return signature.isascii() and all(32 <= byte < 127 for byte in signature)  # noqa: PLR2004 - printable
+
+
+def _known_length(signature: bytes, part: bytes) -> int:
+    """Count the bytes of an element that are colours; what follows them is something else (ICC.1 chapter 10)."""
+    kind = part[:4]
+    if kind in _TABLES:
+        return len(part)
+    if (kind == b"XYZ " and signature in _POINTS) or (kind == b"sf32" and signature == b"chad"):
+        return _SIZES[kind]
+    if kind == b"curv" and len(part) >= 12:  # noqa: PLR2004 - its count
+        return int(12 + 2 * struct.unpack_from(">L", part, 8)[0])
+    if kind == b"para" and len(part) >= 12:  # noqa: PLR2004 - its kind
+        form = int(struct.unpack_from(">H", part, 8)[0])
+        return _FORMULAS[form] if form < len(_FORMULAS) else 0
+    return _SIZES.get(kind, 0) if kind not in {b"XYZ ", b"sf32"} else 0
 
 
 def _blanked(part: bytes) -> bytes:

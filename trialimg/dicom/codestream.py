@@ -1,0 +1,204 @@
+"""What stands around the picture in one compressed frame: comments, application data, unknown parts, bytes behind it.
+
+A frame is changed where it lies and keeps its length. Every function tells whether the whole frame was understood: that
+it begins, goes on and ends as its encoding says. Of the coded data themselves nothing is read.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from itertools import pairwise
+from typing import Final
+
+from trialimg.dicom.icc import cleaned_profile
+from trialimg.dicom.words import cleaned_words
+
+SOI, SOC, JP2 = b"\xff\xd8\xff", b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  "
+_EOI: Final = 0xD9
+_SOS, _COM = 0xDA, 0xFE
+_J2K_COM, _SOT, _SOD = 0x64, 0x90, 0x93
+_APP: Final = range(0xE0, 0xF0)
+_STANDALONE: Final = frozenset({0x01, *range(0xD0, 0xD8)})
+_JPEG_SEGMENTS: Final = frozenset({*range(0xC0, 0xD0), 0xDA, 0xDB, 0xDC, 0xDD, 0xDE, 0xDF, 0xF7, 0xF8} - {0xC8})
+"""Frame headers, tables, restart, scan; of JPEG-LS its frame header and presets."""
+_J2K_SEGMENTS: Final = frozenset(
+    {*range(0x50, 0x54), *range(0x55, 0x5A), 0x5C, 0x5D, 0x5E, 0x5F, 0x60, 0x61, 0x63, *range(0x70, 0x7A), _SOT}
+)
+"""Sizes, codings, lengths, orders (ITU-T T.800 A.2), those of its second part, and of T.814."""
+_NEEDED_APP: Final = (
+    re.compile(rb"(JF|LJ)IF\0.{5,7}\0\0", re.DOTALL),  # without a thumbnail
+    re.compile(rb"Adobe.{5,7}", re.DOTALL),
+    re.compile(rb"mrfx.", re.DOTALL),
+    re.compile(rb"\0\0\0\x01(\xff\xd8)?"),  # where the entries of SPIFF end
+    re.compile(rb"SPIFF\0(?!.*[A-Za-z]{4}).{24}", re.DOTALL),
+)
+"""Application data that say how the colours are to be read."""
+_NEXT_MARKER: Final = re.compile(rb"\xff[\x80-\xcf\xd8-\xfe]", re.DOTALL)
+_PICTURE_BOXES: Final = frozenset({b"jP  ", b"ftyp", b"rreq", b"jp2h", b"jp2c"})
+_HEADER_BOXES: Final = frozenset({b"ihdr", b"bpcc", b"pclr", b"cmap", b"cdef"})
+_BRANDS: Final = re.compile(rb"(?:jp2 |jpx |jpxb|jph |jhc |J2P[01]|\0{4})*")
+
+
+def blank(made: bytearray, start: int, end: int) -> None:
+    """Write zeros; a fill byte or two behind a picture may stay."""
+    if end - start > 2 or any(byte not in {0, 0xFF} for byte in made[start:end]):  # noqa: PLR2004
+        made[start:end] = bytes(end - start)
+
+
+def _quieten_segment(made: bytearray, start: int, end: int, *, comment: bool) -> None:
+    """Blank the payload of a comment or of application data unless it is known to say nothing."""
+    payload = bytes(made[start:end])
+    if comment:
+        text = payload.rstrip(b"\0")
+        if text.isascii() and cleaned_words(text.decode("ascii")).encode() == text:
+            return
+    elif any(form.fullmatch(payload) for form in _NEEDED_APP):
+        return
+    blank(made, start, end)
+
+
+def quieten_jpeg(made: bytearray) -> bool:
+    """Go from marker to marker (ITU-T T.81 B.1.1.2, T.87 for JPEG-LS), over the coded data between them."""
+    position, end = 2, len(made)
+    while position + 2 <= end:
+        marker = made[position + 1]
+        if made[position] != 0xFF:  # noqa: PLR2004 - the byte that begins a marker
+            return False
+        if marker == 0xFF or marker in _STANDALONE:  # noqa: PLR2004 - fill
+            position += 1 if marker == 0xFF else 2  # noqa: PLR2004
+            continue
+        if marker == _EOI:
+            blank(made, position + 2, end)
+            return True
+        stop = _end_of_segment(made, position)
+        if stop is None:
+            return False
+        if marker not in _JPEG_SEGMENTS:
+            _quieten_segment(made, position + 4, stop, comment=marker == _COM)
+        position = stop
+        if marker == _SOS:
+            following = _NEXT_MARKER.search(made, position)
+            if following is None:
+                return False
+            position = following.start()
+    return False
+
+
+def _end_of_segment(made: bytearray, position: int) -> int | None:
+    if position + 4 > len(made):
+        return None
+    (length,) = struct.unpack_from(">H", made, position + 2)
+    stop = position + 2 + length
+    return stop if length >= 2 and stop <= len(made) else None  # noqa: PLR2004 - the length counts itself
+
+
+def quieten_j2k(made: bytearray, position: int = 0) -> bool:
+    """Go through main and tile-part headers (ITU-T T.800 A.4), over the coded data of each part."""
+    position, end = position + 2, len(made)
+    part_end = end
+    while position + 2 <= end:
+        marker = made[position + 1]
+        if made[position] != 0xFF:  # noqa: PLR2004 - the byte that begins a marker
+            return False
+        if marker == _EOI:
+            blank(made, position + 2, end)
+            return True
+        if marker == _SOD:
+            # A last part may leave its length open; its data never look like a marker (T.800 B.10.1).
+            position = made.find(b"\xff\xd9", position) if part_end == end else part_end
+            if position < 0:
+                return False
+            continue
+        stop = _end_of_segment(made, position)
+        if stop is None:
+            return False
+        _quieten_j2k_segment(made, marker, position, stop)
+        if marker == _SOT:
+            (size,) = struct.unpack_from(">L", made, position + 6)
+            part_end = position + size if size else end
+            if part_end > end or (size and part_end < stop):
+                return False
+        position = stop
+    return False
+
+
+def _quieten_j2k_segment(made: bytearray, marker: int, position: int, stop: int) -> None:
+    if marker == _J2K_COM:
+        _quieten_segment(made, position + 6, stop, comment=True)
+    elif marker not in _J2K_SEGMENTS:
+        blank(made, position + 4, stop)
+
+
+def quieten_boxes(made: bytearray) -> bool:
+    """Blank every box of a JP2 file but the picture's (ITU-T T.800 I.4)."""
+    position, end, understood = 0, len(made), False
+    while position + 8 <= end and any(made[position:]):
+        length, kind = struct.unpack_from(">L4s", made, position)
+        start, stop = position + 8, end if length == 0 else position + length
+        if stop < start or stop > end:
+            return False
+        if kind == b"jp2c":
+            stream = made[start:stop]
+            understood = quieten_j2k(stream)
+            made[start:stop] = stream
+        elif kind == b"jp2h":
+            _quieten_header_boxes(made, start, stop)
+        elif kind not in _PICTURE_BOXES or (kind == b"ftyp" and not _BRANDS.fullmatch(made, start, stop)):
+            blank(made, start, stop)
+        position = stop
+    return understood
+
+
+def _quieten_header_boxes(made: bytearray, position: int, end: int) -> None:
+    """Keep sizes, palettes and channels; of the colour how it is to be read, without the texts of its profile."""
+    while position + 8 <= end:
+        length, kind = struct.unpack_from(">L4s", made, position)
+        start, stop = position + 8, position + length
+        if stop < start or stop > end:
+            break
+        if kind == b"colr":
+            _quieten_colour(made, start, stop)
+        elif kind not in _HEADER_BOXES:
+            blank(made, start, stop)
+        position = stop
+    made[position:end] = bytes(end - position)
+
+
+def _quieten_colour(made: bytearray, start: int, stop: int) -> None:
+    if made[start] == 2 and stop - start > 3:  # noqa: PLR2004 - a profile (T.800 I.5.3.3)
+        profile = cleaned_profile(bytes(made[start + 3 : stop]))
+        made[start + 3 : stop] = profile.ljust(stop - start - 3, b"\0")
+    elif stop - start > 7:  # noqa: PLR2004 - a number of a colour space
+        made[start + 7 : stop] = bytes(stop - start - 7)
+
+
+def quieten_rle(made: bytearray, pixels: int) -> bool:
+    """Go over the runs of every segment (PS3.5 G.3) and blank what follows the last byte of ``pixels``."""
+    if len(made) < 64 or not pixels:  # noqa: PLR2004 - the header, sixteen numbers
+        return False
+    count, *offsets = struct.unpack_from("<16L", made)
+    if not 1 <= count <= 15 or offsets[0] != 64 or any(offsets[count:]):  # noqa: PLR2004
+        return False
+    bounds = [*offsets[:count], len(made)]
+    if bounds != sorted(bounds):
+        return False
+    for start, stop in pairwise(bounds):
+        after = _after_runs(made, start, stop, pixels)
+        if after is None:
+            return False
+        blank(made, after, stop)
+    return True
+
+
+def _after_runs(made: bytearray, position: int, stop: int, wanted: int) -> int | None:
+    found = 0
+    while found < wanted:
+        if position >= stop:
+            return None
+        head = made[position]
+        if head < 128:  # noqa: PLR2004 - PS3.5 G.3.1: so many bytes as they are
+            found, position = found + head + 1, position + head + 2
+        else:
+            found, position = found + (257 - head if head > 128 else 0), position + (2 if head > 128 else 1)  # noqa: PLR2004
+    return position if position <= stop else None

@@ -1,0 +1,36 @@
+"""Whether the compressed frames of a file are built as their transfer syntax says, or something may hide in them."""
+
+from __future__ import annotations
+
+from trialimg.dicom.frames import quiet_frames
+from trialimg.dicom.header import InstanceFacts
+from trialimg.dicom.part10 import PIXEL_DATA, Part10
+from trialimg.dicom.walk import walk
+
+_BITS_ALLOCATED = 0x00280100
+
+
+def strange_frames(part: Part10, facts: InstanceFacts) -> str | None:
+    """Say why a person must look at compressed frames, or None; a film is looked at in any case."""
+    if not (part.is_encapsulated and facts.has_pixels) or facts.is_video:
+        return None
+    bits, begin, end = 8, 0, 0
+    for event in walk(part, past_pixels=False):
+        if event.depth == 0 and event.tag == _BITS_ALLOCATED and event.kind == "E":
+            bits = int.from_bytes(part.data[event.start : event.start + min(event.length, 2)], "little")
+        elif event.depth == 0 and event.tag == PIXEL_DATA and event.kind in "Pp":
+            begin, end = (event.start, end) if event.kind == "P" else (begin, event.start - 8)
+    pixels = facts.rows * facts.columns
+    value = bytes(part.data[begin:end])
+    plane = plane_of(pixels, bits)
+    if pixels and quiet_frames(value, facts.frames, part.transfer_syntax, plane).is_understood:
+        return None
+    return (
+        "Its compressed frames are not built as their transfer syntax says, so something else may be hidden in them. "
+        "Look at it and decide: send it, or discard it."
+    )
+
+
+def plane_of(pixels: int, bits_allocated: int) -> int:
+    """Count the bytes of one segment of a frame: a byte of every pixel (PS3.5 G.2), or a bit."""
+    return (pixels + 7) // 8 if bits_allocated == 1 else pixels
