@@ -10,10 +10,12 @@ from pydicom.valuerep import validate_value
 
 from tests.dicom.made_objects import classes, made_object
 from trialimg.dicom import iod
-from trialimg.dicom.apply import Cleaning, dummy
+from trialimg.dicom.apply import Cleaning
 from trialimg.dicom.plan import _BEYOND, _OTHER_STATES, Do, Plan
 from trialimg.dicom.table import confidentiality_table, keyword_of, vr_of
-from trialimg.domain.deidentification import Profile, Rule
+from trialimg.dicom.values import dummy
+from trialimg.domain.deid_rule import Rule
+from trialimg.domain.deidentification import Profile
 
 CT, RTSTRUCT = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.481.3"
 RADIATION_RECORD = "1.2.840.10008.5.1.4.1.1.481.17"  # where an operator overrides a violated tolerance

@@ -13,7 +13,8 @@ from typing import BinaryIO, Final
 
 from trialimg.dicom.blind import TEXT, Act, Mask, new_text
 from trialimg.dicom.encode import META_TAGS, encoded
-from trialimg.dicom.part10 import DEFLATED, LONG_FORM, PIXEL_DATA, Part10, open_part10
+from trialimg.dicom.part10 import LONG_FORM, PIXEL_DATA, Part10, open_part10
+from trialimg.dicom.syntaxes import DEFLATED
 from trialimg.dicom.table import vr_of
 from trialimg.dicom.walk import Event, walk
 

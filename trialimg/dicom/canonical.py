@@ -11,18 +11,17 @@ import hashlib
 import struct
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
-from pydicom.dataset import Dataset
-from pydicom.filebase import DicomIO
-from pydicom.filewriter import write_dataset
-
-from trialimg.dicom.part10 import EXPLICIT, Part10, open_part10
+from trialimg.dicom.part10 import Part10, open_part10
+from trialimg.dicom.syntaxes import EXPLICIT
 from trialimg.dicom.table import vr_of
 from trialimg.dicom.walk import walk
 
 if TYPE_CHECKING:
     from hashlib import _Hash
+
+    from pydicom.dataset import Dataset
 
 _PADDED_TEXT: Final = frozenset(
     {*("AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT", "PN"), *("SH", "ST", "TM", "UC", "UI", "UR", "UT")}
@@ -37,7 +36,9 @@ def canonical_hash(source: Path | BinaryIO | memoryview | Dataset) -> str:
 
     Raises NotDicom or UnreadableObject where the bytes are no DICOM file.
     """
-    return hash_part(_written(source) if isinstance(source, Dataset) else open_part10(source))
+    if isinstance(source, Path | memoryview) or not hasattr(source, "original_encoding"):
+        return hash_part(open_part10(source))
+    return hash_part(_written(cast("Dataset", source)))
 
 
 def hash_part(part: Part10) -> str:
@@ -84,6 +85,9 @@ def _bytes(digest: _Hash, value: memoryview) -> None:
 
 def _written(dataset: Dataset) -> Part10:
     """Encode a data set as it is, or explicit VR little endian where it was never read from a file."""
+    from pydicom.filebase import DicomIO
+    from pydicom.filewriter import write_dataset  # not loaded where only files are hashed
+
     implicit, little = dataset.original_encoding
     implicit, little = bool(implicit), little is not False
     syntax = str(getattr(getattr(dataset, "file_meta", None), "TransferSyntaxUID", "") or EXPLICIT)

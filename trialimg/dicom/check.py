@@ -8,22 +8,14 @@ from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
-from trialimg.dicom.apply import (
-    DUMMY_CODE,
-    dummy,
-    is_date,
-    is_known_character_set,
-    judged_bytes,
-    nested_subject,
-    sop_class_of,
-    text_of,
-)
+from trialimg.dicom.apply import judged_bytes, sop_class_of, text_of
 from trialimg.dicom.encode import IMPLEMENTATION_CLASS_UID, META_TAGS
 from trialimg.dicom.markers import ALWAYS_PRESENT, METHOD_CODES, expected_markers
 from trialimg.dicom.part10 import Part10
 from trialimg.dicom.plan import PIXELS, Do, Place, Plan, Step
 from trialimg.dicom.table import is_registered, tag_text
 from trialimg.dicom.unlisted import cleaned_value
+from trialimg.dicom.values import DUMMY_CODE, dummy, is_date, is_known_character_set, nested_subject
 from trialimg.domain.deidentification import SubjectIdentity
 from trialimg.domain.pseudonym import cap_age, is_mapped_uid, shift_date
 from trialimg.errors import NotClean

@@ -1,22 +1,12 @@
-"""How cleaned data sets are written: our file meta information and nothing of the original's."""
+"""How single elements and file meta information are written: by bytes, for any way that cleans."""
 
 from __future__ import annotations
 
 import struct
-import zlib
 from functools import lru_cache
-from io import BytesIO
-from typing import BinaryIO, Final
+from typing import Final
 
-from pydicom.dataelem import RawDataElement
-from pydicom.dataset import Dataset
-from pydicom.filebase import DicomIO
-from pydicom.filereader import read_dataset
-from pydicom.filewriter import write_dataset
-from pydicom.tag import BaseTag
-
-from trialimg.dicom.part10 import BIG_ENDIAN, DEFLATED, IMPLICIT, LONG_FORM, Part10
-from trialimg.dicom.quiet import silence_the_parser
+from trialimg.dicom.part10 import LONG_FORM
 
 IMPLEMENTATION_CLASS_UID: Final = "2.25.65300932349981189902723427073344776161"
 """Names this program in file meta information (0002,0012); made once (PS3.5 B.2)."""
@@ -26,45 +16,8 @@ META_TAGS: Final = frozenset({*range(0x00020000, 0x00020004), 0x00020010, 0x0002
 """All that stands in the file meta information of a clean file."""
 
 
-def parse(part: Part10, end: int) -> Dataset:
-    """Read a data set up to ``end``; the caller has walked it, so its lengths are right."""
-    silence_the_parser()
-    stream = BytesIO(part.data[part.start : end])
-    return read_dataset(stream, part.implicit, part.little)
-
-
-def raw(dataset: Dataset, tag: int, vr: str, value: bytes) -> RawDataElement:
-    """Make an element of encoded bytes, padded to an even length, for this data set's encoding."""
-    implicit, little = dataset.original_encoding
-    if len(value) % 2:
-        value += b"\0" if vr in {"UI", "OB", "UN"} else b" "
-    return RawDataElement(
-        BaseTag(tag), None if implicit else vr, len(value), value, 0, bool(implicit), little is not False
-    )
-
-
-def write_file(target: BinaryIO, dataset: Dataset, transfer_syntax: str, sop_class: str, sop_instance: str) -> None:
-    """Write a DICOM file: 128 zero bytes, our own file meta information, and the data set as it is."""
-    target.write(b"\0" * 128 + b"DICM")
-    target.write(_meta(transfer_syntax, sop_class, sop_instance))
-    if transfer_syntax == DEFLATED:
-        plain = BytesIO()
-        _write(plain, dataset, transfer_syntax)
-        deflater = zlib.compressobj(wbits=-zlib.MAX_WBITS)
-        packed = deflater.compress(plain.getbuffer()) + deflater.flush()
-        target.write(packed + b"\0" * (len(packed) % 2))
-    else:
-        _write(target, dataset, transfer_syntax)
-
-
-def _write(target: BinaryIO, dataset: Dataset, transfer_syntax: str) -> None:
-    stream = DicomIO(target)
-    stream.is_implicit_VR = transfer_syntax == IMPLICIT
-    stream.is_little_endian = transfer_syntax != BIG_ENDIAN
-    write_dataset(stream, dataset)
-
-
-def _meta(transfer_syntax: str, sop_class: str, sop_instance: str) -> bytes:
+def file_meta(transfer_syntax: str, sop_class: str, sop_instance: str) -> bytes:
+    """Give our own file meta information (PS3.10 7.1), and nothing of the original's."""
     elements = (
         (0x0001, "OB", b"\0\1"),
         (0x0002, "UI", sop_class.encode("ascii", "replace")),

@@ -11,17 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from pydicom.charset import convert_encodings, decode_bytes, python_encoding
-from pydicom.uid import UID, MPEGTransferSyntaxes
-
 from trialimg.dicom.part10 import PIXEL_DATA, Part10, buffer_of, open_part10
-from trialimg.dicom.quiet import silence_the_parser
+from trialimg.dicom.syntaxes import CHARACTER_SETS, VIDEO_SYNTAXES
+from trialimg.dicom.table import uid_name
 from trialimg.dicom.walk import walk
 from trialimg.errors import UnreadableObject
 
 NUMBER_OF_FRAMES: Final = 0x00280008
 DICOMDIR_CLASS: Final = "1.2.840.10008.1.3.10"
-VIDEO_SYNTAXES: Final = frozenset({*MPEGTransferSyntaxes, "1.2.840.10008.1.2.4.107", "1.2.840.10008.1.2.4.108"})
 
 _TEXT: Final[Mapping[str, int]] = {
     "sop_class_uid": 0x00080016,
@@ -147,7 +144,6 @@ def facts_of(part: Part10) -> InstanceFacts:
 
 def facts_and_end(part: Part10) -> tuple[InstanceFacts, int]:
     """Give the facts, and the position in ``part.data`` where the image ends: what follows is none of it."""
-    silence_the_parser()
     if _is_dicomdir(part):
         raise UnreadableObject(
             "This is a DICOMDIR index, not an image; it is skipped. The images it lists are read by themselves."
@@ -224,7 +220,7 @@ def _check_pixels(part: Part10, found: _Gathered) -> int:
             )
         return 0
     if found.native_length is None:
-        if UID(_ascii(found.values[_TEXT["sop_class_uid"]])).name.endswith("Image Storage"):
+        if uid_name(_ascii(found.values[_TEXT["sop_class_uid"]])).endswith("Image Storage"):
             raise UnreadableObject(
                 "It is an image by its class and has no pixel data: it was cut off. Ask for it again."
             )
@@ -250,21 +246,32 @@ def _ascii(value: bytes) -> str:
 
 def _decode(values: Mapping[int, bytes]) -> dict[str, str]:
     """Decode the texts, free ones by the character set of the file (PS3.5 chapter 6)."""
-    named = _ascii(values.get(_CHARACTER_SET, b"")).split("\\")
-    declared = [name.strip() if name.strip() in python_encoding else "" for name in named]
+    return {
+        name: _decode_one(tag, values.get(tag, b""), values.get(_CHARACTER_SET, b"")) for name, tag in _TEXT.items()
+    }
+
+
+def _decode_one(tag: int, value: bytes, character_set: bytes) -> str:
+    if tag not in _FREE_TEXT or (value.isascii() and b"\x1b" not in value):
+        return _ascii(value)
+    return _decode_beyond_ascii(value, character_set, is_name=tag == _TEXT["patient_name"])
+
+
+def _decode_beyond_ascii(value: bytes, character_set: bytes, *, is_name: bool) -> str:
+    # Not loaded where every text is ASCII.
+    from pydicom.charset import convert_encodings, decode_bytes
+
+    from trialimg.dicom.quiet import silence_the_parser
+
+    silence_the_parser()
+    named = _ascii(character_set).split("\\")
+    declared = [name.strip() if name.strip() in CHARACTER_SETS else "" for name in named]
     try:
         encodings: Sequence[str] = convert_encodings(declared)
     except (LookupError, ValueError):
         encodings = ["iso8859"]
-    return {name: _decode_one(tag, values.get(tag, b""), encodings) for name, tag in _TEXT.items()}
-
-
-def _decode_one(tag: int, value: bytes, encodings: Sequence[str]) -> str:
-    if tag not in _FREE_TEXT or (value.isascii() and b"\x1b" not in value):
-        return _ascii(value)
-    delimiters = {0x5E, 0x3D} if tag == _TEXT["patient_name"] else {0x5C}
     try:
-        return decode_bytes(value, encodings, delimiters).strip(" \0")
+        return decode_bytes(value, encodings, {0x5E, 0x3D} if is_name else {0x5C}).strip(" \0")
     except (LookupError, ValueError):
         return value.decode("latin-1").strip(" \0")
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from pydicom.dataset import Dataset
-
-from trialimg.dicom.encode import encoded_codes, raw
+from trialimg.dicom.encode import encoded_codes
 from trialimg.dicom.plan import PATIENT_ID, PATIENT_NAME
 from trialimg.domain.deidentification import CID_7050, Profile, SubjectIdentity
 from trialimg.domain.pseudonym import study_id
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
 
 METHOD_CODES: Final = 0x00120064
 STUDY_ID: Final = 0x00200010
@@ -57,6 +58,8 @@ def expected_markers(profile: Profile, identity: SubjectIdentity, mapped_study_u
 
 def write_markers(dataset: Dataset, profile: Profile, identity: SubjectIdentity, codes: tuple[str, ...]) -> None:
     """Write the subject, the trial and the method into a data set whose UIDs are mapped already."""
+    from trialimg.dicom.dataset import raw  # the parser is not loaded where bytes suffice
+
     study = dataset.get(STUDY_UID)
     markers = expected_markers(profile, identity, str(study.value) if study is not None else "")
     for tag, vr in ALWAYS_PRESENT.items():

@@ -10,8 +10,7 @@ from io import UnsupportedOperation
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from pydicom.uid import UID, AllTransferSyntaxes
-
+from trialimg.dicom.syntaxes import BIG_ENDIAN, DEFLATED, ENCAPSULATED, EXPLICIT, IMPLICIT, TRANSFER_SYNTAXES
 from trialimg.dicom.table import tag_text
 from trialimg.errors import NotDicom, UnreadableObject
 
@@ -22,10 +21,6 @@ _INFLATED_TIMES: Final = 16
 """A small file may grow to the former, a larger one this many times: images come to a half or a tenth."""
 
 PIXEL_DATA: Final = 0x7FE00010
-DEFLATED: Final = "1.2.840.10008.1.2.1.99"
-IMPLICIT: Final = "1.2.840.10008.1.2"
-EXPLICIT: Final = "1.2.840.10008.1.2.1"
-BIG_ENDIAN: Final = "1.2.840.10008.1.2.2"
 
 LONG_FORM: Final = frozenset(
     {b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"}
@@ -50,7 +45,7 @@ class Part10:
     @property
     def is_encapsulated(self) -> bool:
         """Tell whether pixel data are a sequence of compressed fragments (PS3.5 A.4)."""
-        return bool(UID(self.transfer_syntax).is_encapsulated)
+        return self.transfer_syntax in ENCAPSULATED
 
 
 def buffer_of(source: Path | BinaryIO) -> memoryview:
@@ -81,7 +76,7 @@ def open_part10(source: Path | BinaryIO | memoryview) -> Part10:
         raise NotDicom("This is not a DICOM file. It is left out; choose the files that the scanner wrote.")
     meta, position = _read_meta(data, position)
     syntax = meta.get(0x00020010, b"").rstrip(b"\0 ").decode("ascii", "replace") or _guess_syntax(data, position)
-    if syntax not in AllTransferSyntaxes:
+    if syntax not in TRANSFER_SYNTAXES:
         raise UnreadableObject(
             "The file is written in a transfer syntax that the DICOM standard does not list, so nobody can "
             "check it. Ask the site to export it again in a standard one."

@@ -16,7 +16,7 @@ from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
-from trialimg.dicom.apply import dummy, text_of
+from trialimg.dicom.apply import text_of
 from trialimg.dicom.identifying import (
     APART,
     BIRTH_DATE,
@@ -34,6 +34,7 @@ from trialimg.dicom.markers import STUDY_ID
 from trialimg.dicom.part10 import PIXEL_DATA
 from trialimg.dicom.plan import PATIENT_ID, PATIENT_NAME
 from trialimg.dicom.table import is_registered, tag_text, vr_of
+from trialimg.dicom.values import dummy
 from trialimg.domain.pseudonym import is_mapped_uid
 
 _STUDY_DATE: Final = 0x00080020

@@ -8,32 +8,34 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
 from trialimg.dicom.apply import text_of
-from trialimg.dicom.encode import raw
+from trialimg.dicom.dataset import raw
+from trialimg.dicom.values import Path
 from trialimg.domain.pseudonym import OLDEST_AGE_TOLD
 
-_CONTENTS: Final = (0x0040A730, 0x00400555, 0x00400610, 0x00400612)
+CONTENTS: Final = (0x0040A730, 0x00400555, 0x00400610, 0x00400612)
 """Content Sequence, Acquisition Context, Specimen Preparation and its steps."""
 _CONCEPT, _MEASURED, _NUMBER, _UNITS, _CODE = 0x0040A043, 0x0040A300, 0x0040A30A, 0x004008EA, 0x00080100
-_AGES: Final = frozenset({"121033", "397669002", "424144002", "30525-0", "29553-5", "21612-7", "63900-5"})
+AGES: Final = frozenset({"121033", "397669002", "424144002", "30525-0", "29553-5", "21612-7", "63900-5"})
 """Codes of DCM, SNOMED CT and LOINC that mean the age of the subject."""
 _IN_A_YEAR: Final = {"mo": 12.0, "wk": 52.18, "d": 365.25, "min": 525960.0}
 
 
-def cap_told_ages(dataset: Dataset) -> list[int]:
-    """Cap every age in the content of a report or the context of an acquisition; give the tags where one was told."""
-    found = []
-    for sequence in _CONTENTS:
+def cap_told_ages(dataset: Dataset) -> list[Path]:
+    """Cap every age in the content of a report or the context of an acquisition; give the paths where one was told."""
+    found: list[Path] = []
+    for sequence in CONTENTS:
         for item in _items(dataset, sequence):
-            found += [_NUMBER] * _cap_item(item) + cap_told_ages(item)
+            found += [(sequence, *path) for path in (*_cap_item(item), *cap_told_ages(item))]
     return found
 
 
-def _cap_item(item: Dataset) -> bool:
-    """Cap the age that one item tells, in its own units; tell whether there was one to cap."""
-    if _code(item, _CONCEPT) not in _AGES:
-        return False
-    holders = [item, *_items(item, _MEASURED)]
-    return sum(_cap(holder) for holder in holders if _NUMBER in holder) > 0
+def _cap_item(item: Dataset) -> list[Path]:
+    """Cap the age that one item tells, in its own units; give where there was one to cap."""
+    if _code(item, _CONCEPT) not in AGES:
+        return []
+    holders: list[tuple[Path, Dataset]] = [((_NUMBER,), item)]
+    holders += [((_MEASURED, _NUMBER), measured) for measured in _items(item, _MEASURED)]
+    return [path for path, holder in holders if _NUMBER in holder and _cap(holder)]
 
 
 def _cap(holder: Dataset) -> bool:

@@ -1,0 +1,153 @@
+"""What stands in place of one value: bytes in, bytes out, whoever read them.
+
+The parser's way (``apply``) and the way by bytes alone (``splice``) both ask here, so what an action does to a value is
+written once. Nothing here knows pydicom.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Final
+
+from trialimg.dicom.plan import Do, Plan, Step
+from trialimg.dicom.syntaxes import CHARACTER_SETS
+from trialimg.dicom.table import confidentiality_table, is_registered, keyword_of, tag_text
+from trialimg.dicom.unlisted import cleaned_value
+from trialimg.domain.deid_report import NOT_SEARCHED, ActionCount, Report, Residue, rules_of
+from trialimg.domain.deidentification import Profile
+from trialimg.domain.pseudonym import cap_age, date_shift, map_uid, shift_date
+
+REMOVED_TEXT: Final = b"REMOVED"
+DUMMY_CODE: Final = ("REMOVED", "99TRIALIMG", "REMOVED")
+"""Value, scheme and meaning; a scheme of one's own begins with 99 (PS3.16 chapter 8)."""
+_SHAPED: Final = {0x00080201: b"+0000"}
+"""Attributes whose value has a form that their VR does not tell: Timezone Offset From UTC."""
+_ZEROS: Final = {"US": 2, "SS": 2, "UL": 4, "SL": 4, "FL": 4, "AT": 4, "UV": 8, "SV": 8, "FD": 8}
+_DUMMIES: Final = {
+    "AS": b"000Y",
+    "DA": b"19000101",
+    "DT": b"19000101000000",
+    "TM": b"000000",
+    "DS": b"0",
+    "IS": b"0",
+    "UR": b"urn:removed",
+    **{vr: b"\0" * size for vr, size in _ZEROS.items()},
+    **dict.fromkeys(("OB", "OD", "OF", "OL", "OV", "OW", "UN"), b"\x00" * 8),
+}
+_DATE_OR_TIME: Final = re.compile(r"[\d.:+\-/ ]{0,26}", re.ASCII)
+
+Path = tuple[int, ...]
+"""The tags of the sequences around an attribute, and its own."""
+Counts = Counter[tuple[Path, str]]
+"""How often an attribute was met at a path, by the letter of what was done to it."""
+
+
+def dummy(vr: str, tag: int = 0) -> bytes:
+    """Give the value, the same for every subject, that stands where one must and may not be told."""
+    return _SHAPED.get(tag) or _DUMMIES.get(vr, REMOVED_TEXT)
+
+
+def nested_subject(subject_number: str) -> str:
+    """Give the subject's number as it stands inside items, in whatever character set they are written."""
+    return subject_number.encode("ascii", "replace").decode("ascii").replace("\\", "/")[:64].strip()
+
+
+def is_known_character_set(text: str) -> bool:
+    """Tell whether every value is a term of the standard (PS3.3 C.12.1.1.2); the first may be empty."""
+    return all(name.strip() in CHARACTER_SETS for name in text.split("\\"))
+
+
+def is_date(text: str) -> bool:
+    """Tell whether every value is made as dates and times are: scanners write more forms than PS3.5 6.2 has."""
+    return all(_DATE_OR_TIME.fullmatch(value) for value in text.split("\\"))
+
+
+def _plain(value: bytes) -> str:
+    return value.decode("latin-1").strip(" \0")
+
+
+@lru_cache(maxsize=1 << 12)
+def _mapped(subject_key: bytes, uid: str) -> str:
+    return map_uid(subject_key, uid)
+
+
+class Values:
+    """The values of one subject under one plan."""
+
+    def __init__(self, plan: Plan, subject_number: str, subject_key: bytes) -> None:
+        self.plan, self.key = plan, subject_key
+        self.subject = nested_subject(subject_number)
+        self.days = date_shift(subject_key) if plan.profile.dates == "shifted" else 0
+
+    def changed(self, tag: int, step: Step, value: bytes, text: Callable[[], str]) -> bytes | None:
+        """Give what stands in place of an encoded value: the very same object where it stays, None where it goes.
+
+        ``text`` decodes it by the file's character set where ASCII is not enough. Not for what is kept or removed
+        whole, nor for sequences, which are the caller's. The result may have to be padded to an even length.
+        """
+        do = step.do
+        if do is Do.EMPTY or (do is Do.DUMMY and not value):
+            # What was empty stays so: a dummy would claim that something stood there.
+            return b"" if value else value
+        if do is Do.DUMMY:
+            return dummy(step.vr, tag)
+        if do is Do.KNOWN_CHARACTER_SET:
+            return value if is_known_character_set(_plain(value)) else None
+        if do is Do.JUDGE:
+            after = cleaned_value(tag, step.vr, value, text)
+        else:
+            before = _plain(value)
+            new = self._new_text(step, before)
+            after = value if new == before else new.encode("ascii", "replace")
+        if after == value:
+            return value
+        return dummy(step.vr, tag) if step.needed and not after.strip(b" \0") else after
+
+    def _new_text(self, step: Step, text: str) -> str:
+        if step.do is Do.MAP_UID:
+            return "\\".join(self.new_uid(uid.strip(" \0")) for uid in text.split("\\"))
+        if step.do is Do.SHIFT:
+            return "\\".join(shift_date(value, self.days) for value in text.split("\\"))
+        if step.do is Do.KEEP_DATE:
+            return text if is_date(text) else ""
+        return cap_age(text) if step.do is Do.CAP_AGE else self.subject
+
+    def new_uid(self, uid: str) -> str:
+        """Give the UID that stands for ``uid`` from now on; what the standard registered stays."""
+        return uid if not uid or is_registered(uid) else _mapped(self.key, uid)
+
+    def codes(self, *, structured_content: bool) -> tuple[str, ...]:
+        """Give the codes of CID 7050 that are true of an instance."""
+        return tuple(sorted({*self.plan.profile.options, *(("113104",) if structured_content else ())}))
+
+
+def path_text(path: Path) -> str:
+    """Write a path as ``(0040,A730).(0040,A168).(0008,0104)``: without the numbers of items."""
+    return ".".join(map(tag_text, path))
+
+
+def report_of(profile: Profile, codes: tuple[str, ...], done: Counts, residue: Residue = NOT_SEARCHED) -> Report:
+    """Write down the counts of one instance; of instances alike it is the very same object."""
+    return _report(profile, codes, tuple(done.items()), residue)
+
+
+@lru_cache(maxsize=64)
+def _report(
+    profile: Profile, codes: tuple[str, ...], done: tuple[tuple[tuple[Path, str], int], ...], residue: Residue
+) -> Report:
+    actions = sorted(
+        ActionCount(path_text(path), keyword_of(path[-1]), action, count) for (path, action), count in done
+    )
+    return Report(
+        profile.name,
+        profile.version,
+        1,
+        codes,
+        tuple(actions),
+        rules=rules_of(profile),
+        residue=residue,
+        table=confidentiality_table().edition,
+    )
