@@ -44,11 +44,11 @@ _NUMBERS: Final[Mapping[str, int]] = {
     "frames": NUMBER_OF_FRAMES,
 }
 _ROWS, _COLUMNS, _SAMPLES, _BITS = 0x00280010, 0x00280011, 0x00280002, 0x00280100
-_CHARACTER_SET, _IMAGE_TYPE, _BURNED_IN = 0x00080005, 0x00080008, 0x00280301
-_REGIONS, _OVERLAY_BITS = 0x00186011, 0x0100
+_CHARACTER_SET, _IMAGE_TYPE, BURNED_IN = 0x00080005, 0x00080008, 0x00280301
+REGIONS, OVERLAY_BITS = 0x00186011, 0x0100
 _FLOAT_PIXELS, _DOUBLE_PIXELS = 0x7FE00008, 0x7FE00009
 _FREE_TEXT: Final = frozenset({0x0008103E, 0x00081030, 0x00100020, 0x00100010, 0x00100021, 0x00080070})
-_TOP: Final = frozenset(
+GATHERED: Final = frozenset(
     {*_TEXT.values(), *_NUMBERS.values(), _ROWS, _COLUMNS, _SAMPLES, _BITS, _CHARACTER_SET, _IMAGE_TYPE}
 )
 _PIXEL_VRS: Final = frozenset({"", "OB", "OW", "UN", "OF", "OD"})
@@ -106,8 +106,8 @@ class InstanceFacts:
 
 
 @dataclass
-class _Gathered:
-    """What one walk over the file collected."""
+class Gathered:
+    """What one walk over a file collected: values of ``GATHERED`` of the outermost data set, and what else tells."""
 
     values: dict[int, bytes]
     burned_in: str = ""
@@ -117,6 +117,14 @@ class _Gathered:
     fragments: int | None = None
     sample_bits: int = 0
     end: int = 0
+
+    def take_burned_in(self, value: bytes) -> None:
+        """Take a Burned In Annotation, at any depth."""
+        self.burned_in = self.burned_in if self.burned_in == "YES" else _ascii(value).upper()
+
+    def take_overlay(self, value: bytes, *, little: bool = True) -> None:
+        """Take the Overlay Bits Allocated of an overlay, at any depth."""
+        self.overlay_in_pixels = self.overlay_in_pixels or _short(value, little=little) > 1
 
 
 def is_dicomdir(source: Path | BinaryIO | memoryview) -> bool:
@@ -149,50 +157,53 @@ def facts_and_end(part: Part10) -> tuple[InstanceFacts, int]:
             "This is a DICOMDIR index, not an image; it is skipped. The images it lists are read by themselves."
         )
     found = _gather(part)
+    return described(found, part.transfer_syntax, little=part.little), found.end
+
+
+def described(found: Gathered, transfer_syntax: str, *, little: bool = True) -> InstanceFacts:
+    """Make the facts of what was gathered, and prove that the image is whole; raises UnreadableObject."""
+    values = found.values
     for tag, name in _REQUIRED.items():
-        if not found.values.get(tag, b"").strip(b"\0 "):
+        if not values.get(tag, b"").strip(b"\0 "):
             raise UnreadableObject(f"The object has no {name}, so nobody can refer to it. Ask for another export.")
-    if not _CLASS.fullmatch(found.values[_TEXT["sop_class_uid"]]):
+    if not _CLASS.fullmatch(values[_TEXT["sop_class_uid"]]):
         raise UnreadableObject("Its SOP Class UID is no UID, so nobody knows what it is. Ask for another export.")
-    surplus = _check_pixels(part, found)
-    text = _decode(found.values)
-    numbers = {name: whole(found.values.get(tag)) for name, tag in _NUMBERS.items()}
-    facts = InstanceFacts(
-        **text,
+    numbers = {name: whole(values.get(tag)) for name, tag in _NUMBERS.items()}
+    frames = max(numbers["frames"] or 1, 1)
+    surplus = _check_pixels(found, transfer_syntax, frames, little=little)
+    return InstanceFacts(
+        **_decode(values),
         series_number=numbers["series_number"],
         instance_number=numbers["instance_number"],
-        frames=max(numbers["frames"] or 1, 1),
-        rows=_short(part, found.values.get(_ROWS)),
-        columns=_short(part, found.values.get(_COLUMNS)),
-        transfer_syntax=part.transfer_syntax,
+        frames=frames,
+        rows=_short(values.get(_ROWS), little=little),
+        columns=_short(values.get(_COLUMNS), little=little),
+        transfer_syntax=transfer_syntax,
         burned_in=found.burned_in,
-        image_type=tuple(_ascii(found.values.get(_IMAGE_TYPE, b"")).split("\\")),
+        image_type=tuple(_ascii(values.get(_IMAGE_TYPE, b"")).split("\\")),
         has_pixels=found.native_length is not None or found.fragments is not None,
         has_regions=found.has_regions,
         has_overlay_in_pixels=found.overlay_in_pixels,
         pixel_surplus=surplus,
     )
-    return facts, found.end
 
 
-def _gather(part: Part10) -> _Gathered:
-    found = _Gathered({})
+def _gather(part: Part10) -> Gathered:
+    found = Gathered({})
     data = part.data
     found.end = part.start
     for kind, tag, vr, start, length, depth in walk(part, past_pixels=False):
         found.end = start + length if depth == 0 else found.end
         if kind == "E":
-            if depth == 0 and tag in _TOP:
+            if depth == 0 and tag in GATHERED:
                 found.values[tag] = bytes(data[start : start + length])
-            elif tag == _BURNED_IN:
-                said = _ascii(bytes(data[start : start + length])).upper()
-                found.burned_in = found.burned_in if found.burned_in == "YES" else said
+            elif tag == BURNED_IN:
+                found.take_burned_in(bytes(data[start : start + length]))
             elif depth == 0 and tag in {PIXEL_DATA, _FLOAT_PIXELS, _DOUBLE_PIXELS}:
                 _take_pixels(found, tag, vr, length)
-            elif tag >> 24 == 0x60 and tag & 0xFFFF == _OVERLAY_BITS:  # noqa: PLR2004 - overlay groups 60xx
-                bits = _short(part, bytes(data[start : start + length]))
-                found.overlay_in_pixels = found.overlay_in_pixels or bits > 1
-        elif kind == "S" and tag == _REGIONS:
+            elif tag >> 24 == 0x60 and tag & 0xFFFF == OVERLAY_BITS:  # noqa: PLR2004 - overlay groups 60xx
+                found.take_overlay(bytes(data[start : start + length]), little=part.little)
+        elif kind == "S" and tag == REGIONS:
             found.has_regions = True
         elif kind == "P" and tag == PIXEL_DATA and depth == 0:
             found.fragments = -1  # the first fragment is the offset table
@@ -201,7 +212,7 @@ def _gather(part: Part10) -> _Gathered:
     return found
 
 
-def _take_pixels(found: _Gathered, tag: int, vr: str, length: int) -> None:
+def _take_pixels(found: Gathered, tag: int, vr: str, length: int) -> None:
     if vr not in _PIXEL_VRS:
         raise UnreadableObject("The pixel data are said to be something else. Ask for another export.")
     if found.native_length is not None:
@@ -210,11 +221,10 @@ def _take_pixels(found: _Gathered, tag: int, vr: str, length: int) -> None:
     found.sample_bits = {_FLOAT_PIXELS: 32, _DOUBLE_PIXELS: 64}.get(tag, 0)
 
 
-def _check_pixels(part: Part10, found: _Gathered) -> int:
+def _check_pixels(found: Gathered, transfer_syntax: str, frames: int, *, little: bool) -> int:
     """Compare the pixel data that are there with the image that is described; give the bytes too many."""
-    frames = max(whole(found.values.get(_NUMBERS["frames"])) or 1, 1)
     if found.fragments is not None:
-        if found.fragments < (1 if part.transfer_syntax in VIDEO_SYNTAXES else frames):
+        if found.fragments < (1 if transfer_syntax in VIDEO_SYNTAXES else frames):
             raise UnreadableObject(
                 "The image says it has more frames than the file holds: it was cut off. Ask for it again."
             )
@@ -225,12 +235,12 @@ def _check_pixels(part: Part10, found: _Gathered) -> int:
                 "It is an image by its class and has no pixel data: it was cut off. Ask for it again."
             )
         return 0
-    rows, columns = _short(part, found.values.get(_ROWS)), _short(part, found.values.get(_COLUMNS))
-    samples = _short(part, found.values.get(_SAMPLES)) or 1
-    bits = found.sample_bits or _short(part, found.values.get(_BITS))
+    rows, columns, samples, bits = (
+        _short(found.values.get(tag), little=little) for tag in (_ROWS, _COLUMNS, _SAMPLES, _BITS)
+    )
     if "422" in _ascii(found.values.get(_TEXT["photometric_interpretation"], b"")) and samples > 1:
         samples = 2  # two pixels share their colour (PS3.3 C.7.6.3.1.2)
-    expected = (rows * columns * samples * bits * frames + 7) // 8
+    expected = (rows * columns * (samples or 1) * (found.sample_bits or bits) * frames + 7) // 8
     if found.native_length < expected:
         raise UnreadableObject(
             f"The image needs {expected} bytes of pixel data and the file has {found.native_length}: it was cut "
@@ -285,8 +295,6 @@ def whole(value: bytes | None) -> int | None:
         return None
 
 
-def _short(part: Part10, value: bytes | None) -> int:
+def _short(value: bytes | None, *, little: bool) -> int:
     """Read the first value of a US; 0 where there is none."""
-    if value is None or len(value) < 2:  # noqa: PLR2004 - bytes of a US
-        return 0
-    return int.from_bytes(value[:2], "little" if part.little else "big")
+    return int.from_bytes(value[:2], "little" if little else "big") if value is not None and len(value) > 1 else 0
