@@ -1,0 +1,94 @@
+"""What machines write: names of models, versions, values of closed lists, bulk numbers; and what only looks so."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Final
+
+from trialimg.dicom.table import tag_of
+from trialimg.dicom.words import cleaned_words
+
+
+def _named(keywords: str) -> frozenset[int]:
+    return frozenset(tag_of(word) for word in keywords.split())
+
+
+OF_THE_MACHINE: Final = _named("""
+    ImageType FrameType Manufacturer ManufacturerModelName ManufacturerRelatedModelGroup SoftwareVersions
+    SecondaryCaptureDeviceManufacturer SecondaryCaptureDeviceManufacturerModelName
+    SecondaryCaptureDeviceSoftwareVersions ApplicationVersion ApplicationManufacturer ManufacturerModelVersion
+    DetectorManufacturerName DetectorManufacturerModelName DetectorDescription ConvolutionKernel FilterType
+    CollimatorGridName PlateType PhosphorType SequenceName PulseSequenceName ReceiveCoilName TransmitCoilName
+    ReceiveCoilManufacturerName TransmitCoilManufacturerName MultiCoilElementName MultiCoilConfiguration
+    AcquisitionDeviceProcessingCode TransducerData ProcessingFunction ScanOptions StackID DimensionIndexPrivateCreator
+    FunctionalGroupPrivateCreator RescaleType ModalityLUTType AlgorithmVersion LUTLabel ReconstructionMethod
+    AttenuationCorrectionMethod ScatterCorrectionMethod DetectorLinesOfResponseUsed OpticalPathIdentifier
+    ReferencedOpticalPathIdentifier ImageFilter AcquisitionMode EnergyWindowName
+""")
+"""What the maker of a machine wrote: names of models, versions, coils, kernels and sequences, which no list of words
+knows. It stays where it looks like that: without the marks of a person's name or of mail, long numbers and dates. A
+stranger's name of one word would stay; what names the patient, people or place of the file is found."""
+
+_NO_MODEL: Final = re.compile(
+    r"[\^@]|[^\x20-\x7e\r\n]|.{65}|\d{7}"
+    r"|(?<!\d)(?:\d{4}([./-])\d{1,2}\1\d{1,2}|\d{1,2}([./-])\d{1,2}\2\d{4})(?!\d)",
+    re.DOTALL,
+)
+_NO_VERSION: Final = re.compile(r"[\^@]|[^\x20-\x7e\r\n]|.{65}", re.DOTALL)
+_VERSIONS: Final = _named("SoftwareVersions SecondaryCaptureDeviceSoftwareVersions ApplicationVersion AlgorithmVersion")
+"""Numbers of parts and dates of building are part of them."""
+FORMS: Final = {
+    tag_of(keyword): re.compile(form)
+    for keyword, form in (
+        ("PatientSex", "[MFO]?"),
+        ("CorrectedImage", "DECY|ATTN|SCAT|DTIM|P?MOT|MOTN|CLN|RAN|RADL|DCAL|NORM|LIN|NRGY|FLD|FLT|UNIF|COR|NCO|"),
+        ("LossyImageCompressionMethod", r"ISO_\d{5}(_\d{1,2})?|"),
+        ("MappingResource", "DCMR|SDM|NCI|FMA|UCUM|SCT|99[A-Z]{0,4}(_[A-Z]{0,4})?|"),
+        ("ContextIdentifier", r"(CID ?)?\d{1,5}|99_?[A-Z]{0,3}_?\d{0,5}|"),
+        ("TemplateIdentifier", r"(TID ?)?\d{1,5}|99_?[A-Z]{0,3}_?\d{0,5}|"),
+        ("ImagedNucleus", r"\d{0,3}[A-Z][a-z]?\d{0,3}|"),
+        ("MIMETypeOfEncapsulatedDocument", r"(application|text|image|model|video)/[a-z0-9.+\-]{1,20}|"),
+        ("ListOfMIMETypes", r"(application|text|image|model|video)/[a-z0-9.+\-]{1,20}|"),
+        ("TimezoneOffsetFromUTC", r"[+-](0\d|1[0-4])[0-5]\d|"),
+    )
+}
+"""Attributes of a closed list of values or of a form of their own."""
+
+_WRITTEN: Final = re.compile(rb"[\x20-\x7e\r\n\t]+")
+_FEWEST_LETTERS: Final = 3
+_LONGEST_TEXT: Final = 4096
+"""Bytes. Beyond it are tables, waves and grids, whose numbers may all be printable by chance."""
+_LETTER: Final = re.compile(rb"[A-Za-z]")
+
+
+@lru_cache(maxsize=4096)
+def machine_words(tag: int, vr: str, value: bytes) -> bytes:
+    """Keep what looks like the name of a model or a version; of the rest its words."""
+    looks_strange = (_NO_VERSION if tag in _VERSIONS else _NO_MODEL).search
+    text = value.decode("latin-1")
+    parts = [text] if vr in {"ST", "LT", "UT"} else text.split("\\")
+    kept = [cleaned_words(part) if looks_strange(part.strip(" \0")) else part for part in parts]
+    if kept == parts:
+        return value
+    joined = "\\".join(kept)
+    return (joined.upper() if vr == "CS" else joined).encode("ascii", "ignore")
+
+
+@lru_cache(maxsize=4096)
+def value_of_form(tag: int, value: bytes) -> bytes:
+    """Keep a value if it is one of its attribute's list or form, else nothing."""
+    parts = value.split(b"\\")
+    form = FORMS[tag].fullmatch
+    return value if all(form(part.decode("latin-1").strip(" \0")) for part in parts) else b""
+
+
+def is_text(value: bytes) -> bool:
+    """Tell whether bytes that should be numbers are nothing but written words, of one byte or two a letter."""
+    if len(value) > _LONGEST_TEXT:
+        return False
+    for units in (value, value[::2] if not any(value[1::2]) else b"", value[1::2] if not any(value[::2]) else b""):
+        text = units.rstrip(b"\0")
+        if _WRITTEN.fullmatch(text) and len(_LETTER.findall(text)) >= _FEWEST_LETTERS:
+            return True
+    return False
