@@ -43,6 +43,14 @@ WHOLE: Final = frozenset(
 """Numbers of patient, order, visit and study; addresses, telephones, mail; institution, department, machine."""
 BIRTH_DATE: Final = 0x00100030
 
+AGE_PLACES: Final = (0x0040A730, 0x00400555, 0x00400610, 0x00400612)
+"""Content Sequence, Acquisition Context, Specimen Preparation and its steps: where an age is told as a number."""
+AGES: Final = frozenset(
+    {"121033", "397669002", "424144002", "105726004", "30525-0", "29553-5", "21611-9", "21612-7", "63900-5"}
+)
+"""Codes of DCM, SNOMED CT and LOINC that mean the age of the subject."""
+_AGE_WORD: Final = re.compile(r"\bage\b", re.IGNORECASE)
+
 APART: Final = "\x1f"
 """Between the digits of a telephone number: other marks may stand there, or none."""
 LONG_WORD: Final = 5
@@ -74,6 +82,11 @@ def folded(text: str) -> str:
 def _is_ordinary(value: str) -> bool:
     words = re.findall(r"[^\W_]+", value)
     return value in ORDINARY or all(word in ORDINARY or word in vocabulary() for word in words)
+
+
+def is_age(code: str, meaning: str) -> bool:
+    """Tell whether a concept is an age, by its code or, of another scheme, by its words."""
+    return code in AGES or _AGE_WORD.search(meaning) is not None
 
 
 def forms_of_names(text: str) -> Iterator[str]:

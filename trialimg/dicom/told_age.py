@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+from collections.abc import Iterator
 from typing import Final
 
 from pydicom.dataset import Dataset
@@ -9,21 +11,22 @@ from pydicom.sequence import Sequence
 
 from trialimg.dicom.apply import text_of
 from trialimg.dicom.dataset import raw
+from trialimg.dicom.identifying import AGE_PLACES, is_age
 from trialimg.dicom.values import Path
 from trialimg.domain.pseudonym import OLDEST_AGE_TOLD
 
-CONTENTS: Final = (0x0040A730, 0x00400555, 0x00400610, 0x00400612)
-"""Content Sequence, Acquisition Context, Specimen Preparation and its steps."""
-_CONCEPT, _MEASURED, _NUMBER, _UNITS, _CODE = 0x0040A043, 0x0040A300, 0x0040A30A, 0x004008EA, 0x00080100
-AGES: Final = frozenset({"121033", "397669002", "424144002", "30525-0", "29553-5", "21612-7", "63900-5"})
-"""Codes of DCM, SNOMED CT and LOINC that mean the age of the subject."""
-_IN_A_YEAR: Final = {"mo": 12.0, "wk": 52.18, "d": 365.25, "min": 525960.0}
+_CONCEPT, _MEASURED, _NUMBER, _UNITS = 0x0040A043, 0x0040A300, 0x0040A30A, 0x004008EA
+_CODE, _MEANING = 0x00080100, 0x00080104
+_FLOATING, _NUMERATOR, _DENOMINATOR = 0x0040A161, 0x0040A162, 0x0040A163
+_OTHER_FORMS: Final = (_FLOATING, _NUMERATOR, _DENOMINATOR)
+"""The same number as a binary one and as a fraction; they may be absent where the number itself suffices."""
+_IN_A_YEAR: Final = {"mo": 12.0, "wk": 52.18, "d": 365.25, "h": 8766.0, "min": 525960.0}
 
 
 def cap_told_ages(dataset: Dataset) -> list[Path]:
     """Cap every age in the content of a report or the context of an acquisition; give the paths where one was told."""
     found: list[Path] = []
-    for sequence in CONTENTS:
+    for sequence in AGE_PLACES:
         for item in _items(dataset, sequence):
             found += [(sequence, *path) for path in (*_cap_item(item), *cap_told_ages(item))]
     return found
@@ -31,22 +34,43 @@ def cap_told_ages(dataset: Dataset) -> list[Path]:
 
 def _cap_item(item: Dataset) -> list[Path]:
     """Cap the age that one item tells, in its own units; give where there was one to cap."""
-    if _code(item, _CONCEPT) not in AGES:
+    if not is_age(_first(item, _CONCEPT, _CODE), _first(item, _CONCEPT, _MEANING)):
         return []
     holders: list[tuple[Path, Dataset]] = [((_NUMBER,), item)]
     holders += [((_MEASURED, _NUMBER), measured) for measured in _items(item, _MEASURED)]
-    return [path for path, holder in holders if _NUMBER in holder and _cap(holder)]
+    return [path for path, holder in holders if _cap(holder)]
 
 
 def _cap(holder: Dataset) -> bool:
-    most = OLDEST_AGE_TOLD * _IN_A_YEAR.get(_code(holder, _UNITS), 1.0)
-    try:
-        too_old = float(text_of(holder.get_item(_NUMBER)).split("\\")[0]) > most
-    except ValueError:
-        too_old = False
+    most = OLDEST_AGE_TOLD * _IN_A_YEAR.get(_first(holder, _UNITS, _CODE), 1.0)
+    too_old = any(number > most for number in _numbers(holder))
     if too_old:
         holder[_NUMBER] = raw(holder, _NUMBER, "DS", str(int(most)).encode())
+        for tag in _OTHER_FORMS:
+            if tag in holder:
+                del holder[tag]
     return too_old
+
+
+def _numbers(holder: Dataset) -> Iterator[float]:
+    """Give every number that an item tells, in whatever form."""
+    for text in text_of(holder.get_item(_NUMBER)).split("\\") if _NUMBER in holder else ():
+        try:
+            yield float(text)
+        except ValueError:
+            continue
+    values = [_unpacked(holder, tag, form) for tag, form in zip(_OTHER_FORMS, "dlL", strict=True)]
+    yield from values[0]
+    yield from (over / under for over, under in zip(values[1], values[2], strict=False) if under)
+
+
+def _unpacked(holder: Dataset, tag: int, form: str) -> tuple[float, ...]:
+    value = holder.get_item(tag).value if tag in holder else b""
+    if not isinstance(value, bytes):
+        return tuple(map(float, value if isinstance(value, list) else [value]))
+    sign = "<" if holder.original_encoding[1] is not False else ">"
+    size = struct.calcsize(sign + form)
+    return struct.unpack(f"{sign}{len(value) // size}{form}", value[: len(value) // size * size])
 
 
 def _items(dataset: Dataset, tag: int) -> list[Dataset]:
@@ -54,6 +78,7 @@ def _items(dataset: Dataset, tag: int) -> list[Dataset]:
     return list(value) if isinstance(value, Sequence) else []
 
 
-def _code(dataset: Dataset, tag: int) -> str:
-    first = next(iter(_items(dataset, tag)), None)
-    return text_of(first.get_item(_CODE)) if first is not None and _CODE in first else ""
+def _first(dataset: Dataset, sequence: int, tag: int) -> str:
+    """Give a text of the first item of a sequence."""
+    item = next(iter(_items(dataset, sequence)), None)
+    return text_of(item.get_item(tag)) if item is not None and tag in item else ""
