@@ -67,7 +67,7 @@ pictures: python
 lock:
 	for f in requirements requirements-dev requirements-node; do \
 	  $(PY) -m uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes \
-	    --no-emit-index-url --no-emit-find-links --no-header $$f.in -o $$f.txt || exit 1; done
+	    --override requirements-left-out.txt --no-emit-index-url --no-emit-find-links --no-header $$f.in -o $$f.txt || exit 1; done
 
 clean:
 	rm -rf .venv var node_modules trialimg/web/static/vendor trialimg/web/viewer_dist tests/vendor

@@ -95,7 +95,8 @@ def ensure_packages(*, dev: bool) -> None:
     count = sum("==" in line for line in (ROOT / lock).read_text().splitlines())
     say(f"Installing {count} Python packages, each checked against its hash; about a minute.")
     pip = [str(VENV / "bin" / "python"), "-m", "pip", "install", "--disable-pip-version-check"]
-    run_with_progress([*pip, "--require-hashes", "-r", str(ROOT / lock)])
+    # The lock is whole, so nothing is looked up; what it leaves out (requirements-left-out.txt) stays out.
+    run_with_progress([*pip, "--no-deps", "--require-hashes", "-r", str(ROOT / lock)])
     run_with_progress([*pip, "-q", "--no-deps", "--no-build-isolation", "-e", str(ROOT)])
     kept.write_text(wanted)
 
