@@ -14,7 +14,7 @@ from typing import BinaryIO, Final
 from trialimg.dicom.part10 import PIXEL_DATA, Part10, buffer_of, open_part10
 from trialimg.dicom.syntaxes import CHARACTER_SETS, VIDEO_SYNTAXES
 from trialimg.dicom.table import uid_name
-from trialimg.dicom.walk import walk
+from trialimg.dicom.walk import is_followed_well, walk
 from trialimg.errors import UnreadableObject
 
 NUMBER_OF_FRAMES: Final = 0x00280008
@@ -67,7 +67,8 @@ class InstanceFacts:
 
     ``frames`` is at least 1; ``rows`` and ``columns`` are 0 where there is no image. ``burned_in`` is
     ``YES`` if any Burned In Annotation of the file is, at any depth. ``pixel_surplus`` counts bytes
-    of native pixel data that no pixel explains (more than the padding of one).
+    of native pixel data that no pixel explains (more than the padding of one). ``is_followed_well`` is
+    False where what stands behind the pixel data is damaged, so that some of it may be read as pixels.
     """
 
     sop_class_uid: str
@@ -98,6 +99,7 @@ class InstanceFacts:
     has_regions: bool
     has_overlay_in_pixels: bool
     pixel_surplus: int
+    is_followed_well: bool = True
 
     @property
     def is_video(self) -> bool:
@@ -117,6 +119,7 @@ class Gathered:
     fragments: int | None = None
     sample_bits: int = 0
     end: int = 0
+    is_followed_well: bool = True
 
     def take_burned_in(self, value: bytes) -> None:
         """Take a Burned In Annotation, at any depth."""
@@ -185,6 +188,7 @@ def described(found: Gathered, transfer_syntax: str, *, little: bool = True) -> 
         has_regions=found.has_regions,
         has_overlay_in_pixels=found.overlay_in_pixels,
         pixel_surplus=surplus,
+        is_followed_well=found.is_followed_well,
     )
 
 
@@ -209,6 +213,7 @@ def _gather(part: Part10) -> Gathered:
             found.fragments = -1  # the first fragment is the offset table
         elif kind == "F" and depth == 1 and found.fragments is not None:
             found.fragments += 1
+    found.is_followed_well = is_followed_well(part, found.end)
     return found
 
 

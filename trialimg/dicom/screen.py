@@ -65,7 +65,7 @@ def pixel_risk(facts: InstanceFacts) -> str | None:
 def looking_suffices(facts: InstanceFacts) -> bool:
     """Tell whether whoever looked at the pixels may let it pass: not what no picture shows, or nobody listed."""
     listed = _kind_of(facts.sop_class_uid).how in {"rule", "pixels"}
-    return listed and (facts.has_pixels or facts.is_video) and facts.pixel_surplus <= 0
+    return listed and (facts.has_pixels or facts.is_video) and facts.pixel_surplus <= 0 and facts.is_followed_well
 
 
 def _held_because(sop_class_uid: str, what: str) -> str:
@@ -88,6 +88,10 @@ def _what_the_file_says(facts: InstanceFacts) -> str | None:
             "The image is divided into regions, as ultrasound screens are, and may show text.",
         ),
         (facts.has_overlay_in_pixels, "An overlay is stored inside the pixel data and may be text."),
+        (
+            not facts.is_followed_well,
+            "What follows the pixel data is damaged, so bytes of it may have slid into the picture.",
+        ),
         (
             facts.pixel_surplus > 0,
             "There are more bytes of pixel data than the image needs; they may be anything.",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 from trialimg.dicom.part10 import LONG_FORM, PIXEL_DATA, Part10, damaged, truncated
@@ -59,6 +60,25 @@ def walk(part: Part10, *, past_pixels: bool = True) -> Iterator[Event]:
     them is never part of an image. Raises UnreadableObject where bytes and lengths disagree.
     """
     return _Walk(part, past_pixels=past_pixels).events()
+
+
+def is_followed_well(part: Part10, end: int) -> bool:
+    """Tell whether what follows the image is a row of whole elements or of zeros, as its writer would have ended it.
+
+    Where it is not, bytes are missing or too many before it, and some of what stood behind is read as pixels.
+    """
+    if not bytes(part.data[end:]).strip(b"\0"):
+        return True
+    last = PIXEL_DATA
+    try:
+        for event in walk(replace(part, start=end)):
+            if event.depth == 0 and event.kind in "ESP":
+                if event.tag <= last:
+                    return False
+                last = event.tag
+    except UnreadableObject:
+        return False
+    return True
 
 
 class _Walk:
