@@ -14,6 +14,7 @@ from trialimg.dicom.dataset import raw
 from trialimg.dicom.encode import encoded_codes
 from trialimg.dicom.part10 import LONG_FORM, PIXEL_DATA
 from trialimg.dicom.plan import CONTENT_SEQUENCE, NUMBERS, PIXELS, Do, Place, Plan, Step
+from trialimg.dicom.private import kept_private
 from trialimg.dicom.values import DUMMY_CODE, Counts, Path, Values
 
 _SHORT_FORM_LIMIT, _UNDEFINED = 0xFFFF, 0xFFFFFFFF
@@ -61,9 +62,10 @@ class Cleaning:
             place = self.values.plan.root(sop_class_of(dataset), present)
         place_step, done = place.step, self.done
         explicit = not dataset.original_encoding[0]
+        private = kept_private_of(dataset, place) if self.values.plan.keeps_private else {}
         for tag in list(dataset.keys()):
             element = dataset.get_item(tag)
-            step = place_step(int(tag), element.VR)
+            step = private.get(int(tag)) or place_step(int(tag), element.VR)
             if step.told:
                 done[(*path, int(tag)), step.told] += 1
             if step.do is Do.REMOVE:
@@ -115,6 +117,12 @@ class Cleaning:
     def codes(self) -> tuple[str, ...]:
         """Give the codes of CID 7050 that are true of this instance."""
         return self.values.codes(structured_content=self.cleaned_structured_content)
+
+
+def kept_private_of(dataset: Dataset, place: Place) -> dict[int, Step]:
+    """Give the private elements of a data set or item that do not go whole."""
+    present = [(int(tag), dataset.get_item(tag).VR) for tag in dataset.keys()]  # noqa: SIM118 - iterating decodes
+    return kept_private(place, present, lambda tag: text_of(dataset.get_item(tag)))
 
 
 def _say_vr(dataset: Dataset, tag: int, element: DataElement | RawDataElement, vr: str) -> None:

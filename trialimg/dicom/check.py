@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
-from trialimg.dicom.apply import judged_bytes, sop_class_of, text_of
+from trialimg.dicom.apply import judged_bytes, kept_private_of, sop_class_of, text_of
 from trialimg.dicom.encode import IMPLEMENTATION_CLASS_UID, META_TAGS
 from trialimg.dicom.markers import ALWAYS_PRESENT, METHOD_CODES, expected_markers
 from trialimg.dicom.part10 import Part10
 from trialimg.dicom.plan import PIXELS, Do, Place, Plan, Step
 from trialimg.dicom.table import is_registered, tag_text
 from trialimg.dicom.unlisted import cleaned_value
-from trialimg.dicom.values import DUMMY_CODE, dummy, is_date, is_known_character_set, nested_subject
+from trialimg.dicom.values import DUMMY_CODE, dummy, is_date, is_known_character_set, is_uid, nested_subject
 from trialimg.domain.deidentification import SubjectIdentity
 from trialimg.domain.pseudonym import cap_age, is_mapped_uid, shift_date
 from trialimg.errors import NotClean
@@ -60,7 +60,8 @@ def check_data_set(dataset: Dataset, plan: Plan, identity: SubjectIdentity) -> t
         if tag not in dataset:
             raise _not_clean(tag_text(tag), "is missing")
     place = plan.root(sop_class_of(dataset), {int(tag) for tag in dataset.keys()})  # noqa: SIM118
-    _check(dataset, place, nested_subject(identity.subject_number), "", frozenset({*markers, METHOD_CODES}))
+    wanted = _Wanted(nested_subject(identity.subject_number), plan)
+    _check(dataset, place, wanted, "", frozenset({*markers, METHOD_CODES}))
     return codes
 
 
@@ -71,7 +72,13 @@ def _codes(dataset: Dataset) -> tuple[str, ...]:
     return tuple(str(item.get("CodeValue", "")) for item in items) if isinstance(items, Sequence) else ()
 
 
-def _check(dataset: Dataset, place: Place, subject: str, path: str, ours: frozenset[int]) -> None:
+class _Wanted(NamedTuple):
+    subject: str
+    plan: Plan
+
+
+def _check(dataset: Dataset, place: Place, wanted: _Wanted, path: str, ours: frozenset[int]) -> None:
+    private = kept_private_of(dataset, place) if wanted.plan.keeps_private else {}
     for key in list(dataset.keys()):
         tag = int(key)
         if tag in ours:
@@ -79,15 +86,15 @@ def _check(dataset: Dataset, place: Place, subject: str, path: str, ours: frozen
         element = dataset.get_item(key)
         if path and tag in PIXELS:
             raise _not_clean(f"{path}{tag_text(tag)}", "should have been removed")
-        step = place.step(tag, element.VR)
+        step = private.get(tag) or place.step(tag, element.VR)
         where = f"{path}{tag_text(tag)}"
         if step.do is Do.CLEAN_ITEMS:
             items = dataset[key].value
             for number, item in enumerate(items if isinstance(items, Sequence) else (), 1):
-                _check(item, place.inside(tag), subject, f"{where}[{number}].", frozenset())
+                _check(item, place.inside(tag), wanted, f"{where}[{number}].", frozenset())
         elif element.VR == "UN":
             raise _not_clean(where, "is of unknown representation")
-        elif (why := _objection(element, step, subject)) is not None:
+        elif (why := _objection(element, step, wanted)) is not None:
             raise _not_clean(where, why)
 
 
@@ -98,7 +105,7 @@ _TELLS_NOTHING: Final = {
 }
 
 
-def _objection(element: DataElement | RawDataElement, step: Step, subject: str) -> str | None:
+def _objection(element: DataElement | RawDataElement, step: Step, wanted: _Wanted) -> str | None:
     """Say what is wrong with a value under its step, None if nothing is."""
     do = step.do
     if do is Do.KEEP:
@@ -111,12 +118,12 @@ def _objection(element: DataElement | RawDataElement, step: Step, subject: str) 
     if do is Do.JUDGE:
         value = judged_bytes(element, step.vr)
         # Where the text is not ASCII it holds words that no list knows, so its character set need not be asked.
-        after = cleaned_value(int(element.tag), step.vr, value, lambda: value.decode("latin-1"))
+        after = cleaned_value(int(element.tag), step.vr, value, lambda: value.decode("latin-1"), wanted.plan.words)
         allowed = after.rstrip(b" \0") == value.rstrip(b" \0") or (step.needed and _is_dummy(element, step))
         return None if allowed else "holds what the profile does not let stand"
     if do is Do.KEEP_DATE:
         return None if is_date(text) else "holds no date or time"
-    return _objection_to_text(do, text, subject)
+    return _objection_to_text(do, text, wanted.subject)
 
 
 def _is_dummy(element: DataElement | RawDataElement, step: Step) -> bool:
@@ -132,6 +139,8 @@ def _objection_to_text(do: Do, text: str, subject: str) -> str | None:
     if do is Do.MAP_UID:
         well = all(not uid or is_registered(uid) or is_mapped_uid(uid) for uid in text.split("\\"))
         return None if well else "holds a UID that was not replaced"
+    if do is Do.KEEP_UID:
+        return None if all(is_uid(uid) or is_mapped_uid(uid) for uid in text.split("\\")) else "holds no UID"
     if do is Do.SHIFT:
         well = all(not date or shift_date(date, 0) == date for date in text.split("\\"))
         return None if well else "holds no date"

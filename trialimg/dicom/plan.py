@@ -1,84 +1,51 @@
 """What happens to one attribute under one profile: the only place where that is decided.
 
-Closed by default. In this order: what is never carried on; private and unknown attributes (removed);
-who the subject is; the trial's own rules; the options for patient characteristics and dates; the row
-of PS3.15 table E.1-1; and for public attributes without a row, what ``unlisted`` says. Wherever an
-action would leave less than PS3.3 demands, the Type of the attribute at its place (``iod``) decides.
+Closed by default. In this order: what is never carried on; private attributes (removed, but for what a rule or the
+list of safe ones keeps) and unknown ones (removed); who the subject is; the trial's own rules; the options; the row of
+PS3.15 table E.1-1; and for public attributes without a row, what ``unlisted`` says.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from enum import StrEnum
+from functools import cached_property
 from typing import Final, NamedTuple
 
+from trialimg.dicom.actions import (
+    BEYOND,
+    CLASSES_AND_SCHEMES,
+    DATES,
+    NEEDED,
+    NUMBERS,
+    UNKNOWN,
+    Attribute,
+    Choice,
+    Do,
+    Step,
+    by_letters,
+    effective_vr,
+    kept_as,
+    without_row,
+)
 from trialimg.dicom.iod import At, inside, is_code, place_of, type_at
 from trialimg.dicom.part10 import PIXEL_DATA
-from trialimg.dicom.table import FULL_DATES, MODIFIED_DATES, Row, confidentiality_table, is_retired, vr_of
-from trialimg.dicom.unlisted import NEVER_KEPT, is_judged
+from trialimg.dicom.private import GOES, choose_private, safe_private, without_block
+from trialimg.dicom.table import FULL_DATES, MODIFIED_DATES, Row, confidentiality_table, vr_of
+from trialimg.domain.deid_rule import Rule
 from trialimg.domain.deidentification import Profile
 
-
-class Do(StrEnum):
-    """What the engine does with an element."""
-
-    KEEP = "K"
-    REMOVE = "X"
-    EMPTY = "Z"
-    DUMMY = "D"
-    MAP_UID = "U"
-    SHIFT = "C"
-    CAP_AGE = "A"
-    NAME = "N"
-    """Write the subject's number of the trial."""
-    KNOWN_CHARACTER_SET = "E"
-    """Keep if the standard defines it, else remove: it is read by machines and may say anything."""
-    KEEP_DATE = "T"
-    """Keep if it is a date or time, else empty."""
-    JUDGE = "J"
-    """Keep a value as far as it is what the attribute is for (:mod:`trialimg.dicom.unlisted`)."""
-    CLEAN_ITEMS = "S"
-    """Keep a sequence and clean what is in it."""
-
-
-class Step(NamedTuple):
-    """What to do, and the letter the report gives it (PS3.15 table E.1-1a), "" where nothing is told."""
-
-    do: Do
-    told: str
-    vr: str
-    needed: bool = False
-    """Whether a value must stand here: of Type 1, or 1C and there."""
-
+__all__ = ["CLASSES_AND_SCHEMES", "NUMBERS", "Do", "Place", "Plan", "Step"]
 
 PATIENT_NAME: Final = 0x00100010
 PATIENT_ID: Final = 0x00100020
 SEX, AGE, SIZE, WEIGHT = 0x00100040, 0x00101010, 0x00101020, 0x00101030
 CONTENT_SEQUENCE: Final = 0x0040A730
+TEXT_VALUE, _HL7_INSTANCE = 0x0040A160, 0x0040E001
 OFFSETS: Final = frozenset({0x7FE00001, 0x7FE00002})
 """Extended Offset Table and its lengths: eight bytes a frame."""
 PIXELS: Final = OFFSETS | {0x7FE00008, 0x7FE00009, PIXEL_DATA}
 """Pixel data and their offset tables, of the outermost data set."""
 
-CLASSES_AND_SCHEMES: Final = frozenset(
-    {
-        *(0x00080016, 0x0008001A, 0x0008001B, 0x00080062, 0x0008010C, 0x00080117, 0x00080118, 0x0008040E),
-        *(0x00081150, 0x0008115A, 0x00083002, 0x00340003, 0x30100052, 0x30100053),
-    }
-)
-"""UI attributes that name a class, a coding scheme or an encoding: never a thing of this patient."""
-
-# Stricter than the table, in its letters: free text that it leaves to the parent sequence.
-_BEYOND: Final[Mapping[int, str]] = {
-    0x0040A160: "D",  # Text Value, inside Content Sequence
-    0x00400400: "X",  # Comments on the Scheduled Procedure Step
-    0x00400255: "X",  # Performed Procedure Type Description
-    0x00420010: "Z",  # Document Title
-    0x0040E001: "X",  # HL7 Instance Identifier
-    0x30020004: "X",  # RT Image Description
-    0x300A01D0: "X",  # Setup Reference Description
-    0x30080202: "X",  # Treatment Status Comment
-}
 # Never carried on, and not demanded once they or what they belong to are out, so no Type is asked.
 _OTHER_STATES: Final = frozenset(
     {
@@ -87,63 +54,67 @@ _OTHER_STATES: Final = frozenset(
         *(0x00100035, 0x00102298),  # calendar of a birth date, role of a responsible person: both are out themselves
     }
 )
-_FIXED: Final[Mapping[int, tuple[Do, str]]] = {
-    0x00080005: (Do.KNOWN_CHARACTER_SET, ""),
-    PATIENT_NAME: (Do.NAME, "D"),
-    PATIENT_ID: (Do.NAME, "D"),
-    0x00200010: (Do.EMPTY, "D"),  # Study ID: the outermost one is written anew
-    **dict.fromkeys(PIXELS, (Do.KEEP, "")),
+_FIXED: Final[Mapping[int, Choice]] = {
+    0x00080005: (Do.KNOWN_CHARACTER_SET, "", "stays if it names character sets of the standard"),
+    PATIENT_NAME: (Do.NAME, "D", "who the subject is: the subject's number in the trial"),
+    PATIENT_ID: (Do.NAME, "D", "who the subject is: the subject's number in the trial"),
+    0x00200010: (Do.EMPTY, "D", "a new one is written, unique to the study"),
+    **dict.fromkeys(PIXELS, (Do.KEEP, "", "pixels are not touched by rules for attributes")),
 }
+_NEVER: Final = "never carried on: file structure, overlay, curve, signature, encrypted or former value"
 _CLINICAL_TRIAL: Final = 0x0012
-_DATES: Final = frozenset({"DA", "DT", "TM"})
+_TIMEZONE: Final = 0x00080201
 OF_EVERYBODY: Final = frozenset({0x00080106, 0x00080107, 0x0040DB06, 0x0040DB07})
 """Versions of published code lists and templates: the same in the files of everybody."""
-_TEXT: Final = frozenset(
-    {*("AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT"), *("SH", "ST", "TM", "UC", "UR", "UT")}
+_WORDED: Final = frozenset({"LO", "LT", "SH", "ST", "UC", "UT", "CS"})
+_OPTIONS: Final = (
+    *("retain_uids", "retain_device_identity", "retain_institution_identity", "retain_patient_characteristics"),
+    *("clean_descriptors", "clean_structured_content", "clean_graphics"),
 )
-NUMBERS: Final = frozenset({"US", "SS", "UL", "SL", "UV", "SV", "FL", "FD", "AT"})
-_BULK: Final = frozenset({"OB", "OW", "OF", "OD", "OL", "OV"})
-_FAMILIES: Final = (_TEXT, NUMBERS, _BULK, frozenset({"SQ"}), frozenset({"PN"}), frozenset({"UI"}))
+"""The options that have a column of letters, the one that keeps more first."""
 
 
-_NEEDED: Final = frozenset({"1", "1C"})
-_MAY_BE_EMPTY: Final = frozenset({"2", "2C"})
-_UNKNOWN: Final = Step(Do.REMOVE, "X", "")
+class _Rules(NamedTuple):
+    """The own rules that count for one class of objects."""
 
-
-class _Attribute(NamedTuple):
-    """What is to be decided about: an attribute, its VR as treated, and its Type at its place."""
-
-    tag: int
-    vr: str
-    kind: str
-    is_code: bool
-    """Whether it is a sequence of codes."""
+    public: Mapping[int, Rule]
+    private: Mapping[tuple[str, int], Rule]
 
 
 class Place:
     """One place in an object, the data set or the items of a sequence: what is decided there is remembered."""
 
-    __slots__ = ("_at", "_plan", "_steps")
+    __slots__ = ("_at", "_plan", "_private", "_rules", "_steps")
 
-    def __init__(self, plan: Plan, at: At) -> None:
-        self._plan, self._at = plan, at
+    def __init__(self, plan: Plan, at: At, rules: _Rules) -> None:
+        self._plan, self._at, self._rules = plan, at, rules
         self._steps: dict[tuple[int, str], Step] = {}
+        self._private: dict[tuple[str, int, str], Step] = {}
 
     def step(self, tag: int, stated_vr: str | None) -> Step:
         """Decide about an element; ``stated_vr`` is the file's, None, UN or a choice where it tells none."""
         key = (tag, stated_vr if stated_vr is not None and len(stated_vr) == 2 else "UN")  # noqa: PLR2004
         step = self._steps.get(key)
         if step is None:
-            vr = _effective_vr(tag, key[1])
+            vr = effective_vr(tag, key[1])
             if not vr:
-                return _UNKNOWN  # not remembered: a file may hold any number of unknown tags
-            step = self._steps[key] = self._plan.decide(self._at, tag, vr)
+                return GOES if tag >> 16 & 1 else UNKNOWN  # not remembered: a file may hold any number of such tags
+            step = self._steps[key] = self._plan.decide(self._at, tag, vr, self._rules)
+        return step
+
+    def private(self, creator: str, tag: int, stated_vr: str | None) -> Step:
+        """Decide about a private element by the text of its block's creator."""
+        key = (creator, without_block(tag), stated_vr if stated_vr is not None and len(stated_vr) == 2 else "UN")  # noqa: PLR2004
+        step = self._private.get(key)
+        if step is None:
+            step = self._plan.decide_private(creator, key[1], key[2], self._rules)
+            if step is not GOES:
+                self._private[key] = step
         return step
 
     def inside(self, sequence: int) -> Place:
         """Give the place of the items of a sequence that stands here."""
-        return self._plan.place(inside(self._at, sequence))
+        return self._plan.place(inside(self._at, sequence), self._rules)
 
 
 class Plan:
@@ -151,7 +122,6 @@ class Plan:
 
     def __init__(self, profile: Profile) -> None:
         self.profile = profile
-        self._rules = {rule.tag: rule.action for rule in profile.rules}
         self._kept = {
             SEX: profile.keep_sex,
             AGE: profile.keep_age,
@@ -159,70 +129,174 @@ class Plan:
             WEIGHT: profile.keep_weight,
         }
         self._rows = confidentiality_table().rows
-        self._places: dict[At, Place] = {}
+        self._options = tuple(option for option in _OPTIONS if option in profile.chosen)
+        self._safe = safe_private(profile.safe_private) if "retain_safe_private" in profile.chosen else {}
+        self._classes = frozenset(uid for rule in profile.rules for uid in rule.sop_classes)
+        self._everywhere = _rules_for(profile.rules, "")
+        self._of_class: dict[str, _Rules] = {}
+        self._places: dict[tuple[At, int], Place] = {}
+        self.keeps_private: Final = bool(self._safe) or any(r.creator and r.action != "X" for r in profile.rules)
+        """Whether private elements must be looked at by their creators; if not, all go."""
+        self.words: Final = profile.words
+        """What the trial lets stand in free text, in small letters."""
 
     def root(self, sop_class_uid: str, present: Collection[int]) -> Place:
         """Give the place of a whole data set of a class, by the tags it has."""
-        return self.place(place_of(sop_class_uid, present))
+        return self.place(place_of(sop_class_uid, present), self._rules(sop_class_uid))
 
-    def place(self, at: At) -> Place:
+    def place(self, at: At, rules: _Rules | None = None) -> Place:
         """Give the decisions for one place in the standard."""
-        place = self._places.get(at)
+        rules = rules or self._everywhere
+        place = self._places.get((at, id(rules)))
         if place is None:
-            place = self._places[at] = Place(self, at)
+            place = self._places[at, id(rules)] = Place(self, at, rules)
         return place
 
-    def decide(self, at: At, tag: int, vr: str) -> Step:
+    def _rules(self, sop_class_uid: str) -> _Rules:
+        if sop_class_uid not in self._classes:
+            return self._everywhere
+        rules = self._of_class.get(sop_class_uid)
+        if rules is None:
+            rules = self._of_class[sop_class_uid] = _rules_for(self.profile.rules, sop_class_uid)
+        return rules
+
+    @cached_property
+    def retained(self) -> frozenset[int]:
+        """Attributes of table E.1-1 whose values this profile lets stand, so that nobody is alarmed to find them."""
+        ruled = {rule.tag for rule in self.profile.rules if rule.action == "K" and not rule.creator}
+        kept = {tag for tag in ruled if vr_of(tag) != "SQ"}
+        place = self.place(())
+        steps = {tag: place.step(tag, None).do for tag in self._rows if not tag >> 16 & 1}
+        return frozenset(kept | {tag for tag, do in steps.items() if do in {Do.KEEP, Do.KEEP_UID}})
+
+    def decide(self, at: At, tag: int, vr: str, rules: _Rules) -> Step:
         """Decide about an attribute of PS3.6 at a place."""
         kind = type_at(at, tag)
-        do, told = self._choose(_Attribute(tag, vr, kind, is_code=vr == "SQ" and is_code(at, tag)))
-        return Step(do, told, vr, needed=kind in _NEEDED)
+        what = Attribute(tag, vr, kind, is_code=vr == "SQ" and is_code(at, tag))
+        do, told, why = self._choose(what, rules.public.get(tag))
+        return Step(do, told, vr, needed=kind in NEEDED, why=why)
 
-    def _choose(self, what: _Attribute) -> tuple[Do, str]:
+    def decide_private(self, creator: str, tag: int, stated: str, rules: _Rules) -> Step:
+        """Decide about a private attribute, its block left out; ``stated`` is UN where the file tells no VR."""
+        rule, known = rules.private.get((creator, tag)), self._safe.get((creator, tag), "")
+        vr = stated if rule is not None and stated != "UN" else (rule.vr if rule is not None else "") or known
+        if not vr or stated not in {vr, "UN"}:
+            return GOES
+        lists = "table E.3.10-1" if self.profile.safe_private == "table" else "archives' lists of safe ones"
+        source = _reason(rule) if rule is not None else f"option retain safe private, by {lists}"
+        do, told, why = self._retained(choose_private(rule, vr, self._dated, source))
+        return GOES if do is Do.REMOVE and rule is None else Step(do, told, vr, why=why)
+
+    def _choose(self, what: Attribute, rule: Rule | None) -> Choice:
         tag = what.tag
         if _never_carried(tag) or (tag >> 16 == _CLINICAL_TRIAL and what.kind not in {"1", "2"}):
-            return Do.REMOVE, "X"
+            return Do.REMOVE, "X", _NEVER if tag >> 16 != _CLINICAL_TRIAL else "what another trial said of the patient"
         if tag >> 16 == _CLINICAL_TRIAL:
-            return _by_letters("X", what)  # the outermost ones are written anew
+            return by_letters("X", what, "what another trial said of the patient")  # the outermost are written anew
         if tag in _FIXED:
             return _FIXED[tag]
-        if tag in self._rules:
-            return self._by_rule(self._rules[tag], what)
-        if tag in _BEYOND:
-            return _by_letters(_BEYOND[tag], what)
-        return self._by_option(tag, what.vr) or self._by_table(what)
+        if rule is not None:
+            return self._by_rule(rule, what)
+        return self._retained(self._by_option(what) or self._by_table(what))
 
-    def _by_table(self, what: _Attribute) -> tuple[Do, str]:
+    def _by_table(self, what: Attribute) -> Choice:
+        if what.tag in BEYOND:
+            return by_letters(BEYOND[what.tag], what, "free text: stricter than table E.1-1")
         row = self._rows.get(what.tag)
-        return _without_row(what) if row is None else _by_letters(row.basic, what)
+        return without_row(what) if row is None else by_letters(row.basic, what, f"table E.1-1: {row.basic}")
 
-    def _by_option(self, tag: int, vr: str) -> tuple[Do, str] | None:
-        """Apply the options for patient characteristics and dates; None leaves it to the Basic Profile."""
+    def _by_option(self, what: Attribute) -> Choice | None:
+        """Apply the trial's options; None leaves it to the Basic Profile."""
+        tag, vr, row = what.tag, what.vr, self._rows.get(what.tag)
         if self._kept.get(tag):
-            return (Do.CAP_AGE, "C") if tag == AGE else (Do.KEEP, "K")
-        row = self._rows.get(tag)
-        if (row is None and vr in _DATES) or (row is not None and FULL_DATES in row.options):
+            return _characteristic(what, "patient characteristics the trial keeps")
+        if tag in BEYOND and tag != _HL7_INSTANCE:
+            wanted = "clean_structured_content" if tag == TEXT_VALUE else "clean_descriptors"
+            return (Do.JUDGE, "", _named(wanted)) if wanted in self._options else None
+        if (row is None and vr in DATES) or (row is not None and FULL_DATES in row.options):
             return self._by_date_option(row, tag, vr)
+        for option in self._options if row is not None else ():
+            letter = row.options.get(option) if row is not None else None
+            found = _by_letter(letter, option, what) if letter else None
+            if found is not None:
+                return found
         return None
 
-    def _by_rule(self, action: str, what: _Attribute) -> tuple[Do, str]:
-        tag, vr = what.tag, what.vr
-        if action == "K":
-            return (Do.CAP_AGE, "C") if tag == AGE else (_kept_as(tag, vr), "K")
-        if action == "U" and vr in {"UI", "SQ"}:
-            return _kept_as(tag, vr), "U"
-        return _by_letters("X" if action == "U" else action, what)
+    def _by_rule(self, rule: Rule, what: Attribute) -> Choice:
+        tag, vr, why = what.tag, what.vr, _reason(rule)
+        if rule.action == "K":
+            if tag == AGE:
+                return Do.CAP_AGE, "C", why
+            return (Do.KEEP_DATE if vr in DATES else kept_as(tag, vr)), "K", why
+        if rule.action == "U" and vr in {"UI", "SQ"}:
+            return kept_as(tag, vr), "U", why
+        if rule.action == "C":
+            if vr in DATES:
+                return self._dated(vr) or by_letters("X", what, why)
+            return _by_letter("C", "", what, why) or by_letters("X", what, why)
+        return by_letters("X" if rule.action == "U" else rule.action, what, why)
 
-    def _by_date_option(self, row: Row | None, tag: int, vr: str) -> tuple[Do, str] | None:
-        """Apply the options for dates, 113106 and 113107."""
-        dates = self.profile.dates
-        if dates == "kept":
-            return Do.KEEP_DATE if vr in _DATES else _kept_as(tag, vr), "K"
-        if dates == "shifted" and tag in OF_EVERYBODY:
+    def _by_date_option(self, row: Row | None, tag: int, vr: str) -> Choice | None:
+        """Apply the options for dates, 113106 and 113107; what holds a date in another form is none to keep."""
+        if tag == _TIMEZONE and self.profile.dates != "removed":
+            return Do.JUDGE, "", "times stay, and this says what they mean"
+        if vr not in DATES or (self.profile.dates == "shifted" and tag in OF_EVERYBODY):
             return None  # as in the Basic Profile: a constant that is published would give the shift away
-        if dates == "shifted" and vr in _DATES and (row is None or MODIFIED_DATES in row.options):
-            return (Do.KEEP_DATE, "K") if vr == "TM" else (Do.SHIFT, "C")
+        return self._dated(vr) if row is None or MODIFIED_DATES in row.options else None
+
+    def _dated(self, vr: str) -> Choice | None:
+        """Treat a date or time as the trial wants dates treated; None where they are removed."""
+        if self.profile.dates == "kept":
+            return Do.KEEP_DATE, "K", "the trial keeps dates"
+        if self.profile.dates == "shifted":
+            shift = "the trial shifts dates by the subject's own number of days"
+            return (Do.KEEP_DATE, "K", f"{shift}; a time alone stays") if vr == "TM" else (Do.SHIFT, "C", shift)
         return None
+
+    def _retained(self, choice: Choice) -> Choice:
+        """Let a UID stand where the trial retains UIDs: all of them, for a reference that leads nowhere is none."""
+        if choice[0] is Do.MAP_UID and "retain_uids" in self._options:
+            return Do.KEEP_UID, "K", _named("retain_uids")
+        return choice
+
+
+def _rules_for(rules: tuple[Rule, ...], sop_class_uid: str) -> _Rules:
+    """Gather the rules that count for a class; one for it goes before one for all."""
+    counting = [rule for rule in rules if not rule.sop_classes]
+    counting += [rule for rule in rules if sop_class_uid in rule.sop_classes]
+    return _Rules(
+        {rule.tag: rule for rule in counting if not rule.creator},
+        {(rule.creator, rule.tag): rule for rule in counting if rule.creator},
+    )
+
+
+def _reason(rule: Rule) -> str:
+    return f"own rule {rule.action}" + (f": {rule.justification}" if rule.justification else "")
+
+
+def _named(option: str) -> str:
+    return f"option {option.replace('_', ' ').replace('uids', 'UIDs')}"
+
+
+def _characteristic(what: Attribute, why: str) -> Choice:
+    """Keep what a patient is like; free text only as far as it does."""
+    if what.vr == "AS":
+        return Do.CAP_AGE, "C", f"{why}; ages above 89 years are told as 89"
+    if what.vr == "SQ":
+        return Do.CLEAN_ITEMS, "K", why
+    return Do.JUDGE, "", f"{why}: a value of the form it has; of a text the words that name nobody"
+
+
+def _by_letter(letter: str, option: str, what: Attribute, why: str = "") -> Choice | None:
+    """Apply the letter of an option's column; None where it cannot be done, so that the Basic Profile counts."""
+    why = why or _named(option)
+    if what.vr == "SQ":
+        return Do.CLEAN_ITEMS, letter, f"{why}; each item is cleaned"
+    if letter == "C":
+        return (Do.JUDGE, "", f"{why}: known words stay") if what.vr in _WORDED else None
+    if option == "retain_patient_characteristics":
+        return _characteristic(what, why)
+    return (Do.KEEP_UID if what.vr == "UI" else Do.KEEP), "K", why
 
 
 def _never_carried(tag: int) -> bool:
@@ -235,61 +309,3 @@ def _never_carried(tag: int) -> bool:
         or group >> 8 in {0x50, 0x60}
         or tag > PIXEL_DATA
     )
-
-
-def _effective_vr(tag: int, stated: str) -> str:
-    """Give the VR to treat an element as; "" if it is private, unknown, or written as what it cannot be."""
-    known = vr_of(tag)
-    if not known or stated == "UN":
-        return known.split(" or ", maxsplit=1)[0]
-    choices = known.split(" or ")
-    if stated in choices:
-        return stated
-    for family in _FAMILIES:
-        if stated in family:
-            # The stricter of the two: a UID written as text is still a UID.
-            return stated if choices[0] in family else ("UI" if {stated, choices[0]} & {"UI"} else "")
-    return ""
-
-
-def _kept_as(tag: int, vr: str) -> Do:
-    if vr == "SQ":
-        return Do.CLEAN_ITEMS
-    return Do.MAP_UID if vr == "UI" and tag not in CLASSES_AND_SCHEMES else Do.KEEP
-
-
-def _by_letters(letters: str, what: _Attribute) -> tuple[Do, str]:
-    """Choose among the actions of a row (PS3.15 table E.1-1a) by the attribute's Type at its place.
-
-    Of Type 1 it needs a dummy, of Type 2 it may be empty, else the row's first action is good; a conditional one is
-    there because its condition holds, so it stays as if it were demanded. That holds where the row says X alone too:
-    the table is made for the attribute as most objects have it, and PS3.15 E.1.1 wants the result to be valid.
-    """
-    tag, vr = what.tag, what.vr
-    if letters in {"U", "X/Z/U*"}:
-        # Of the three for sequences of references U is legal everywhere, and the references still lead somewhere.
-        return _kept_as(tag, vr), "U" if vr == "UI" else ""
-    letter = letters[0]
-    if what.kind in _NEEDED:
-        letter = "D"
-    elif what.kind in _MAY_BE_EMPTY and letter != "D":
-        letter = "Z"
-    if letter != "D":
-        return Do(letter), letter
-    if vr == "UI":
-        return Do.MAP_UID, "D"
-    if vr == "SQ" and not what.is_code:
-        return Do.CLEAN_ITEMS, "C"
-    return Do.DUMMY, "D"
-
-
-def _without_row(what: _Attribute) -> tuple[Do, str]:
-    tag, vr = what.tag, what.vr
-    if is_retired(tag) or tag in NEVER_KEPT:
-        return _by_letters("X", what)
-    if vr == "PN" or vr in _DATES:
-        return _by_letters("Z", what)
-    do = _kept_as(tag, vr)
-    if do is Do.KEEP and is_judged(tag, vr):
-        return Do.JUDGE, ""
-    return do, "U" if do is Do.MAP_UID else ""

@@ -56,20 +56,23 @@ _CLINICAL_TRIAL: Final = 0x0012
 _DUMMIES: Final = frozenset({dummy("DA").decode(), "00010101"})
 
 
-def identifying_values(original: Dataset) -> frozenset[str]:
+def identifying_values(original: Dataset, retained: frozenset[int] = frozenset()) -> frozenset[str]:
     """Collect what names the patient, the people around and the place, in the form it is searched in.
 
-    A birth date that is the study's (of a newborn, or a placeholder) is left out: it stands everywhere.
+    Attributes that the profile retains are left out: what they say may stand; and so is a birth date that is the
+    study's (of a newborn, or a placeholder): it stands everywhere.
     """
     values: set[str] = set()
-    _collect(original, values)
+    _collect(original, values, retained)
     studied = text_of(original.get_item(_STUDY_DATE)).replace(".", "") if _STUDY_DATE in original else ""
     return frozenset(values - set(forms_of_birth_date(studied)) - _DUMMIES)
 
 
-def _collect(dataset: Dataset, values: set[str]) -> None:
+def _collect(dataset: Dataset, values: set[str], retained: frozenset[int]) -> None:
     for key in list(dataset.keys()):
         tag = int(key)
+        if tag in retained:
+            continue
         if tag in NAMES:
             values.update(forms_of_names(_text(dataset, dataset.get_item(key))))
         elif tag in WHOLE:
@@ -81,7 +84,7 @@ def _collect(dataset: Dataset, values: set[str]) -> None:
         elif tag not in _NOT_ENTERED and vr_of(tag) == "SQ":
             items = dataset[key].value
             for item in items if isinstance(items, Sequence) else ():
-                _collect(item, values)
+                _collect(item, values, retained)
 
 
 def find_residue(cleaned: Dataset, values: frozenset[str]) -> list[str]:

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Final
 
 from trialimg.dicom.icc import cleaned_profile
+from trialimg.dicom.machine import FORMS, OF_THE_MACHINE, is_text, machine_words, value_of_form
 from trialimg.dicom.table import tag_of, vm_of, vr_of
 from trialimg.dicom.words import REMOVED, cleaned_words, is_term, vocabulary
 
@@ -36,24 +37,6 @@ NEVER_KEPT: Final = _named("""
 """Private data elements and how they are encoded, addresses of web and file, keys of inventories, birth and death in
 another calendar, signatures and what is encrypted, plots, luggage, and tables of industrial detectors."""
 
-OF_THE_MACHINE: Final = _named("""
-    ImageType FrameType Manufacturer ManufacturerModelName ManufacturerRelatedModelGroup SoftwareVersions
-    SecondaryCaptureDeviceManufacturer SecondaryCaptureDeviceManufacturerModelName
-    SecondaryCaptureDeviceSoftwareVersions ApplicationVersion ApplicationManufacturer ManufacturerModelVersion
-    DetectorManufacturerName DetectorManufacturerModelName DetectorDescription ConvolutionKernel FilterType
-    CollimatorGridName PlateType PhosphorType SequenceName PulseSequenceName ReceiveCoilName TransmitCoilName
-    ReceiveCoilManufacturerName TransmitCoilManufacturerName MultiCoilElementName MultiCoilConfiguration
-    AcquisitionDeviceProcessingCode TransducerData ProcessingFunction ScanOptions ScanningSequence SequenceVariant
-    StackID DimensionIndexPrivateCreator FunctionalGroupPrivateCreator RescaleType ModalityLUTType AlgorithmVersion
-    LUTLabel TemplateIdentifier ContextIdentifier MappingResource LossyImageCompressionMethod CodingSchemeVersion
-    ReconstructionMethod AttenuationCorrectionMethod ScatterCorrectionMethod CorrectedImage
-    DetectorLinesOfResponseUsed OpticalPathIdentifier ReferencedOpticalPathIdentifier ImageDisplayFormat
-    AnnotationDisplayFormatID TimezoneOffsetFromUTC ImageFilter MIMETypeOfEncapsulatedDocument ListOfMIMETypes
-    ImagedNucleus AcquisitionMode EnergyWindowName
-""")
-"""What the maker of a machine wrote: names of models, versions, coils, kernels and sequences, which no list of words
-knows. A stranger's name in one of them would stay; what names the patient, people or place of the file is found."""
-
 _CODES: Final = frozenset({0x00080100, 0x00080102, 0x00080119})
 """Code Value, Coding Scheme Designator, Long Code Value."""
 _LONG_CODE: Final = 0x00080119
@@ -66,6 +49,7 @@ _NUMBER: Final = re.compile(rb"[ \0]*(?:[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1
 _CLASS_UID: Final = re.compile(rb"[0-9.]{0,64}[ \0]*")
 _TEXT: Final = re.compile(rb"[A-Za-z0-9 ^.,@_\-]+\0*")
 _LETTER: Final = re.compile(rb"[A-Za-z]")
+_BULK: Final = frozenset({"OB", "OD", "OF", "OL", "OV", "OW"})
 _SHORTEST_TEXT: Final = 8
 """Bytes of numbers that are all letters: no measure looks so (as one FD it would be beyond 10^5, or beyond 10^100)."""
 _NO_ADDRESS: Final = b"urn:removed"
@@ -76,35 +60,44 @@ _LONGEST_NUMBER: Final = 16
 
 def is_judged(tag: int, vr: str) -> bool:
     """Tell whether values of an attribute without a row must be looked at before they stay."""
-    if tag in OF_THE_MACHINE and vr in vr_of(tag):
-        return False
-    return vr in _WORDED or vr in {"CS", "DS", "IS", "AE", "AS", "UR", "UI"} or vr in _SIZES or tag == _ICC_PROFILE
+    formed = vr in {"CS", "DS", "IS", "AE", "AS", "UR", "UI"}
+    return formed or tag in OF_THE_MACHINE or vr in _WORDED or vr in _SIZES or vr in _BULK
 
 
-def cleaned_value(tag: int, vr: str, value: bytes, text: Callable[[], str]) -> bytes:
+def cleaned_value(
+    tag: int, vr: str, value: bytes, text: Callable[[], str], words: frozenset[str] = frozenset()
+) -> bytes:
     """Give what stays of an encoded value; ``text`` decodes it by the file's character set where ASCII is not enough.
 
-    Cleaning again changes nothing. An equal value is given as the very same object.
+    ``words``, in small letters, stay besides. Cleaning again changes nothing. An equal value is given as the very same
+    object.
     """
+    if tag in FORMS or (tag in OF_THE_MACHINE and vr in vr_of(tag)):
+        return value_of_form(tag, value) if tag in FORMS else machine_words(tag, vr, value)
     if vr in _WORDED:
         if value.isascii() and b"\x1b" not in value:
-            return _cleaned_ascii(tag, value) if len(value) <= _LONGEST_CACHED else _of_words(tag, value)
-        return cleaned_words(text()).encode("ascii", "ignore")
+            cleaned = _cleaned_ascii if len(value) <= _LONGEST_CACHED else _of_words
+            return cleaned(tag, value, words)
+        return cleaned_words(text(), words).encode("ascii", "ignore")
     if vr in _SIZES:
         return _bounded(tag, vr, value)
+    return _cleaned_bulk(tag, value) if vr in _BULK else _cleaned_form(vr, value, words)
+
+
+def _cleaned_bulk(tag: int, value: bytes) -> bytes:
     if tag == _ICC_PROFILE:
         return cleaned_profile(value)
-    return _cleaned_form(vr, value)
+    return b"" if is_text(value) else value
 
 
 @lru_cache(maxsize=4096)
-def _cleaned_ascii(tag: int, value: bytes) -> bytes:
-    return _of_words(tag, value)
+def _cleaned_ascii(tag: int, value: bytes, words: frozenset[str]) -> bytes:
+    return _of_words(tag, value, words)
 
 
-def _of_words(tag: int, value: bytes) -> bytes:
+def _of_words(tag: int, value: bytes, words: frozenset[str]) -> bytes:
     before = value.decode("ascii").strip(" \0")
-    after = _code(tag, before) if tag in _CODES else cleaned_words(before)
+    after = _code(tag, before) if tag in _CODES else cleaned_words(before, words)
     return value if after == before else after.encode("ascii", "ignore")
 
 
@@ -118,7 +111,7 @@ def _code(tag: int, text: str) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _cleaned_form(vr: str, value: bytes) -> bytes:
+def _cleaned_form(vr: str, value: bytes, words: frozenset[str]) -> bytes:
     """Judge a value that has a form: numbers, terms, UIDs of classes; titles of machines and addresses never stay."""
     parts = value.split(b"\\")
     if vr in {"DS", "IS"}:
@@ -126,7 +119,7 @@ def _cleaned_form(vr: str, value: bytes) -> bytes:
     if vr == "UI":
         return value if all(_CLASS_UID.fullmatch(p) for p in parts) else b""
     if vr == "CS":
-        kept = [p if is_term(p.decode("latin-1").strip(" \0")) else REMOVED.encode() for p in parts]
+        kept = [p if is_term(p.decode("latin-1").strip(" \0"), words) else REMOVED.encode() for p in parts]
         return value if kept == parts else b"\\".join(kept)
     if vr == "UR" and value.strip(b" \0"):
         return value if value.strip() == _NO_ADDRESS else _NO_ADDRESS

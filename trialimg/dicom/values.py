@@ -37,7 +37,17 @@ _DUMMIES: Final = {
     **{vr: b"\0" * size for vr, size in _ZEROS.items()},
     **dict.fromkeys(("OB", "OD", "OF", "OL", "OV", "OW", "UN"), b"\x00" * 8),
 }
-_DATE_OR_TIME: Final = re.compile(r"[\d.:+\-/ ]{0,26}", re.ASCII)
+_UID: Final = re.compile(r"(?=.{0,64}\Z)(\d+(\.\d+)*)?\0?", re.ASCII)
+_DATE_OR_TIME: Final = re.compile(
+    r"""(?:
+      (?:1[89]|20|21)\d\d(?P<mark>[-./]?)(?:0[1-9]|1[0-2])(?P=mark)(?:0[1-9]|[12]\d|3[01])
+    | (?:1[89]|20|21)\d\d(?:(?:0[1-9]|1[0-2])(?:(?:0[1-9]|[12]\d|3[01])(?:(?:[01]\d|2[0-3])(?:[0-5]\d
+      (?:(?:[0-5]\d|60)(?:\.\d{1,6})?)?)?)?)?)?(?:[+-](?:0\d|1[0-4])[0-5]\d)?
+    | (?:[01]\d|2[0-3])(?:(?P<colon>:?)[0-5]\d(?:(?P=colon)(?:[0-5]\d|60)(?:\.\d{1,6})?)?)?
+    )?""",
+    re.ASCII | re.VERBOSE,
+)
+"""A date, a moment or a time of this or the last centuries; any other row of digits may be somebody's number."""
 
 Path = tuple[int, ...]
 """The tags of the sequences around an attribute, and its own."""
@@ -61,8 +71,13 @@ def is_known_character_set(text: str) -> bool:
 
 
 def is_date(text: str) -> bool:
-    """Tell whether every value is made as dates and times are: scanners write more forms than PS3.5 6.2 has."""
-    return all(_DATE_OR_TIME.fullmatch(value) for value in text.split("\\"))
+    """Tell whether every value is a date or time: of PS3.5 6.2, of its older edition, or with marks between."""
+    return all(_DATE_OR_TIME.fullmatch(value.strip(" \0")) for value in text.split("\\"))
+
+
+def is_uid(text: str) -> bool:
+    """Tell whether a value is a UID (PS3.5 chapter 9) or empty: it may have been anything."""
+    return _UID.fullmatch(text) is not None
 
 
 def _plain(value: bytes) -> str:
@@ -97,7 +112,7 @@ class Values:
         if do is Do.KNOWN_CHARACTER_SET:
             return value if is_known_character_set(_plain(value)) else None
         if do is Do.JUDGE:
-            after = cleaned_value(tag, step.vr, value, text)
+            after = cleaned_value(tag, step.vr, value, text, self.plan.words)
         else:
             before = _plain(value)
             new = self._new_text(step, before)
@@ -109,6 +124,8 @@ class Values:
     def _new_text(self, step: Step, text: str) -> str:
         if step.do is Do.MAP_UID:
             return "\\".join(self.new_uid(uid.strip(" \0")) for uid in text.split("\\"))
+        if step.do is Do.KEEP_UID:
+            return "\\".join(uid if is_uid(uid) else self.new_uid(uid) for uid in text.split("\\"))
         if step.do is Do.SHIFT:
             return "\\".join(shift_date(value, self.days) for value in text.split("\\"))
         if step.do is Do.KEEP_DATE:

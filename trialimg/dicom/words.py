@@ -1,7 +1,8 @@
 """Words that name nobody: a text that is let stand keeps them, and loses every other.
 
 The list is made by ``tools/make_vocabulary.py`` from the standard's own dictionaries. What is not in it may be a name,
-a place or a number of somebody, and goes.
+a place or a number of somebody, and goes. So do numbers that might be a date, a telephone or a record's, however they
+are grouped, and words that are spelled letter by letter.
 """
 
 from __future__ import annotations
@@ -14,18 +15,42 @@ from typing import Final
 REMOVED: Final = "REMOVED"
 """Stands where every word of a value had to go: legal in every text VR, and never an attribute left empty."""
 
+_NOTHING: Final[frozenset[str]] = frozenset()
 _TOKEN: Final = re.compile(r"[^\W_]+")
 _PIECE: Final = re.compile(r"\d+|[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[A-Za-z]+")
-_AGE: Final = re.compile(
-    r"(?<![\w.])\d{1,3} ?-?(?:years?|yrs?|yo|y/o|y|jahre?|ans|m[oe]nate?|months?)(?![^\W\d_])", re.IGNORECASE
+_MONTH: Final = (
+    r"(?:jan|feb|fev|f[eé]vr|m[aä]r|mrz|mars|apr|avr|abr|ma[iy]|mei|jun|juin|jul|juil|aug|ago|ao[uû]t|sep|set|o[ck]t|"
+    r"nov|de[cz]|d[eé]c|ene)[a-zé]*\.?"
 )
-_DATE: Final = re.compile(r"(?<!\d)(?:\d{4}([./-])\d{1,2}\1\d{1,2}|\d{1,2}([./-])\d{1,2}\2(?:\d{4}|\d\d))(?!\d)")
+_MARKS: Final = "[ .,'/_-]{0,2}"
+_SOMEBODYS: Final = re.compile(
+    "|".join(
+        (
+            r"(?<![\w.])\d{1,3} ?-?(?:years?|yrs?|yo|y/o|y|jahre?|j|ans?|a[nñ]os|m[oe]nate?|months?)(?![^\W\d_])",
+            r"(?<![^\W_])(?:aged?|alter|edad|[aâ]ge|et[aà]) ?[:=]? ?\d{1,3}(?!\d)",
+            rf"(?<!\w)\d{{1,4}}(?:st|nd|rd|th|er|\.)?{_MARKS}{_MONTH}(?![^\W\d_]){_MARKS}\d{{0,4}}(?!\d)",
+            rf"(?<![^\W\d_]){_MONTH}{_MARKS}\d{{1,4}}(?!\d)",
+            r"(?<!\d)(?:\d{4}([./-])\d{1,2}\1\d{1,2}|\d{1,2}([./-])\d{1,2}\2(?:\d{4}|\d\d))(?!\d)",
+        )
+    ),
+    re.IGNORECASE,
+)
+"""Ages, and dates in figures or with the name of a month."""
+_GROUPS: Final = re.compile(r"(?<![^\W_])\d+(?:[ ./:\-_+()]{1,3}\d+)+(?![^\W_])")
+"""Numbers with nothing but marks between them."""
+_SPELLED: Final = re.compile(r"(?<![^\W_])[^\W\d_](?:[^\w]{1,2}[^\W\d_]|_[^\W\d_]){2,}(?![^\W_])")
+"""Three or more single letters."""
+_DECIMAL: Final = re.compile(r"\d{1,3}\.\d{1,3}")
+_VERSION: Final = re.compile(r"\d\.\d{1,3}\.\d{1,2}")
+_B_VALUE: Final = re.compile(r"b[=_-]?\d{1,4}", re.IGNORECASE)
 _LONGEST_NUMBER: Final = 3
-"""Digits. A longer number may be a year, a date, a telephone or somebody's number."""
+"""Digits. A longer number may be a year, a date, a telephone or somebody's number; a longer group of them too."""
 _SHORT: Final = 2
 """Letters beside a number (T1, L5, C2): a name of the body, a nucleus or a weighting."""
 _TERM: Final = 3
 """Letters of a coded word (FFS, LL, PA) that name no one by themselves."""
+_WITH: Final = frozenset("woc&/ .,")
+"""W/O, "W & W/O": with and without contrast."""
 
 
 @cache
@@ -35,49 +60,82 @@ def vocabulary() -> frozenset[str]:
     return frozenset(text.split())
 
 
-def is_known(token: str, shortest: int = _SHORT) -> bool:
+def is_known(token: str, shortest: int = _SHORT, words: frozenset[str] = _NOTHING) -> bool:
     """Tell whether a word without blanks names nobody: of known parts, and numbers of at most three digits."""
     if not token.isascii():
         return False
-    if token.lower() in vocabulary():
+    if token.lower() in vocabulary() or token.lower() in words:
         return True
     pieces = _PIECE.findall(token)
     letters = [piece for piece in pieces if not piece.isdecimal()]
-    if any(len(piece) > _LONGEST_NUMBER for piece in pieces if piece.isdecimal()):
-        return False
+    digits = [len(piece) for piece in pieces if piece.isdecimal()]
     if not letters:
-        return True
-    if len(letters) == 1 and len(token) == len(letters[0]):
-        return len(token) == 1
-    return all(piece.lower() in vocabulary() or (len(piece) <= shortest and len(pieces) > 1) for piece in letters)
+        return len(token) <= _LONGEST_NUMBER
+    if not digits:
+        # A crumb of a spelling that mixes large and small letters is no word.
+        whole = [piece for piece in letters if len(piece) > _SHORT and piece.lower() in vocabulary()]
+        return len(token) == 1 or (len(whole) == len(letters) > 1)
+    return (sum(digits) <= _LONGEST_NUMBER or _B_VALUE.fullmatch(token) is not None) and _are_short(letters, shortest)
+
+
+def _are_short(letters: list[str], shortest: int) -> bool:
+    """Tell whether the letters of a word with digits are known, but for one abbreviation or two single letters."""
+    unknown = [piece for piece in letters if piece.lower() not in vocabulary()]
+    single = all(len(piece) == 1 for piece in letters)
+    return all(len(piece) <= shortest for piece in unknown) and (
+        len(unknown) <= 1 or (single and len(letters) <= _SHORT)
+    )
 
 
 @lru_cache(maxsize=4096)
-def cleaned_words(text: str) -> str:
-    """Give a free text without the words that nobody knows, without dates, ages and long numbers.
+def cleaned_words(text: str, words: frozenset[str] = _NOTHING) -> str:
+    """Give a free text without the words that nobody knows, without dates, ages, telephones and long numbers.
 
-    What is known stays as it stands, blanks too; where no word is left it is ``REMOVED``. Cleaning again changes
-    nothing.
+    What is known stays as it stands, blanks too; where no word is left it is ``REMOVED``. ``words``, in small letters,
+    are known besides. Cleaning again changes nothing.
     """
     parted = text.split("\\")
     if len(parted) > 1:
-        return "\\".join(cleaned_words(part) for part in parted)
-    kept = _DATE.sub(" ", _AGE.sub(" ", text))
-    kept = _TOKEN.sub(lambda found: found[0] if is_known(found[0]) else "", kept)
+        return "\\".join(cleaned_words(part, words) for part in parted)
+    kept = _SOMEBODYS.sub(" ", text)
+    kept = _GROUPS.sub(lambda found: found[0] if _names_nobody(found) else " ", kept)
+    kept = _SPELLED.sub(lambda found: found[0] if set(found[0].lower()) <= _WITH else " ", kept)
+    kept = _TOKEN.sub(lambda found: found[0] if is_known(found[0], words=words) else "", kept)
     if kept == text and text.isascii():
         return text
     kept = re.sub(r"[^\x20-\x7e]|[\^=~`]", " ", kept)
     kept = re.sub(r"([(\[{\"'<])\s*([)\]}\"'>])", " ", kept)
     kept = re.sub(r"\s+", " ", kept).strip(" ,;:/-_.@")
     # What stood on both sides of a word that went may make a date or an age of the rest.
-    again = kept and cleaned_words(kept)
+    again = kept and cleaned_words(kept, words)
     return (again if _TOKEN.search(again) else "") or (REMOVED if text.strip() else "")
 
 
+def _names_nobody(found: re.Match[str]) -> bool:
+    """Tell whether numbers beside each other are too short for a date, a time, a telephone or a record's number."""
+    group = found[0]
+    if _DECIMAL.fullmatch(group):
+        return True
+    if _VERSION.fullmatch(group) and found.string[: found.start()].lower().endswith("version "):
+        return True
+    numbers = re.findall(r"\d+", group)
+    joined = re.search("[/:_-]", group) is not None and any(len(number) > 1 for number in numbers)
+    return sum(map(len, numbers)) <= _LONGEST_NUMBER and not joined
+
+
 @lru_cache(maxsize=4096)
-def is_term(value: str) -> bool:
+def is_term(value: str, words: frozenset[str] = _NOTHING) -> bool:
     """Tell whether one value of a CS is made of known words: of capitals, numbers and short abbreviations."""
-    return len(value) <= 16 and all(  # noqa: PLR2004 - PS3.5 6.2
-        is_known(token, _TERM) or (token.isascii() and token.isalpha() and len(token) <= _TERM)
-        for token in _TOKEN.findall(value)
+    tokens = _TOKEN.findall(value)
+    if len(value) > 16 or not _are_terms(tokens):  # noqa: PLR2004 - PS3.5 6.2
+        return False
+    return all(
+        is_known(token, _TERM, words) or (token.isascii() and token.isalpha() and len(token) <= _TERM)
+        for token in tokens
     )
+
+
+def _are_terms(tokens: list[str]) -> bool:
+    """Tell whether a term spells no word and no longer number by parts."""
+    digits = sum(len(token) for token in tokens if token.isdecimal())
+    return digits <= _LONGEST_NUMBER and sum(len(token) == 1 for token in tokens if token.isalpha()) <= _TERM
