@@ -7,7 +7,7 @@
 Standard library only, since it runs before anything else is installed. The packages are fetched by
 ``npm ci`` into a folder of their own, copied to ``trialimg/web/static/vendor`` (pages),
 ``trialimg/web/viewer_dist`` (OHIF, patched by ``tools/viewer_patch.py`` to live under ``/viewer/``) and
-``tests/vendor`` (axe-core); the rest is thrown away.
+``tests/vendor`` (axe-core, Pyodide); the rest is thrown away.
 """
 
 from __future__ import annotations
@@ -48,7 +48,16 @@ PAGE_FILES: Final[dict[str, str]] = {
 TEST_FILES: Final[dict[str, str]] = {
     "axe-core/axe.min.js": "axe/axe.min.js",
     "axe-core/LICENSE": "axe/LICENSE",
+    # Python for the browser, in which tests and bench run the engine; no page asks for it yet.
+    "pyodide/package.json": "pyodide/package.json",
+    "pyodide/pyodide-lock.json": "pyodide/pyodide-lock.json",
+    "pyodide/pyodide.mjs": "pyodide/pyodide.mjs",
+    "pyodide/pyodide.asm.mjs": "pyodide/pyodide.asm.mjs",
+    "pyodide/pyodide.asm.wasm": "pyodide/pyodide.asm.wasm",
+    "pyodide/python_stdlib.zip": "pyodide/python_stdlib.zip",
 }
+# What Pyodide looks for where it runs under node.
+TEST_PACKAGES: Final = ("ws",)
 
 
 class CannotInstall(Exception):
@@ -165,11 +174,13 @@ def install() -> None:
         work = Path(name)
         for file in ("package.json", "package-lock.json", ".npmrc"):
             shutil.copyfile(ROOT / file, work / file)
-        say("fetching the packages of package-lock.json (about 55 MB, hashes checked) …")
+        say("fetching the packages of package-lock.json (about 60 MB, hashes checked) …")
         run_npm(npm, ["ci", "--ignore-scripts"], work)
         modules = work / "node_modules"
         _copy(PAGE_FILES, modules, work / "vendor")
         _copy(TEST_FILES, modules, work / "tests")
+        for package in TEST_PACKAGES:
+            shutil.copytree(modules / package, work / "tests" / "node_modules" / package)
         say("patching the viewer for /viewer/ and compressing it …")
         version = json.loads((modules / "@ohif" / "app" / "package.json").read_text("utf-8"))["version"]
         counts = patch_viewer(modules / "@ohif" / "app" / "dist", work / "viewer", version=version)
