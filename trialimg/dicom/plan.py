@@ -40,7 +40,6 @@ PATIENT_NAME: Final = 0x00100010
 PATIENT_ID: Final = 0x00100020
 SEX, AGE, SIZE, WEIGHT = 0x00100040, 0x00101010, 0x00101020, 0x00101030
 CONTENT_SEQUENCE: Final = 0x0040A730
-TEXT_VALUE, _HL7_INSTANCE = 0x0040A160, 0x0040E001
 OFFSETS: Final = frozenset({0x7FE00001, 0x7FE00002})
 """Extended Offset Table and its lengths: eight bytes a frame."""
 PIXELS: Final = OFFSETS | {0x7FE00008, 0x7FE00009, PIXEL_DATA}
@@ -61,6 +60,12 @@ _FIXED: Final[Mapping[int, Choice]] = {
     0x00200010: (Do.EMPTY, "D", "a new one is written, unique to the study"),
     **dict.fromkeys(PIXELS, (Do.KEEP, "", "pixels are not touched by rules for attributes")),
 }
+_ALSO: Final[Mapping[int, str]] = {
+    **dict.fromkeys((0x00400400, 0x00400255, 0x00420010, 0x30020004, 0x300A01D0, 0x30080202), "clean_descriptors"),
+    0x0040A160: "clean_structured_content",  # Text Value
+    0x00700006: "clean_graphics",  # Unformatted Text Value
+}
+"""Free texts that an option cleans without the table saying so: those of ``BEYOND``, and the text of a graphic."""
 _NEVER: Final = "never carried on: file structure, overlay, curve, signature, encrypted or former value"
 _CLINICAL_TRIAL: Final = 0x0012
 _TIMEZONE: Final = 0x00080201
@@ -210,9 +215,11 @@ class Plan:
         tag, vr, row = what.tag, what.vr, self._rows.get(what.tag)
         if self._kept.get(tag):
             return _characteristic(what, "patient characteristics the trial keeps")
-        if tag in BEYOND and tag != _HL7_INSTANCE:
-            wanted = "clean_structured_content" if tag == TEXT_VALUE else "clean_descriptors"
-            return (Do.JUDGE, "", _named(wanted)) if wanted in self._options else None
+        also = _ALSO.get(tag)
+        if also in self._options:
+            return Do.JUDGE, "", f"{_named(str(also))}: known words stay"
+        if tag in BEYOND:
+            return None
         if (row is None and vr in DATES) or (row is not None and FULL_DATES in row.options):
             return self._by_date_option(row, tag, vr)
         for option in self._options if row is not None else ():
