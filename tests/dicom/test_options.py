@@ -10,9 +10,8 @@ import pytest
 from tests.dicom.planted_objects import KINDS, from_file, plant_object
 from tests.dicom.planted_places import item, nest, put
 from tests.dicom.test_planted import found_in
-from trialimg.dicom.actions import BEYOND
 from trialimg.dicom.deidentify import clean_file, verify_clean
-from trialimg.dicom.plan import _FIXED, Do, Plan
+from trialimg.dicom.plan import _ALSO, _FIXED, Do, Plan
 from trialimg.dicom.table import FULL_DATES, confidentiality_table, keyword_of, tag_of, vr_of
 from trialimg.domain.deidentification import OPTIONS, Profile
 
@@ -42,7 +41,7 @@ def test_an_option_takes_away_nothing_that_the_profile_without_it_keeps():
         for tag, row in confidentiality_table().rows.items():
             if option not in row.options:
                 one, other = plain.step(tag, None), more.step(tag, None)
-                assert one.do is other.do or (option, other.do) == ("retain_uids", Do.KEEP_UID) or tag in BEYOND
+                assert one.do is other.do or (option, other.do) == ("retain_uids", Do.KEEP_UID) or tag in _ALSO
 
 
 @pytest.mark.parametrize("option", OPTIONS)
