@@ -21,7 +21,8 @@ from tests.dicom.conftest import corpora, pydicom_files
 from tests.dicom.planted_places import Ledger
 from tools.deid_fuzz import mutant, run, seeds
 from trialimg.dicom.deidentify import clean_file
-from trialimg.dicom.residue import find_in_bytes, identifying_values
+from trialimg.dicom.needles import find_in_bytes
+from trialimg.dicom.residue import identifying_values
 from trialimg.dicom.words import cleaned_words
 from trialimg.errors import BadInput, NotDicom, UnreadableObject
 

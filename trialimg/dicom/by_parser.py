@@ -11,14 +11,15 @@ from pydicom.dataset import Dataset, FileDataset
 from pydicom.errors import BytesLengthException, InvalidDicomError
 
 from trialimg.dicom.apply import Cleaning
-from trialimg.dicom.check import check_data_set
+from trialimg.dicom.check import check_data_set, check_file
 from trialimg.dicom.compressed import pixel_bytes, quieten
 from trialimg.dicom.dataset import parse, write_file
 from trialimg.dicom.header import InstanceFacts
 from trialimg.dicom.markers import write_markers
+from trialimg.dicom.needles import find_in_bytes
 from trialimg.dicom.part10 import PIXEL_DATA, Part10
 from trialimg.dicom.plan import Plan
-from trialimg.dicom.residue import find_in_bytes, find_residue, identifying_values
+from trialimg.dicom.residue import find_residue, identifying_values
 from trialimg.dicom.told_age import cap_told_ages
 from trialimg.dicom.values import report_of
 from trialimg.domain.deid_report import Report, Residue
@@ -64,6 +65,7 @@ def clean_by_parser(
 
 def check_by_parser(part: Part10, end: int, plan: Plan, identity: SubjectIdentity) -> tuple[str, ...]:
     """Check a data set; give the codes of the methods that it names. Raises NotClean or ``PARSER_GIVES_UP``."""
+    check_file(part, end)
     dataset = parse(part, end)
     codes = check_data_set(dataset, plan, identity)
     if cap_told_ages(dataset):

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from trialimg.dicom.canonical import hash_part
-from trialimg.dicom.check import check_file
+from trialimg.dicom.ground import Unusual
 from trialimg.dicom.header import InstanceFacts, facts_and_end
 from trialimg.dicom.part10 import Part10, buffer_of, open_part10
 from trialimg.dicom.plan import Plan
 from trialimg.dicom.screen import pixel_risk
+from trialimg.dicom.splice_file import splice_file
+from trialimg.dicom.strange import is_built_strangely, strange_frames
 from trialimg.dicom.table import confidentiality_table
 from trialimg.domain.deid_report import Report, rules_of
 from trialimg.domain.deidentification import Profile, SubjectIdentity
@@ -48,13 +50,16 @@ class CleanResult:
     hold_reason: str | None
     facts: InstanceFacts
     original_study_fingerprint: str | None = None
+    is_built_strangely: bool = False
 
     @property
     def hold_code(self) -> str:
         """Say by a stable word what it waits for, "" where it does not wait."""
         if self.hold_reason is None:
             return ""
-        return "image.residue" if self.report.residue.held else "image.may_show_text"
+        if self.report.residue.held:
+            return "image.residue"
+        return "image.built_strangely" if self.is_built_strangely else "image.may_show_text"
 
 
 def plan_of(profile: Profile) -> Plan:
@@ -92,18 +97,36 @@ def clean_file(
     rule cannot judge has a ``hold_reason``. The target is not forced to disk: who keeps it does that.
     """
     given = plan_of(profile), identity, subject_key
+    try:
+        made = splice_file(source, target, given)
+    except Unusual:
+        facts, report, found = clean_unusual(source, target, given)
+    else:
+        facts, report, found = made.before, made.report, []
+    mark = fingerprint(fingerprint_key, facts.study_instance_uid) if fingerprint_key is not None else None
+    try:
+        data = buffer_of(target)
+        strange = strange_frames(open_part10(data), facts)
+        result = _result(data, report, _reasons(pixel_risk(facts), strange, found), mark)
+        _compare(facts, result.facts)
+        return replace(result, is_built_strangely=is_built_strangely(facts, strange))
+    except BaseException:
+        target.unlink(missing_ok=True)
+        raise
+
+
+def clean_unusual(
+    source: Path | BinaryIO, target: Path, given: tuple[Plan, SubjectIdentity, bytes]
+) -> tuple[InstanceFacts, Report, list[str]]:
+    """Clean a file by the parser; give the facts of the original, the account, and where something is left."""
     part = open_part10(buffer_of(source))
     facts, end = facts_and_end(part)
-    # The parser is not loaded before a file needs it.
-    from trialimg.dicom.by_parser import PARSER_GIVES_UP, clean_by_parser
+    from trialimg.dicom.by_parser import PARSER_GIVES_UP, clean_by_parser  # not loaded before a file needs it
 
     try:
         with target.open("wb") as stream:
             report, found = clean_by_parser(part, facts, end, stream, given)
-        mark = fingerprint(fingerprint_key, facts.study_instance_uid) if fingerprint_key is not None else None
-        result = _result(buffer_of(target), report, _reasons(pixel_risk(facts), found), mark)
-        _compare(facts, result.facts)
-        return result
+        return facts, report, found
     except PARSER_GIVES_UP:
         target.unlink(missing_ok=True)
         # Not chained: what the parser says quotes values.
@@ -120,8 +143,8 @@ def _compare(before: InstanceFacts, after: InstanceFacts) -> None:
             raise OurFault(f"Cleaning changed the {name} of an image. It was not kept; tell the operator.")
 
 
-def _reasons(risk: str | None, residue: Sequence[str]) -> str | None:
-    told = [risk] if risk else []
+def _reasons(risk: str | None, strange: str | None, residue: Sequence[str]) -> str | None:
+    told = [sentence for sentence in (risk, strange) if sentence]
     if residue:
         told.append(
             f"After cleaning, something that names the patient is still in {', '.join(residue)}. Look at the original "
@@ -139,8 +162,7 @@ def verify_clean(source: Path | BinaryIO, *, profile: Profile, identity: Subject
     data = buffer_of(source)
     part = open_part10(data)
     facts, end = facts_and_end(part)
-    check_file(part, end)
-    from trialimg.dicom.by_parser import PARSER_GIVES_UP, check_by_parser  # the parser is not loaded before
+    from trialimg.dicom.by_parser import PARSER_GIVES_UP, check_by_parser  # not loaded before a file needs it
 
     try:
         codes = check_by_parser(part, end, plan_of(profile), identity)
@@ -148,7 +170,9 @@ def verify_clean(source: Path | BinaryIO, *, profile: Profile, identity: Subject
         raise NotClean("The file is damaged inside an attribute, so it cannot be checked. Send it again.") from None
     report = Report(profile.name, profile.version, 1, tuple(sorted(codes)), rules=rules_of(profile))
     report = replace(report, table=confidentiality_table().edition)
-    return _result(data, report, pixel_risk(facts), None)
+    strange = strange_frames(part, facts)
+    result = _result(data, report, _reasons(pixel_risk(facts), strange, ()), None)
+    return replace(result, is_built_strangely=is_built_strangely(facts, strange))
 
 
 def _result(data: memoryview, report: Report, hold_reason: str | None, mark: str | None) -> CleanResult:

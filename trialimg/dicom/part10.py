@@ -74,7 +74,7 @@ def open_part10(source: Path | BinaryIO | memoryview) -> Part10:
         preamble, position = bytes(data[:_PREAMBLE]), _PREAMBLE + 4
     elif not _begins_like_a_data_set(data):
         raise NotDicom("This is not a DICOM file. It is left out; choose the files that the scanner wrote.")
-    meta, position = _read_meta(data, position)
+    meta, position = read_meta(data, position)
     syntax = meta.get(0x00020010, b"").rstrip(b"\0 ").decode("ascii", "replace") or _guess_syntax(data, position)
     if syntax not in TRANSFER_SYNTAXES:
         raise UnreadableObject(
@@ -103,7 +103,7 @@ def _begins_like_a_data_set(data: memoryview) -> bool:
     return bool(group == 0x0008 and length <= 256)  # noqa: PLR2004 - a first value is short
 
 
-def _read_meta(data: memoryview, position: int) -> tuple[dict[int, bytes], int]:
+def read_meta(data: memoryview, position: int) -> tuple[dict[int, bytes], int]:
     """Read group 0002, always explicit VR little endian (PS3.10 7.1)."""
     meta: dict[int, bytes] = {}
     while position + 8 <= len(data):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import Final
 
 from pydicom.dataelem import DataElement, RawDataElement
@@ -18,7 +17,6 @@ from pydicom.sequence import Sequence
 
 from trialimg.dicom.apply import text_of
 from trialimg.dicom.identifying import (
-    APART,
     BIRTH_DATE,
     LONG_WORD,
     NAMES,
@@ -31,15 +29,13 @@ from trialimg.dicom.identifying import (
     forms_of_whole,
 )
 from trialimg.dicom.markers import STUDY_ID
+from trialimg.dicom.needles import DUMMIES, NOT_ENTERED, in_binary, pattern_of
 from trialimg.dicom.part10 import PIXEL_DATA
 from trialimg.dicom.plan import PATIENT_ID, PATIENT_NAME
 from trialimg.dicom.table import is_registered, tag_text, vr_of
-from trialimg.dicom.values import dummy
 from trialimg.domain.pseudonym import is_mapped_uid
 
 _STUDY_DATE: Final = 0x00080020
-_NOT_ENTERED: Final = frozenset({0x52009229, 0x52009230, 0x30060039, 0x00081140, 0x00082112, 0x00081199})
-"""Sequences of frames, contours and references, which name nobody and have thousands of items."""
 _TEXT: Final = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
 _DATES: Final = frozenset({"DA", "DT", "TM"})
 _BINARY: Final = frozenset({"OB", "OW", "OL", "OV", "OD", "OF", "UN", "US", "SS", "UL", "SL"})
@@ -49,11 +45,8 @@ _OTHER_ENCODINGS: Final = (
     *("utf-8", "latin-1", "gb18030", "shift_jis", "euc-jp", "euc-kr", "iso2022_jp_2", "iso2022_kr"),
     *("iso8859-2", "iso8859-5", "iso8859-7", "iso8859-9", "koi8-r"),
 )
-_LONGEST_BINARY: Final = 1 << 18
-_SHORTEST_BINARY: Final = 6
 _OURS: Final = frozenset({PATIENT_NAME, PATIENT_ID, STUDY_ID})
 _CLINICAL_TRIAL: Final = 0x0012
-_DUMMIES: Final = frozenset({dummy("DA").decode(), "00010101"})
 
 
 def identifying_values(original: Dataset, retained: frozenset[int] = frozenset()) -> frozenset[str]:
@@ -65,7 +58,7 @@ def identifying_values(original: Dataset, retained: frozenset[int] = frozenset()
     values: set[str] = set()
     _collect(original, values, retained)
     studied = text_of(original.get_item(_STUDY_DATE)).replace(".", "") if _STUDY_DATE in original else ""
-    return frozenset(values - set(forms_of_birth_date(studied)) - _DUMMIES)
+    return frozenset(values - set(forms_of_birth_date(studied)) - DUMMIES)
 
 
 def _collect(dataset: Dataset, values: set[str], retained: frozenset[int]) -> None:
@@ -81,7 +74,7 @@ def _collect(dataset: Dataset, values: set[str], retained: frozenset[int]) -> No
                 values.update(forms_of_phone(_text(dataset, dataset.get_item(key))))
         elif tag == BIRTH_DATE:
             values.update(forms_of_birth_date(text_of(dataset.get_item(key)).replace(".", "")))
-        elif tag not in _NOT_ENTERED and vr_of(tag) == "SQ":
+        elif tag not in NOT_ENTERED and vr_of(tag) == "SQ":
             items = dataset[key].value
             for item in items if isinstance(items, Sequence) else ():
                 _collect(item, values, retained)
@@ -91,13 +84,7 @@ def find_residue(cleaned: Dataset, values: frozenset[str]) -> list[str]:
     """Search every remaining string, number, private value and nested item; give the tag paths of what is found."""
     if not values:
         return []
-    return sorted(set(_find(cleaned, _pattern(values), "")))
-
-
-def find_in_bytes(data: memoryview, values: frozenset[str]) -> bool:
-    """Tell whether compressed pixel data hold one of the longer values as text, as a comment would be."""
-    longer = [re.escape(value.encode()) for value in values if value.isascii() and len(value) > LONG_WORD]
-    return bool(longer) and re.search(b"|".join(longer), data, re.IGNORECASE) is not None
+    return sorted(set(_find(cleaned, pattern_of(values), "")))
 
 
 def _find(dataset: Dataset, pattern: re.Pattern[str], path: str) -> Iterator[str]:
@@ -120,7 +107,7 @@ def _names_someone(dataset: Dataset, element: DataElement | RawDataElement, vr: 
     if not value:
         return False
     if vr in _BINARY:
-        return isinstance(value, bytes) and _in_binary(value, pattern)
+        return isinstance(value, bytes) and in_binary(value, pattern)
     if vr == "UI":
         uids = [uid for uid in text_of(element).split("\\") if not (is_mapped_uid(uid) or is_registered(uid))]
         return any(pattern.search(uid) or _is_in_arcs(uid, pattern) for uid in uids)
@@ -134,15 +121,6 @@ def _names_someone(dataset: Dataset, element: DataElement | RawDataElement, vr: 
 
 def _is_in_arcs(uid: str, pattern: re.Pattern[str]) -> bool:
     return any(len(arc) > LONG_WORD and pattern.fullmatch(arc) for arc in uid.split("."))
-
-
-def _in_binary(value: bytes, pattern: re.Pattern[str]) -> bool:
-    """Search bytes as text of one and of two bytes a letter; longer ones are pictures, films and waves."""
-    if not _SHORTEST_BINARY <= len(value) <= _LONGEST_BINARY:
-        return False
-    spellings = (value.decode("latin-1"), value.decode("utf-8", "ignore"), value.decode("utf-16-le", "ignore"))
-    more = (value.decode("utf-16-be", "ignore"), value[1:].decode("utf-16-le", "ignore"))
-    return any(len(found[0]) > LONG_WORD for text in (*spellings, *more) for found in pattern.finditer(folded(text)))
 
 
 def _in_another_encoding(value: object, pattern: re.Pattern[str]) -> bool:
@@ -160,21 +138,3 @@ def _text(dataset: Dataset, element: DataElement | RawDataElement) -> str:
         if vr in _TEXT:
             return text_of(dataset[element.tag])
     return text_of(element)
-
-
-@lru_cache(maxsize=32)
-def _pattern(values: frozenset[str]) -> re.Pattern[str]:
-    """Match short words and numbers as wholes, longer ones anywhere; a blank stands for any mark between words."""
-    alternatives = []
-    for value in sorted(values, key=len, reverse=True):
-        if APART in value:
-            alternatives.append(r"[\s()/.-]{0,2}".join(value.split(APART)))
-            continue
-        quoted = r"[\s,;^._=\\/-]+".join(re.escape(word) for word in value.split())
-        if re.fullmatch(r"[\d .-]+", value):
-            alternatives.append(rf"(?<![\d.]){quoted}(?![\d.]\d|\d)")
-        elif len(value) < LONG_WORD and value.isascii():
-            alternatives.append(rf"(?<!\w){quoted}(?!\w)")
-        else:
-            alternatives.append(quoted)
-    return re.compile("|".join(alternatives))

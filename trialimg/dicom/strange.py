@@ -1,4 +1,4 @@
-"""Whether the compressed frames of a file are built as their transfer syntax says, or something may hide in them."""
+"""Whether a file is built as it says, or something may hide in it that looking at the picture does not show."""
 
 from __future__ import annotations
 
@@ -8,6 +8,14 @@ from trialimg.dicom.part10 import PIXEL_DATA, Part10
 from trialimg.dicom.walk import walk
 
 _BITS_ALLOCATED = 0x00280100
+
+
+def is_built_strangely(facts: InstanceFacts, strange: str | None) -> bool:
+    """Tell whether there is more in an image than its picture, so that no look at it settles what it holds.
+
+    ``strange`` is what ``strange_frames`` says of it.
+    """
+    return strange is not None or facts.pixel_surplus > 0 or not facts.is_followed_well
 
 
 def strange_frames(part: Part10, facts: InstanceFacts) -> str | None:
@@ -27,7 +35,7 @@ def strange_frames(part: Part10, facts: InstanceFacts) -> str | None:
         return None
     return (
         "Its compressed frames are not built as their transfer syntax says, so something else may be hidden in them. "
-        "Look at it and decide: send it, or discard it."
+        "Discard the instance and have it exported again, uncompressed."
     )
 
 

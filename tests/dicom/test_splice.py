@@ -1,0 +1,150 @@
+"""Both ways of cleaning do the same: by bytes where a file is ordinary, by the parser everywhere."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from io import BytesIO
+
+import pytest
+
+from tests.dicom.conftest import pydicom_files
+from tools.deid_fuzz import mutant, seeds
+from trialimg.dicom.deidentify import clean_file, clean_unusual, plan_of
+from trialimg.dicom.ground import Unusual
+from trialimg.dicom.header import read_facts
+from trialimg.dicom.splice_file import splice_file
+from trialimg.domain.deidentification import OPTIONS, Profile, Rule
+from trialimg.errors import TrialimgError
+
+PROFILES = {
+    "basic": Profile("demo", "1"),
+    "shifted": Profile("demo", "1", "shifted", keep_age=True),
+    "kept": Profile("demo", "1", "kept", keep_sex=True, keep_age=True, keep_size=True, keep_weight=True),
+    "options": Profile(
+        "demo", "1", "shifted", chosen=frozenset(OPTIONS) - {"retain_safe_private"}, rules=(Rule(0x00081030, "K", "named"),)
+    ),
+}
+CT = [path for path in pydicom_files() if path.name in {"CT_small.dcm", "MR_small.dcm", "MR_small_implicit.dcm"}]
+
+
+class Both:
+    """Cleans by both ways and compares what they do."""
+
+    def __init__(self, folder, identity, key):
+        self.by_bytes, self.by_parser, self.given = folder / "bytes", folder / "parser", (identity, key)
+        self.ordinary = self.unusual = 0
+
+    def compare(self, source, profile):
+        given = (plan_of(profile), *self.given)
+        try:
+            made = splice_file(source, self.by_bytes, given)
+        except Unusual:
+            assert not self.by_bytes.exists()
+            self.unusual += 1
+            return
+        self.ordinary += 1
+        facts, report, found = clean_unusual(source, self.by_parser, given)
+        assert self.by_bytes.read_bytes() == self.by_parser.read_bytes()
+        assert (made.before, made.report, []) == (facts, report, found)
+        written = self.by_bytes.read_bytes()
+        assert (made.after, made.size) == (read_facts(memoryview(written)), len(written))
+        self.by_bytes.unlink()
+        self.by_parser.unlink()
+
+
+@pytest.fixture
+def both(tmp_path, identity, key):
+    return Both(tmp_path, identity, key)
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_both_ways_write_the_same_bytes_and_account_for_every_file_of_pydicom(both, name):
+    for path in pydicom_files():
+        try:
+            both.compare(path, PROFILES[name])
+        except TrialimgError as refusal:
+            pytest.fail(f"{path.name}: the parser's way refuses what the other cleans: {refusal.sentence}")
+    assert both.ordinary > 60
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_both_ways_do_the_same_to_real_files(both, corpus_files, name):
+    for path in corpus_files[::4]:
+        both.compare(path, PROFILES[name])
+    assert both.ordinary > both.unusual
+
+
+def test_both_ways_do_the_same_to_damaged_files(both):
+    small = [path.read_bytes() for path in pydicom_files() if path.stat().st_size < 20_000]
+    made = [data for data in small if is_ordinary(both, data)]
+    assert len(made) > 20
+    both.ordinary = 0
+    for number in range(1500):
+        both.compare(BytesIO(mutant(made, 23, number)), PROFILES[("basic", "shifted", "kept")[number % 3]])
+    assert both.ordinary > 150
+
+
+def test_both_ways_do_the_same_to_damaged_files_that_tell_everywhere(both):
+    made = seeds()
+    for number in range(300):
+        both.compare(BytesIO(mutant(made, 23, number)), PROFILES["basic"])
+    assert both.ordinary + both.unusual == 300
+
+
+def is_ordinary(both, data):
+    before = both.ordinary
+    both.compare(BytesIO(data), PROFILES["basic"])
+    return both.ordinary > before
+
+
+def test_a_file_on_disk_and_a_stream_in_memory_are_cleaned_alike(both, tmp_path):
+    path = CT[0]
+    splice_file(path, tmp_path / "disk", (plan_of(PROFILES["kept"]), *both.given))
+    splice_file(BytesIO(path.read_bytes()), tmp_path / "memory", (plan_of(PROFILES["kept"]), *both.given))
+    with path.open("rb") as stream:
+        splice_file(stream, tmp_path / "stream", (plan_of(PROFILES["kept"]), *both.given))
+    assert (tmp_path / "disk").read_bytes() == (tmp_path / "memory").read_bytes() == (tmp_path / "stream").read_bytes()
+
+
+def test_a_header_longer_than_what_is_read_at_once_is_read_on(both, tmp_path):
+    data = CT[0].read_bytes()
+    at = data.index(b"\x08\x00\x60\x00CS")
+    long = b"\x08\x00\x5a\x00UT\0\0" + (300_000).to_bytes(4, "little") + b"CT " * 100_000
+    (tmp_path / "long.dcm").write_bytes(data[:at] + long + data[at:])
+    both.compare(tmp_path / "long.dcm", PROFILES["basic"])
+    assert both.ordinary == 1
+
+
+_FAST = """
+import sys
+from pathlib import Path
+from trialimg.dicom.deidentify import clean_file
+from trialimg.domain.deidentification import Profile, SubjectIdentity
+identity = SubjectIdentity("S", "P", "Trial", "101", "Site", "101-001", "W8", "Week 8")
+for number, path in enumerate(sys.argv[2:]):
+    clean_file(Path(path), Path(sys.argv[1]) / str(number), profile=Profile("p", "1"), identity=identity, subject_key=b"k")
+print(sorted({"pydicom", "numpy"} & set(sys.modules)))
+"""
+
+
+def test_ordinary_files_load_neither_the_parser_nor_numpy(tmp_path):
+    order = [sys.executable, "-c", _FAST, str(tmp_path), *map(str, CT)]
+    done = subprocess.run(order, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+    assert len(CT) == len(list(tmp_path.iterdir())) == 3
+
+
+def test_a_name_left_in_an_ordinary_file_is_found_and_told(tmp_path, identity, key):
+    data = CT[0].read_bytes()
+    at = data.index(b"\x10\x00\x10\x00PN")
+    length = int.from_bytes(data[at + 6 : at + 8], "little")
+    data = data[:at] + b"\x10\x00\x10\x00PN\x08\x00SIEMENSX" + data[at + 8 + length :]
+    model = data.index(b"\x08\x00\x90\x10LO")
+    length = int.from_bytes(data[model + 6 : model + 8], "little")
+    data = data[:model] + b"\x08\x00\x90\x10LO\x08\x00siemensx" + data[model + 8 + length :]
+    result = clean_file(
+        BytesIO(data), tmp_path / "out", profile=PROFILES["basic"], identity=identity, subject_key=key
+    )
+    assert result.hold_reason is not None
+    assert "(0008,1090)" in result.hold_reason

@@ -1,0 +1,110 @@
+"""What is looked for after cleaning, made ready: the pattern that decides, and marks that tell fast where it need not.
+
+Nothing here knows pydicom; ``residue`` searches data sets with it, ``splice`` bytes.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from trialimg.dicom.identifying import (
+    APART,
+    BIRTH_DATE,
+    LONG_WORD,
+    NAMES,
+    PHONES,
+    WHOLE,
+    folded,
+    forms_of_birth_date,
+    forms_of_names,
+    forms_of_phone,
+    forms_of_whole,
+)
+from trialimg.dicom.values import dummy
+
+NOT_ENTERED: Final = frozenset({0x52009229, 0x52009230, 0x30060039, 0x00081140, 0x00082112, 0x00081199})
+"""Sequences of frames, contours and references, which name nobody and have thousands of items."""
+DUMMIES: Final = frozenset({dummy("DA").decode(), "00010101"})
+_LONGEST_BINARY: Final = 1 << 18
+_SHORTEST_BINARY: Final = 6
+_BETWEEN_DIGITS: Final = b" \t\n\r\x0b\x0c\x1c\x1d\x1e\x1f()/.-"
+BETWEEN: Final = b"\x01"
+"""Between texts that are searched together: no mark that may stand between two words, and no letter."""
+
+
+class Needles(NamedTuple):
+    """What names somebody: the pattern, and words and digits of which one stands in every text that it finds."""
+
+    values: frozenset[str]
+    pattern: re.Pattern[str]
+    words: tuple[bytes, ...]
+    digits: tuple[bytes, ...]
+
+    def names_someone(self, text: bytes) -> bool:
+        """Tell whether ASCII texts, put together with ``BETWEEN``, hold what the pattern finds."""
+        small = text.lower()
+        found = any(word in small for word in self.words)
+        if not found and self.digits:
+            close = small.translate(None, _BETWEEN_DIGITS)
+            found = any(digits in close for digits in self.digits)
+        return found and self.pattern.search(small.decode("ascii")) is not None
+
+
+@lru_cache(maxsize=32)
+def needles_of(named: tuple[tuple[int, bytes], ...], study_date: bytes) -> Needles | None:
+    """Make ready what the values of attributes, all of them ASCII, name; None where they name nobody."""
+    values: set[str] = set()
+    for tag, value in named:
+        text = value.decode("ascii").strip(" \0")
+        if tag in NAMES:
+            values.update(forms_of_names(text))
+        elif tag in WHOLE:
+            values.update(forms_of_whole(tag, text))
+            if tag in PHONES:
+                values.update(forms_of_phone(text))
+        elif tag == BIRTH_DATE:
+            values.update(forms_of_birth_date(text.replace(".", "")))
+    studied = study_date.decode("latin-1").strip(" \0").replace(".", "")
+    values = values - set(forms_of_birth_date(studied)) - DUMMIES
+    if not values:
+        return None
+    marks = [value for value in values if value.isascii()]
+    words = {max(value.split(), key=len) for value in marks if APART not in value}
+    digits = {value.replace(APART, "") for value in marks if APART in value}
+    known = frozenset(values)
+    return Needles(known, pattern_of(known), tuple(word.encode() for word in words), tuple(d.encode() for d in digits))
+
+
+@lru_cache(maxsize=32)
+def pattern_of(values: frozenset[str]) -> re.Pattern[str]:
+    """Match short words and numbers as wholes, longer ones anywhere; a blank stands for any mark between words."""
+    alternatives = []
+    for value in sorted(values, key=len, reverse=True):
+        if APART in value:
+            alternatives.append(r"[\s()/.-]{0,2}".join(value.split(APART)))
+            continue
+        quoted = r"[\s,;^._=\\/-]+".join(re.escape(word) for word in value.split())
+        if re.fullmatch(r"[\d .-]+", value):
+            alternatives.append(rf"(?<![\d.]){quoted}(?![\d.]\d|\d)")
+        elif len(value) < LONG_WORD and value.isascii():
+            alternatives.append(rf"(?<!\w){quoted}(?!\w)")
+        else:
+            alternatives.append(quoted)
+    return re.compile("|".join(alternatives))
+
+
+def in_binary(value: bytes, pattern: re.Pattern[str]) -> bool:
+    """Search bytes as text of one and of two bytes a letter; longer ones are pictures, films and waves."""
+    if not _SHORTEST_BINARY <= len(value) <= _LONGEST_BINARY:
+        return False
+    spellings = (value.decode("latin-1"), value.decode("utf-8", "ignore"), value.decode("utf-16-le", "ignore"))
+    more = (value.decode("utf-16-be", "ignore"), value[1:].decode("utf-16-le", "ignore"))
+    return any(len(found[0]) > LONG_WORD for text in (*spellings, *more) for found in pattern.finditer(folded(text)))
+
+
+def find_in_bytes(data: memoryview, values: frozenset[str]) -> bool:
+    """Tell whether compressed pixel data hold one of the longer values as text, as a comment would be."""
+    longer = [re.escape(value.encode()) for value in values if value.isascii() and len(value) > LONG_WORD]
+    return bool(longer) and re.search(b"|".join(longer), data, re.IGNORECASE) is not None

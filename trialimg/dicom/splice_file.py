@@ -1,0 +1,242 @@
+"""Clean an ordinary file by its bytes, without the parser: read once, changed where a rule touches it, copied else."""
+
+from __future__ import annotations
+
+import re
+import struct
+from functools import lru_cache
+from pathlib import Path
+from typing import BinaryIO, Final, NamedTuple
+
+from trialimg.dicom.encode import encoded, encoded_codes, file_meta
+from trialimg.dicom.frames import quiet_frames
+from trialimg.dicom.ground import BINARY, DATE, TEXT, UID, Ground, Unusual
+from trialimg.dicom.header import InstanceFacts, described
+from trialimg.dicom.look import ITEM, SEQUENCE_END, UNDEFINED
+from trialimg.dicom.markers import ALWAYS_PRESENT, METHOD_CODES, expected_markers
+from trialimg.dicom.needles import BETWEEN, Needles, find_in_bytes, in_binary, needles_of
+from trialimg.dicom.opened import Opened, write_new
+from trialimg.dicom.part10 import Part10
+from trialimg.dicom.plan import Plan
+from trialimg.dicom.splice import Insert, Splice
+from trialimg.dicom.strange import plane_of
+from trialimg.dicom.table import is_registered
+from trialimg.dicom.values import Values, report_of
+from trialimg.dicom.walk import is_followed_well
+from trialimg.domain.deid_report import Report, Residue
+from trialimg.domain.deidentification import CID_7050, SubjectIdentity
+from trialimg.domain.pseudonym import is_mapped_uid
+from trialimg.errors import TrialimgError
+
+_SOP_CLASS, _SOP_INSTANCE, _STUDY_DATE, _BITS = 0x00080016, 0x00080018, 0x00080020, 0x00280100
+_TEMPORAL: Final = 0x00280303
+_PIXELS_IN_FRAGMENTS: Final = b"\xe0\x7f\x10\0OB\0\0\xff\xff\xff\xff"
+_EIGHT_DIGITS: Final = re.compile(rb"\d{8}")
+_LONG_ARC: Final = 5
+_MOST_ROOTS: Final = 64
+_LONGEST_TAIL: Final = 1 << 16
+_CODES_HERE: Final = b"(0012,0064)"
+"""Stands where the codes of the methods are written once all are known."""
+_SEARCHED_NOWHERE: Final = Residue.of_one([])
+_WRONG: Final = (TrialimgError, struct.error, ValueError, IndexError, OverflowError, KeyError)
+
+
+class Spliced(NamedTuple):
+    """What became of an ordinary file: its facts before and after, the account, and how large it is now."""
+
+    before: InstanceFacts
+    after: InstanceFacts
+    report: Report
+    size: int
+
+
+def splice_file(source: Path | BinaryIO, target: Path, given: tuple[Plan, SubjectIdentity, bytes]) -> Spliced:
+    """Clean an ordinary file into a new one.
+
+    Raises Unusual for any other, and for one in which something is left that names the patient; then there is no
+    target, and the parser's way has to say what is wrong.
+    """
+    with Opened(source) as file:
+        try:
+            work = _work(*given, file.is_implicit)
+            splice, pieces = work.clean(file)
+            return _finish(file, work, splice, pieces, target)
+        except _WRONG as error:
+            raise Unusual from error
+
+
+class _Work:
+    """All that one subject's files have in common."""
+
+    def __init__(self, plan: Plan, identity: SubjectIdentity, subject_key: bytes, implicit: bool) -> None:  # noqa: FBT001
+        self.plan, self.implicit = plan, implicit
+        self.values = Values(plan, identity.subject_number, subject_key)
+        self._grounds: dict[int, Ground] = {}
+        self._roots: dict[tuple[bytes, tuple[int, ...]], Ground] = {}
+        self._guess = self._root(b"", ())
+        self._inserts = self._made(identity)
+        self.temporal = plan.profile.temporal_information.encode("ascii")
+
+    def _made(self, identity: SubjectIdentity) -> list[Insert]:
+        """Make what is written into every file, the last tag first."""
+        made = [Insert(METHOD_CODES, b"", _CODES_HERE, takes_place=True)]
+        for tag, (vr, text) in expected_markers(self.plan.profile, identity, "").items():
+            if not text.isascii():
+                raise Unusual
+            made.append(Insert.of(tag, vr, text, implicit=self.implicit))
+        for tag, vr in ALWAYS_PRESENT.items():
+            made.append(Insert.of(tag, vr, "", implicit=self.implicit, takes_place=False))
+        return sorted(made, reverse=True)
+
+    def codes(self, *, structured_content: bool) -> tuple[tuple[str, ...], bytes]:
+        """Give the codes of the methods, and the attribute that names them."""
+        codes = self.values.codes(structured_content=structured_content)
+        meanings = tuple((code, "DCM", CID_7050[code]) for code in codes)
+        items = encoded_codes(meanings, implicit=self.implicit, little=True)
+        return codes, encoded(METHOD_CODES, "SQ", items, implicit=self.implicit, little=True)
+
+    def clean(self, file: Opened) -> tuple[Splice, list[bytes]]:
+        """Clean the data set, of whose header more is read as long as it goes on."""
+        while True:
+            try:
+                splice, pieces = self._clean(file)
+            except (Unusual, *_WRONG):
+                file.read_more()
+                continue
+            if splice.pixels is not None or file.is_whole:
+                return splice, pieces
+            file.read_more()
+
+    def _clean(self, file: Opened) -> tuple[Splice, list[bytes]]:
+        """Clean as the last file was, and again as its own class and attributes want it where these differ."""
+        for _ in range(2):
+            splice = Splice(file.head, self.values, list(self._inserts), self._guess)
+            pieces = splice.pieces(file.start)
+            right = self._root(splice.before.values[_SOP_CLASS], tuple(splice.tags))
+            if right is self._guess:
+                return splice, pieces
+            self._guess = right
+        raise Unusual
+
+    def _root(self, sop_class: bytes, tags: tuple[int, ...]) -> Ground:
+        ground = self._roots.get((sop_class, tags))
+        if ground is None:
+            place = self.plan.root(sop_class.decode("latin-1").strip(" \0"), frozenset(tags))
+            ground = self._grounds.get(id(place))
+            if ground is None:
+                ground = self._grounds[id(place)] = Ground(place, (), self.plan, implicit=self.implicit)
+            if len(self._roots) >= _MOST_ROOTS:
+                self._roots.clear()
+            self._roots[sop_class, tags] = ground
+        return ground
+
+
+@lru_cache(maxsize=8)
+def _work(plan: Plan, identity: SubjectIdentity, subject_key: bytes, implicit: bool) -> _Work:  # noqa: FBT001
+    return _Work(plan, identity, subject_key, implicit)
+
+
+def _finish(file: Opened, work: _Work, splice: Splice, pieces: list[bytes], target: Path) -> Spliced:
+    """Look at the pixel data, search what is left, and write."""
+    quiet, behind, pixels = b"", b"", (0, 0)
+    needles = _needles(splice)
+    if splice.pixels is not None and file.is_encapsulated:
+        quiet, behind = _quiet(file, splice), SEQUENCE_END + bytes(4)
+        if needles is not None and find_in_bytes(memoryview(quiet), needles.values):
+            raise Unusual
+    elif splice.pixels is not None:
+        pixels = splice.pixels
+        if pixels[1] == UNDEFINED or pixels[1] % 2 or sum(pixels) > file.size:
+            raise Unusual
+        splice.before.native_length = splice.after.native_length = pixels[1]
+        _check_tail(file, sum(pixels))
+    before, after = (described(gathered, file.syntax) for gathered in (splice.before, splice.after))
+    _compare(before, after)
+    _search(splice, needles, work.temporal)
+    codes, method = work.codes(structured_content=splice.structured_content)
+    report = report_of(work.plan.profile, codes, splice.done, _SEARCHED_NOWHERE)
+    meta = file_meta(file.syntax, before.sop_class_uid, after.sop_instance_uid)
+    body = (method if piece is _CODES_HERE else piece for piece in pieces)
+    written = b"".join((bytes(128), b"DICM", meta, *body, quiet, behind))
+    return Spliced(before, after, report, write_new(target, written, file, pixels))
+
+
+def _compare(before: InstanceFacts, after: InstanceFacts) -> None:
+    if "\\" in after.sop_instance_uid:
+        raise Unusual
+    for name in ("sop_class_uid", "has_pixels", "rows", "columns", "frames"):
+        if getattr(before, name) != getattr(after, name):
+            raise Unusual
+
+
+def _check_tail(file: Opened, end: int) -> None:
+    """Look at what follows native pixel data and is left out: if it is no whole, something may have slid into them."""
+    if end == file.size:
+        return
+    if file.size - end > _LONGEST_TAIL:
+        raise Unusual
+    tail = memoryview(file.rest(end))
+    if not is_followed_well(Part10(tail, 0, {}, b"", file.syntax, file.is_implicit, little=True), 0):
+        raise Unusual
+
+
+def _quiet(file: Opened, splice: Splice) -> bytes:
+    """Give compressed pixel data without what stands around the pictures."""
+    assert splice.pixels is not None
+    start = splice.pixels[0]
+    if file.head[start - 12 : start] != _PIXELS_IN_FRAGMENTS:
+        raise Unusual
+    value, position, count = file.rest(start), 0, -1
+    while True:
+        head, length = value[position : position + 4], int.from_bytes(value[position + 4 : position + 8], "little")
+        if head == SEQUENCE_END and not length and len(value) >= position + 8:
+            break
+        position += 8 + length
+        if head != ITEM or position > len(value) or length % 2:
+            raise Unusual
+        count += 1
+    splice.before.fragments = splice.after.fragments = count
+    facts = described(splice.before, file.syntax)
+    plane = plane_of(facts.rows * facts.columns, int.from_bytes(splice.before.values.get(_BITS, b"")[:2], "little"))
+    return quiet_frames(value[:position], facts.frames, file.syntax, plane).value
+
+
+# ----- what is left
+
+
+def _needles(splice: Splice) -> Needles | None:
+    """Make ready what names somebody in the original; what is not ASCII has to be decoded by the parser."""
+    if any(b"\x1b" in value for _, value in splice.names):
+        raise Unusual
+    return needles_of(tuple(dict.fromkeys(splice.names)), splice.before.values.get(_STUDY_DATE, b""))
+
+
+def _search(splice: Splice, needles: Needles | None, temporal: bytes) -> None:
+    """Search what is left as ``residue`` does; Unusual where anything is found, or has to be decoded first."""
+    texts, dates = splice.left[TEXT], BETWEEN.join(splice.left[DATE])
+    uids = [_strange_parts(value) for value in splice.left[UID]]
+    text = BETWEEN.join((*texts, *set(_EIGHT_DIGITS.findall(dates)), *uids, temporal))
+    if not text.isascii() or not dates.isascii() or b"\x1b" in text:
+        raise Unusual
+    if needles is None:
+        return
+    if needles.names_someone(text) or any(_in_binary(value, needles.pattern) for value in splice.left[BINARY]):
+        raise Unusual
+
+
+@lru_cache(maxsize=256)
+def _strange_parts(value: bytes) -> bytes:
+    """Give the UIDs of a value that are neither registered nor ours, and their longer arcs."""
+    uids = value.decode("ascii").strip(" \0").split("\\")
+    strange = [uid for uid in uids if not (is_mapped_uid(uid) or is_registered(uid))]
+    arcs = [arc for uid in strange for arc in uid.split(".") if len(arc) > _LONG_ARC]
+    return BETWEEN.join(part.encode("ascii") for part in (*strange, *arcs))
+
+
+@lru_cache(maxsize=64)
+def _in_small_binary(value: bytes, pattern: re.Pattern[str]) -> bool:
+    return in_binary(value, pattern)
+
+
+def _in_binary(value: bytes, pattern: re.Pattern[str]) -> bool:
+    return _in_small_binary(value, pattern) if len(value) <= 1 << 12 else in_binary(value, pattern)
