@@ -53,6 +53,9 @@ GATHERED: Final = frozenset(
 )
 _PIXEL_VRS: Final = frozenset({"", "OB", "OW", "UN", "OF", "OD"})
 _CLASS: Final = re.compile(rb"[0-9.]+[ \0]*")
+_LETTERS: Final = re.compile(rb"[A-Za-z^=\x80-\xff]{4}")
+_SLID: Final = 1 << 20
+"""Bytes at the end of native pixel data, in which something like letters is looked for where their tail is damaged."""
 _REQUIRED: Final[Mapping[int, str]] = {
     0x00080016: "SOP Class UID",
     0x00080018: "SOP Instance UID",
@@ -68,7 +71,7 @@ class InstanceFacts:
     ``frames`` is at least 1; ``rows`` and ``columns`` are 0 where there is no image. ``burned_in`` is
     ``YES`` if any Burned In Annotation of the file is, at any depth. ``pixel_surplus`` counts bytes
     of native pixel data that no pixel explains (more than the padding of one). ``is_followed_well`` is
-    False where what stands behind the pixel data is damaged, so that some of it may be read as pixels.
+    False where what stands behind native pixel data is damaged and some of it seems to be read as pixels.
     """
 
     sop_class_uid: str
@@ -213,8 +216,15 @@ def _gather(part: Part10) -> Gathered:
             found.fragments = -1  # the first fragment is the offset table
         elif kind == "F" and depth == 1 and found.fragments is not None:
             found.fragments += 1
-    found.is_followed_well = is_followed_well(part, found.end)
+    found.is_followed_well = not _has_slid(part, found)
     return found
+
+
+def _has_slid(part: Part10, found: Gathered) -> bool:
+    """Tell whether the tail of the file is damaged and native pixel data end in what looks like letters."""
+    if not found.native_length or is_followed_well(part, found.end):
+        return False
+    return _LETTERS.search(part.data, found.end - min(found.native_length, _SLID), found.end) is not None
 
 
 def _take_pixels(found: Gathered, tag: int, vr: str, length: int) -> None:
