@@ -52,6 +52,7 @@ else
 	$(PY) -m bench.receiving_memory
 	$(PY) -m bench.pages
 	$(PY) -m bench.first_image
+	$(PY) -m bench.browser_engine
 	$(PY) -m bench.casebook
 endif
 

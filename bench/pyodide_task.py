@@ -1,0 +1,45 @@
+"""What is done with the engine wherever it runs: under CPython, and inside Pyodide, where this file is put beside it.
+
+Standard library and engine only. Values cross from and to JavaScript as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+from trialimg.dicom.deidentify import clean_file
+from trialimg.domain.deid_report import Report, joined
+from trialimg.domain.deidentification import Profile, SubjectIdentity
+from trialimg.errors import TrialimgError
+
+PROFILE: Final = {"name": "bench", "version": "1", "dates": "kept", "keep_sex": True, "keep_age": True}
+IDENTITY: Final = ("Sponsor", "PROT-1", "A phase II", "101", "Site one", "101-001", "W8", "Week 8")
+
+
+class Batch:
+    """One subject's files, cleaned one after the other from a folder into another."""
+
+    def __init__(self, source: str, target: str, subject_key: str) -> None:
+        self._source, self._target = Path(source), Path(target)
+        self._profile, self._identity = Profile(**PROFILE), SubjectIdentity(*IDENTITY)  # type: ignore[arg-type]
+        self._key = subject_key.encode("ascii")
+        self._reports: list[Report] = []
+        for folder in (self._source, self._target):
+            folder.mkdir(parents=True, exist_ok=True)
+
+    def clean(self, name: str) -> str:
+        """Clean one file; give what became of it."""
+        given: dict[str, Any] = {"profile": self._profile, "identity": self._identity, "subject_key": self._key}
+        try:
+            result = clean_file(self._source / name, self._target / name, **given)
+        except TrialimgError as refused:
+            return json.dumps({"name": name, "refused": refused.sentence})
+        self._reports.append(result.report)
+        made = {"name": name, "sha256": result.sha256, "held": result.hold_reason}
+        return json.dumps({**made, "content": result.canonical_hash})
+
+    def report(self) -> str:
+        """Give the account of all files."""
+        return json.dumps(joined(self._reports).to_json()) if self._reports else "null"
