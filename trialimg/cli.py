@@ -5,26 +5,22 @@ Imports stand inside the commands, so that `deidentify` and `send` start without
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
+from trialimg.deidentify_cli import deidentify, say, send
 from trialimg.errors import EXIT_CODE, FAULT, USAGE, BadInput, TrialimgError
 from trialimg.report_cli import report
 from trialimg.settings import Settings, describe, read_settings
 
 if TYPE_CHECKING:
     from flask import Flask
-
-    from trialimg.client.clean import CleanedFolder
-    from trialimg.client.offline import Rules
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -45,16 +41,6 @@ class Context:
         from trialimg.app import create_app
 
         return create_app(self.settings(**given))
-
-
-def a_person_looks() -> bool:
-    """Say whether what is printed is seen by a person and kept nowhere: then names of files may be told."""
-    return sys.stderr.isatty()
-
-
-def say(sentence: str) -> None:
-    """Tell the person at the terminal something; results go to standard output, this does not."""
-    click.echo(sentence, err=True)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -272,146 +258,8 @@ def forms_check(folder: Path) -> None:
     say(f"{folder} is a complete definition.")
 
 
-@trialimg.command()
-@click.argument("source", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.argument("out", type=click.Path(path_type=Path))
-@click.option("--trial", "trial_name", required=True, help="A loaded trial's code, or the folder of a definition.")
-@click.option("--subject", required=True, help="The subject's number in the trial.")
-@click.option("--site", default="", help="The site's number; fills (0012,0030) and must match the key file.")
-@click.option("--visit", default="", help="The visit's key; fills (0012,0050).")
-@click.option("--key-file", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Key of a site.")
-@click.option("--jobs", type=click.IntRange(1, 64), help="Processors to use; all of them if not given.")
-@click.option("--report", type=click.Path(path_type=Path, dir_okay=False), help="Where to write what was done.")
-@click.pass_obj
-def deidentify(  # noqa: PLR0917 (click gives them by name)
-    context: Context,
-    source: tuple[Path, ...],
-    out: Path,
-    trial_name: str,
-    subject: str,
-    site: str,
-    visit: str,
-    key_file: Path | None,
-    jobs: int | None,
-    report: Path | None,
-) -> None:
-    """De-identify files or folders SOURCE into the folder OUT; the originals are not touched."""
-    from trialimg.client.clean import Recipe, clean_folder
-    from trialimg.client.offline import find_key, write_report
-    from trialimg.client.source import overlap
-    from trialimg.domain.deidentification import SubjectIdentity
-    from trialimg.domain.pseudonym import subject_key
-
-    if overlap(source, out):
-        raise click.UsageError("OUT may not lie in SOURCE, nor SOURCE in OUT: originals must stay what they are.")
-    settings = context.settings()
-    definition = _rules(context, settings, trial_name)
-    key = find_key(settings.keys_folder, definition.code, site, key_file)
-    say(key.sentence)
-    identity = SubjectIdentity(
-        definition.sponsor, definition.protocol_id, definition.title, site or key.site, "", subject, visit, visit
-    )
-    recipe = Recipe(definition.profile, identity, subject_key(key.site_key, subject))
-    folder = clean_folder(source, out, recipe, jobs=jobs, progress=_counting)
-    if report is not None:
-        write_report(report, folder)
-    _tell_cleaned(folder)
-    if folder.refused or not folder.cleaned:
-        raise BadInput("Not every file could be cleaned; those that could are in the folder.")
-
-
-def _rules(context: Context, settings: Settings, trial_name: str) -> Rules:
-    """Find a trial's rules among the definitions that come along, else among those loaded in this installation."""
-    from trialimg.client.offline import find_profile, rules_of
-    from trialimg.keyring import SESSION, Keyring
-
-    try:
-        return find_profile(trial_name)
-    except BadInput:
-        if Path(trial_name).is_dir() or not Keyring(settings.keys_folder).has(SESSION):
-            raise
-    from trialimg.casework.access import trial_place
-    from trialimg.casework.definition import current_definition
-
-    with context.app().app_context():
-        return rules_of(current_definition(trial_place(trial_name).trial_id))
-
-
-def _tell_cleaned(folder: CleanedFolder) -> None:
-    for refused in folder.refused:
-        say(f"not taken: {refused.source.shown(named=a_person_looks())}: {refused.sentence}")
-    held = [item for item in folder.cleaned if item.result.hold_reason]
-    for item in held:
-        say(f"look at it before you send it: {item.target.name}: {item.result.hold_reason}")
-    if folder.persons > 1:
-        say(
-            f"The files name {folder.persons} persons, and all of them are now one subject. If that is not meant, "
-            "destroy what was written and give the folder of one person."
-        )
-    say(
-        f"{len(folder.cleaned)} cleaned, {len(folder.refused)} not taken, {len(folder.duplicates)} twice, "
-        f"{len(folder.skipped)} left out, {len(held)} to look at."
-    )
-
-
-def _counting(done: int) -> None:
-    if done % 200 == 0:
-        say(f"  {done} files")
-
-
-@trialimg.command()
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--server", required=True, help="Address of the server.")
-@click.option("--token-file", required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option("--subject", required=True)
-@click.option("--visit", required=True)
-@click.option("--slot", required=True)
-@click.option("--trial", "trial_code", default="", help="The trial's code, where the number stands in several.")
-@click.option("--acquired", type=click.DateTime(["%Y-%m-%d"]), help="The true acquisition date.")
-@click.option("--jobs", type=click.IntRange(1, 64))
-@click.option("--wait", type=click.FloatRange(0), help="Seconds to follow the images; without it, to the end.")
-@click.option("--json", "as_json", is_flag=True, help="Print the server's account to standard output.")
-def send(  # noqa: PLR0917 (click gives them by name)
-    paths: tuple[Path, ...],
-    server: str,
-    token_file: Path,
-    subject: str,
-    visit: str,
-    slot: str,
-    trial_code: str,
-    acquired: datetime | None,
-    jobs: int | None,
-    wait: float | None,
-    as_json: bool,  # noqa: FBT001 (click gives it by name)
-) -> None:
-    """De-identify images here, send them to a slot, and wait until they are linked."""
-    from trialimg.client.sender import Target, judge
-    from trialimg.client.sender import send as send_images
-
-    day: date | None = acquired.date() if acquired else None
-    target = Target(server, _token_of(token_file), subject, visit, slot, trial_code, day, wait)
-    try:
-        account = send_images(target, list(paths), say, jobs=jobs, named=a_person_looks())
-    except TrialimgError as error:
-        if as_json:
-            click.echo(json.dumps({"stage": "not linked", "code": error.code, "sentence": error.sentence}, indent=2))
-        raise
-    if as_json:
-        click.echo(json.dumps(account, indent=2))
-    judge(account)
-
-
-def _token_of(file: Path) -> str:
-    """Read the last line that is not empty, so that the output of `token create` serves as it is."""
-    try:
-        lines = [line.strip() for line in file.read_text("ascii").splitlines() if line.strip()]
-    except (OSError, UnicodeDecodeError):
-        lines = []
-    if not lines or not lines[-1].isprintable():
-        raise BadInput("The token file holds no token. Make one with `trialimg token create`.")
-    return lines[-1]
-
-
+trialimg.add_command(deidentify)
+trialimg.add_command(send)
 trialimg.add_command(report)
 
 _CLICK_USAGE: Final = (click.UsageError, click.BadParameter)

@@ -1,28 +1,31 @@
-"""De-identification without a server: the profile from a trial's files, and the key of one site from a file."""
+"""De-identification without a server: a profile from a trial's files or the standard alone, and one site's key."""
 
 from __future__ import annotations
 
 import json
+import os
 import secrets
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from trialimg import trialfiles
-from trialimg.client.clean import CleanedFolder
+from trialimg.dicom.table import edition
 from trialimg.domain.deidentification import Profile
 from trialimg.domain.pseudonym import site_key
 from trialimg.domain.trial import TrialDefinition
-from trialimg.errors import BadInput
+from trialimg.errors import BadInput, Misconfigured
 from trialimg.keyring import Keyring
 
 FORMS: Final = Path(__file__).resolve().parent.parent.parent / "forms"
+NOT_GIVEN: Final = "NOT GIVEN"
+"""Stands for a sponsor and a protocol where no trial is named: an empty one would not be valid (PS3.3 C.7.1.3)."""
+_KEY_BYTES: Final = 32
 
 
 @dataclass(frozen=True)
 class Rules:
-    """What a trial says about cleaning, and the names it writes into images."""
+    """What a trial says about cleaning, and the names it writes into images; ``code`` is "" without a trial."""
 
     code: str
     title: str
@@ -33,10 +36,14 @@ class Rules:
 
 @dataclass(frozen=True)
 class SiteKey:
-    """A key to derive subject keys from, whose it is, and the sentence where it came from."""
+    """A key to derive subject keys from, whose it is, and the sentence where it came from.
+
+    ``kind`` is ``file``, ``new file``, ``installation`` or ``random``.
+    """
 
     site: str
     site_key: bytes = field(repr=False)
+    kind: str
     sentence: str
 
 
@@ -63,57 +70,85 @@ def rules_of(found: TrialDefinition) -> Rules:
     return Rules(found.code, found.title, found.sponsor, found.protocol_id, profile)
 
 
+def basic_profile() -> Profile:
+    """Give the Basic Profile of PS3.15 without any option or rule; its version is the edition of the table."""
+    return Profile("basic", edition())
+
+
+def no_trial() -> Rules:
+    """Give the rules of whoever names no trial: the Basic Profile, and no names."""
+    return Rules("", NOT_GIVEN, NOT_GIVEN, NOT_GIVEN, basic_profile())
+
+
 def find_key(keys: Path, trial: str, site: str, key_file: Path | None) -> SiteKey:
-    """Find the site's key: in the file given, else in this installation, else a random one for this run."""
+    """Find the site's key: in the file given, else in this installation, else a random one for this run.
+
+    A file that is given and is not there is made, with a new key. Raises :class:`BadInput` where the file is of
+    another site or trial, or none of ours, :class:`Misconfigured` where others can read it.
+    """
     if key_file is not None:
-        return _read(key_file, trial, site)
+        return _read(key_file, trial, site) if key_file.exists() else _make(key_file, trial, site)
     keyring = Keyring(keys)
-    versions = [n for n in range(1, 100) if keyring.has(f"trial-{trial}-v{n}")]
+    versions = [n for n in range(1, 100) if trial and keyring.has(f"trial-{trial}-v{n}")]
     if versions and site:
         key = site_key(keyring.trial_key(trial, versions[-1]), site)
-        return SiteKey(site, key, f"Using the key of site {site} of this installation.")
+        return SiteKey(site, key, "installation", f"Using the key of site {site} of this installation.")
     return SiteKey(
         site,
-        secrets.token_bytes(32),
+        secrets.token_bytes(_KEY_BYTES),
+        "random",
         "There is no key here (give --key-file, or --site in an installation), so a random one is used for this run: "
         "UIDs will not agree with those of any other run.",
+    )
+
+
+def _make(path: Path, trial: str, site: str) -> SiteKey:
+    """Make the key file of a site, whole or not at all, and never over another one."""
+    key = secrets.token_bytes(_KEY_BYTES)
+    text = json.dumps({"trial": trial, "site": site, "version": 1, "key": key.hex()})
+    fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with os.fdopen(handle, "w") as stream:
+                stream.write(text + "\n")
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.link(fresh, path)
+        finally:
+            fresh.unlink()
+    except FileExistsError:
+        return _read(path, trial, site)  # another run was first
+    except OSError as error:
+        raise Misconfigured(
+            f"The key file cannot be made ({error.strerror}). Nothing was done; give another."
+        ) from None
+    whose = f"of site {site}" if site else "of no site"
+    return SiteKey(
+        site,
+        key,
+        "new file",
+        f"Made a new key {whose} in {path.name}. Whoever has it can compute these pseudonyms: guard it, and use it "
+        "again, since only then UIDs agree with those of this run. A trial's server has other keys: for UIDs that "
+        "agree with the server's, ask its administrator for the site's key file.",
     )
 
 
 def _read(path: Path, trial: str, site: str) -> SiteKey:
     try:
         kept = json.loads(path.read_text("utf-8"))
-        key = SiteKey(str(kept["site"]), bytes.fromhex(kept["key"]), f"Using the key file of site {kept['site']}.")
-        of_trial = str(kept["trial"])
+        of_site, of_trial, key = str(kept["site"]), str(kept["trial"]), bytes.fromhex(kept["key"])
     except (ValueError, KeyError, TypeError, OSError):
-        raise BadInput("The key file is none that trialimg wrote. Ask the trial's administrator for it.") from None
-    if site and site != key.site:
-        raise BadInput(f"The key file is that of site {key.site}, and --site says {site}. Nothing was done.")
-    if of_trial != trial:
-        raise BadInput(f"The key file is that of trial {of_trial}, not {trial}. Nothing was done.")
-    return key
-
-
-def write_report(path: Path, folder: CleanedFolder) -> None:
-    """Write what was done: per study the tags, actions and counts; per refused file its code; never a value."""
-    document = {
-        "studies": {uid: report.to_json() for uid, report in folder.reports().items()},
-        "cleaned": [
-            {
-                "file": item.target.name,
-                "sop_instance_uid": item.result.sop_instance_uid,
-                "hash": item.result.canonical_hash,
-                "look_at": item.result.hold_reason,
-            }
-            for item in folder.cleaned
-        ],
-        "refused": [
-            {"number": item.source.number, "code": item.code, "sentence": item.sentence} for item in folder.refused
-        ],
-        "left_out": len(folder.skipped),
-        "duplicates": len(folder.duplicates),
-    }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as stream:
-        json.dump(document, stream, indent=1)
-    Path(stream.name).replace(path)
+        key = b""
+    if len(key) != _KEY_BYTES:
+        raise BadInput("The key file is none that trialimg wrote. Ask the trial's administrator for it.")
+    if path.stat().st_mode & 0o077:
+        raise Misconfigured(
+            f"The key file can be read by others, and whoever has it can compute this site's "
+            f"pseudonyms. Run: chmod 600 {path.name}; nothing was done."
+        )
+    if site and site != of_site:
+        raise BadInput(f"The key file is that of site {of_site or '(none)'}, and --site says {site}. Nothing was done.")
+    if trial and of_trial != trial:
+        raise BadInput(f"The key file is that of trial {of_trial or '(none)'}, not {trial}. Nothing was done.")
+    return SiteKey(of_site, key, "file", f"Using the key file of site {of_site or '(none)'}.")

@@ -12,7 +12,8 @@ from typing import Any, Final
 
 import httpx
 
-from trialimg.client.clean import Cleaned, CleanedFolder, Recipe, clean_folder
+from trialimg.client.account import Account, Cleaned
+from trialimg.client.clean import Recipe, Wish, clean_folder
 from trialimg.client.server import PATIENCE, Server, Tell
 from trialimg.client.source import sources_of
 from trialimg.domain.deidentification import Profile, SubjectIdentity
@@ -27,7 +28,10 @@ _LEFT: Final = "the sender was ended before everything was sent"
 
 @dataclass(frozen=True)
 class Target:
-    """Where the images belong; ``wait`` is how many seconds to follow them, None for as long as it takes."""
+    """Where the images belong; ``wait`` is how many seconds to follow them, None for as long as it takes.
+
+    ``reviewed`` says that a person here has looked at the pixels of what may show text.
+    """
 
     server: str
     token: str = field(repr=False)
@@ -37,6 +41,7 @@ class Target:
     trial: str = ""
     acquired: date | None = None
     wait: float | None = None
+    reviewed: bool = False
 
     @property
     def names(self) -> dict[str, str]:
@@ -77,21 +82,21 @@ def send(
         recipe = recipe_from(server.call("GET", "sending", params=target.names))
         with tempfile.TemporaryDirectory(prefix="trialimg-send-") as folder:
             Path(folder).chmod(0o700)
-            clean = _clean(paths, Path(folder), recipe, tell, jobs=jobs, named=named)
-            going, kept = _choose(clean, recipe.profile)
-            account = _deliver(server, target, going, tell)
-        _compare(account, going)
+            clean = _clean(target, paths, Path(folder), recipe, tell, jobs=jobs, named=named)
+            account = _deliver(server, target, clean, tell)
+        _compare(account, clean.cleaned)
     finally:
         server.close()
-    account["not_sent"] = [{"reason": item.result.hold_reason} for item in kept]
+    account["not_sent"] = [{"reason": item.sentence} for item in clean.held]
     account["refused_here"] = [{"code": item.code, "sentence": item.sentence} for item in clean.refused]
     account["duplicates_here"] = len(clean.duplicates)
     return account
 
 
 def _clean(
-    paths: list[Path], folder: Path, recipe: Recipe, tell: Tell, *, jobs: int | None, named: bool
-) -> CleanedFolder:
+    target: Target, paths: list[Path], folder: Path, recipe: Recipe, tell: Tell, *, jobs: int | None, named: bool
+) -> Account:
+    """Clean everything; what a person must see first stays here, unless the trial lets the server have originals."""
     total = sum(1 for _ in sources_of(paths))
     tell(f"De-identifying {total} files here, before anything is sent.")
 
@@ -99,33 +104,25 @@ def _clean(
         if done % 50 == 0 or done == total:
             tell(f"  {done} of {total} de-identified")
 
-    clean = clean_folder(paths, folder, recipe, jobs=jobs, progress=progress, durable=False)
+    wish = Wish(reviewed=target.reviewed, pass_held=recipe.profile.deidentify_at == "server", durable=False)
+    clean = clean_folder(paths, folder, recipe, wish=wish, jobs=jobs, progress=progress)
     for item in clean.refused:
         tell(f"  not taken: {item.source.shown(named=named)}: {item.sentence}")
-    if any(item.code == NoSpace.code for item in clean.refused):
+    if clean.full:
         raise NoSpace("The disk of this computer is full, so not every file could be cleaned. Nothing was sent.")
-    if clean.persons > 1:
+    if len(clean.persons) > 1:
         raise WrongPatient(
-            f"The files name {clean.persons} persons, and a slot belongs to one subject. Nothing was sent. "
+            f"The files name {len(clean.persons)} persons, and a slot belongs to one subject. Nothing was sent. "
             "Give the folder of one person only."
         )
+    if not clean.cleaned:
+        why = [item.sentence for item in (*clean.held, *clean.refused)]
+        raise BadInput(f"Nothing can be sent. {why[0] if why else 'There was no image among the files.'}")
     return clean
 
 
-def _choose(clean: CleanedFolder, profile: Profile) -> tuple[list[Cleaned], list[Cleaned]]:
-    """Keep at the site what a person must see first, unless the trial lets the server have originals anyway."""
-    if profile.deidentify_at == "server":
-        going, kept = clean.cleaned, []
-    else:
-        going = [item for item in clean.cleaned if item.result.hold_reason is None]
-        kept = [item for item in clean.cleaned if item.result.hold_reason is not None]
-    if not going:
-        why = [item.result.hold_reason or "" for item in kept] + [item.sentence for item in clean.refused]
-        raise BadInput(f"Nothing can be sent. {why[0] if why else 'There was no image among the files.'}")
-    return going, kept
-
-
-def _deliver(server: Server, target: Target, going: list[Cleaned], tell: Tell) -> dict[str, Any]:
+def _deliver(server: Server, target: Target, clean: Account, tell: Tell) -> dict[str, Any]:
+    going = clean.cleaned
     claim = {**target.names, **({"acquired": target.acquired.isoformat()} if target.acquired else {})}
     key = server.call("POST", "submissions", json=claim)["submission"]
     server.patience = PATIENCE
@@ -190,7 +187,7 @@ def _compare(account: dict[str, Any], going: list[Cleaned]) -> None:
     """Hold the account of a linked study against what lay here: the same instances, by content."""
     if account["stage"] != "linked":
         return
-    mine = {item.result.sop_instance_uid: item.result.canonical_hash for item in going}
+    mine = {item.instance: item.canonical_hash for item in going}
     theirs = {each["sop_instance_uid"]: each["hash"] for each in account["instances"] if each["fate"] == "sent"}
     wrong = sum(mine.get(uid) != content for uid, content in theirs.items())
     if wrong:

@@ -6,22 +6,35 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from enum import StrEnum
+from itertools import count
 from pathlib import Path
 
 from trialimg.errors import BadInput
 
 
-@dataclass(frozen=True)
+class Kind(StrEnum):
+    """What stands under a name in a folder."""
+
+    FILE = "file"
+    OTHER = "other"
+    """A link or a device; it is never opened."""
+    CLOSED = "closed"
+    """A folder that cannot be opened: what is in it is not known."""
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """One file: its path, the file or folder the person gave, and its number in there, from 1 on.
 
-    ``regular`` is False for what stands in a folder and is a link or a device: it is never opened.
+    ``among`` is its number among everything that was given, which names it in a report.
     """
 
     path: Path
     given: Path
     number: int
-    regular: bool = True
+    among: int
+    kind: Kind = Kind.FILE
 
     def shown(self, *, named: bool) -> str:
         """Name it; ``named`` lets its own name be told, which may be a patient's: for a person's eyes only."""
@@ -42,18 +55,31 @@ def sources_of(paths: Iterable[Path]) -> Iterator[Source]:
 
 
 def _found(paths: list[Path]) -> Iterator[Source]:
+    among = count(1)
     for given in paths:
         if given.is_dir():
-            for number, path in enumerate(_walk(given), 1):
-                yield Source(path, given, number, stat.S_ISREG(path.lstat().st_mode))
+            for number, (path, kind) in enumerate(_walk(given), 1):
+                yield Source(path, given, number, next(among), kind)
         else:
-            yield Source(given, given, 1)
+            yield Source(given, given, 1, next(among))
 
 
-def _walk(folder: Path) -> Iterator[Path]:
-    for here, names, files in os.walk(folder):
+def _walk(folder: Path) -> Iterator[tuple[Path, Kind]]:
+    closed: list[Path] = []
+    for here, names, files in os.walk(folder, onerror=lambda error: closed.append(Path(error.filename))):
+        yield from ((path, Kind.CLOSED) for path in closed)
+        closed.clear()
         names.sort()
-        yield from (Path(here) / name for name in sorted(files))
+        links = [name for name in names if (Path(here) / name).is_symlink()]
+        yield from ((path, _kind(path)) for name in sorted([*files, *links]) for path in [Path(here) / name])
+    yield from ((path, Kind.CLOSED) for path in closed)
+
+
+def _kind(path: Path) -> Kind:
+    try:
+        return Kind.FILE if stat.S_ISREG(path.lstat().st_mode) else Kind.OTHER
+    except OSError:
+        return Kind.FILE  # gone meanwhile: whoever opens it says so
 
 
 def overlap(paths: Iterable[Path], out: Path) -> bool:

@@ -16,7 +16,7 @@ from trialimg.dicom.plan import Plan
 from trialimg.dicom.screen import pixel_risk
 from trialimg.dicom.splice_file import splice_file
 from trialimg.dicom.strange import is_built_strangely, strange_frames
-from trialimg.dicom.table import confidentiality_table
+from trialimg.dicom.table import edition
 from trialimg.domain.deid_report import Report, rules_of
 from trialimg.domain.deidentification import Profile, SubjectIdentity
 from trialimg.domain.pseudonym import fingerprint
@@ -169,7 +169,7 @@ def verify_clean(source: Path | BinaryIO, *, profile: Profile, identity: Subject
     except PARSER_GIVES_UP:
         raise NotClean("The file is damaged inside an attribute, so it cannot be checked. Send it again.") from None
     report = Report(profile.name, profile.version, 1, tuple(sorted(codes)), rules=rules_of(profile))
-    report = replace(report, table=confidentiality_table().edition)
+    report = replace(report, table=edition())
     strange = strange_frames(part, facts)
     result = _result(data, report, _reasons(pixel_risk(facts), strange, ()), None)
     return replace(result, is_built_strangely=is_built_strangely(facts, strange))

@@ -6,6 +6,7 @@ All of it is data of this package, so that nothing else is loaded to ask it.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -66,6 +67,13 @@ def confidentiality_table() -> Table:
         else:
             rows[int(tag, 16)] = row
     return Table(document["edition"], rows, masks)
+
+
+@cache
+def edition() -> str:
+    """Give the edition of the standard whose table this is, as ``2026c``."""
+    found = re.search(r"edition (\w+)", confidentiality_table().edition)
+    return found.group(1) if found else confidentiality_table().edition
 
 
 @cache

@@ -14,7 +14,7 @@ from typing import Final
 
 from trialimg.dicom.plan import Do, Plan, Step
 from trialimg.dicom.syntaxes import CHARACTER_SETS
-from trialimg.dicom.table import confidentiality_table, is_registered, keyword_of, tag_text
+from trialimg.dicom.table import edition, is_registered, keyword_of, tag_text
 from trialimg.dicom.unlisted import cleaned_value
 from trialimg.domain.deid_report import NOT_SEARCHED, ActionCount, Report, Residue, rules_of
 from trialimg.domain.deidentification import Profile
@@ -166,5 +166,5 @@ def _report(
         tuple(actions),
         rules=rules_of(profile),
         residue=residue,
-        table=confidentiality_table().edition,
+        table=edition(),
     )

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple, Self, TypeVar
 
+from trialimg.domain.deid_rule import Rule
 from trialimg.domain.deidentification import CID_7050, Profile
 from trialimg.errors import BadInput
 
@@ -174,16 +175,12 @@ _NO_REPORT: Final = "This is no report of a de-identification as trialimg writes
 
 def rules_of(profile: Profile) -> tuple[OwnRule, ...]:
     """Give the own rules of a profile as a report prints them."""
-    return tuple(_own_rule(rule.to_mapping()) for rule in profile.rules)
+    return tuple(_own_rule(rule) for rule in profile.rules)
 
 
-def _own_rule(entry: Mapping[str, Any]) -> OwnRule:
-    about = f"({entry['tag']})" if "tag" in entry else ""
-    if private := entry.get("private"):
-        about = f"({private['element']}) of {private['creator']}"
-    if classes := entry.get("sop_class"):
-        about += f", in {', '.join([classes] if isinstance(classes, str) else classes)} only"
-    return OwnRule(about, entry["action"], entry.get("why", ""))
+def _own_rule(rule: Rule) -> OwnRule:
+    only = f", in {', '.join(rule.sop_classes)} only" if rule.sop_classes else ""
+    return OwnRule(f"{rule.attribute}{only}", rule.action, rule.justification)
 
 
 def joined(reports: Iterable[Report]) -> Report:

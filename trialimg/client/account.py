@@ -1,0 +1,185 @@
+"""What became of every file of a run, as numbers that add up and as reports per study; never a value, never a name."""
+
+from __future__ import annotations
+
+import errno
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final
+
+from trialimg.client.source import Source
+from trialimg.domain.deid_report import (
+    CLEANED,
+    DUPLICATE,
+    HELD,
+    LEFT_OUT,
+    REFUSED,
+    SHOWN,
+    WAITING,
+    OutcomeCount,
+    PixelCount,
+    Report,
+    joined,
+)
+from trialimg.errors import NoSpace
+
+FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""What the system says where there is no room."""
+MAY_SHOW_TEXT: Final = "image.may_show_text"
+WHOEVER_RAN_IT: Final = "whoever ran the command"
+
+
+@dataclass(frozen=True, slots=True)
+class Cleaned:
+    """One original and its clean file; ``person`` tells persons apart in this run and means nothing outside it.
+
+    ``hold`` and ``hold_code`` say why a person should see it, "" where nobody needs to.
+    """
+
+    source: Source
+    target: Path
+    study: str
+    series: str
+    instance: str
+    canonical_hash: str
+    person: bytes
+    hold: str = ""
+    hold_code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NotTaken:
+    """One file that was refused, held or left out, and why."""
+
+    source: Source
+    code: str
+    sentence: str
+    study: str = ""
+
+
+class Ledger:
+    """The reports of instances, summed up by study and code of a hold; equal ones are kept once, with their number."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, Counter[tuple[str, Report]]] = {}
+
+    def add(self, study: str, hold_code: str, report: Report) -> None:
+        """Count an instance."""
+        self._kept.setdefault(study, Counter())[hold_code, report] += 1
+
+    def take_back(self, study: str, hold_code: str, report: Report) -> None:
+        """Count an instance no longer, of which it was learned that nobody can tell which it is."""
+        self._kept[study][hold_code, report] -= 1
+
+    def studies(self, outcomes: dict[str, list[tuple[str, str]]]) -> dict[str, Report]:
+        """Give the report of each study with what became of its instances."""
+        found = {}
+        for study, kept in sorted(self._kept.items()):
+            parts = [_times(report, times, code) for (code, report), times in kept.items() if times]
+            if parts:
+                found[study] = joined(parts).with_outcomes(outcomes.get(study, ()))
+        return found
+
+
+def _times(report: Report, times: int, hold_code: str) -> Report:
+    """Give the report of several instances that were cleaned alike."""
+    return replace(
+        report,
+        instances=report.instances * times,
+        actions=tuple(action._replace(times=action.times * times) for action in report.actions),
+        residue=report.residue._replace(searched=report.residue.searched * times, held=report.residue.held * times),
+        recognisable=report.recognisable * times,
+        pixels=(_decided(hold_code, times),) if hold_code in {MAY_SHOW_TEXT, SHOWN} else (),
+    )
+
+
+def _decided(hold_code: str, times: int) -> PixelCount:
+    if hold_code == SHOWN:
+        return PixelCount(SHOWN, WHOEVER_RAN_IT, times)
+    return PixelCount(WAITING, "", times)
+
+
+@dataclass
+class Account:
+    """The end of a run, or how far it came: every file that went in is in exactly one of the lists."""
+
+    cleaned: list[Cleaned] = field(default_factory=list)
+    held: list[NotTaken] = field(default_factory=list)
+    refused: list[NotTaken] = field(default_factory=list)
+    left_out: list[NotTaken] = field(default_factory=list)
+    duplicates: list[Source] = field(default_factory=list)
+    persons: set[bytes] = field(default_factory=set)
+    ledger: Ledger = field(default_factory=Ledger)
+    pairs: set[tuple[str, str]] = field(default_factory=set, repr=False)
+
+    @property
+    def files(self) -> int:
+        """Count the files that were looked at."""
+        return sum(self.counts.values())
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Count the files by what became of them."""
+        return {
+            CLEANED: len(self.cleaned),
+            HELD: len(self.held),
+            REFUSED: len(self.refused),
+            DUPLICATE: len(self.duplicates),
+            LEFT_OUT: len(self.left_out),
+        }
+
+    @property
+    def equation(self) -> str:
+        """Say it as a sum that anybody can check."""
+        counts = self.counts
+        what = "1 file" if self.files == 1 else f"{self.files} files"
+        return (
+            f"{what} = {counts[CLEANED]} cleaned + {counts[HELD]} held + {counts[REFUSED]} refused + "
+            f"{counts[DUPLICATE]} twice + {counts[LEFT_OUT]} left out"
+        )
+
+    @property
+    def full(self) -> bool:
+        """Say whether the disk was full at some file."""
+        return any(item.code == NoSpace.code for item in self.refused)
+
+    @property
+    def complete(self) -> bool:
+        """Say whether nothing was held or refused."""
+        return not self.held and not self.refused
+
+    def reports(self) -> dict[str, Report]:
+        """Give the report of each study, by its new StudyInstanceUID."""
+        outcomes: dict[str, list[tuple[str, str]]] = {}
+        for item in self.cleaned:
+            outcomes.setdefault(item.study, []).append((CLEANED, ""))
+        for each in self.held:
+            outcomes.setdefault(each.study, []).append((HELD, each.code))
+        return self.ledger.studies(outcomes)
+
+    def outcomes(self) -> list[OutcomeCount]:
+        """Count all files by what became of them and why."""
+        counts: Counter[tuple[str, str]] = Counter({(CLEANED, ""): len(self.cleaned)})
+        counts[DUPLICATE, ""] = len(self.duplicates)
+        for outcome, items in ((HELD, self.held), (REFUSED, self.refused), (LEFT_OUT, self.left_out)):
+            counts.update((outcome, item.code) for item in items)
+        return [OutcomeCount(*key, times) for key, times in counts.items() if times]
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the whole as plain values; files that were not taken by their number among those given."""
+        return {
+            "files": self.files,
+            "counts": self.counts,
+            "outcomes": [entry._asdict() for entry in self.outcomes()],
+            "studies": {study: report.to_json() for study, report in self.reports().items()},
+            "held": _numbered(self.held),
+            "refused": _numbered(self.refused),
+            "left_out": _numbered(self.left_out),
+            "duplicates": [source.among for source in self.duplicates],
+        }
+
+
+def _numbered(items: Iterable[NotTaken]) -> list[dict[str, Any]]:
+    return [{"number": item.source.among, "code": item.code, "sentence": item.sentence} for item in items]

@@ -1,0 +1,93 @@
+"""Says which rule applies to a tag, or to each element of a file, and why; never a value."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from trialimg.client.children import Children
+from trialimg.dicom.deidentify import plan_of
+from trialimg.dicom.plan import Do, Step
+from trialimg.dicom.table import edition, keyword_of, tag_of, tag_text
+from trialimg.domain.deidentification import Profile
+from trialimg.errors import BadInput, TrialimgError
+
+WORDS: Final = {
+    Do.KEEP: "kept",
+    Do.REMOVE: "removed",
+    Do.EMPTY: "emptied",
+    Do.DUMMY: "dummy",
+    Do.MAP_UID: "new UID",
+    Do.KEEP_UID: "kept",
+    Do.SHIFT: "shifted",
+    Do.CAP_AGE: "89 at most",
+    Do.NAME: "subject",
+    Do.KNOWN_CHARACTER_SET: "kept",
+    Do.KEEP_DATE: "kept",
+    Do.JUDGE: "judged",
+    Do.CLEAN_ITEMS: "cleaned in",
+}
+"""What is done with an element, in a word or two."""
+_TAG: Final = re.compile(r"\(?([0-9A-Fa-f]{4}),? ?([0-9A-Fa-f]{4})\)?")
+_NEITHER: Final = (
+    "This is neither a file nor a tag. Give a file, a tag as 0008,1030, or a keyword of PS3.6 as StudyDescription."
+)
+_LOST: Final = "Reading it needs more than the reader's limits."
+_Line = tuple[str, str, str, str]
+
+
+@dataclass(frozen=True)
+class _Asked:
+    path: Path
+    profile: Profile
+
+
+def explained(what: str, profile: Profile) -> Iterator[str]:
+    """Explain a tag, a keyword, or every element of a file, as lines of a table.
+
+    Raises :class:`BadInput` where it is none of these, or a file that cannot be read.
+    """
+    if Path(what).is_file():
+        children = Children(_of_file, lambda _: _LOST, workers=1, preload=__name__)
+        (lines,) = children.each(iter([_Asked(Path(what), profile)]))
+        if isinstance(lines, str):
+            raise BadInput(lines)
+    else:
+        lines = [_of_tag(_tag(what), profile)]
+    yield f"Profile {profile.name} {profile.version}; table E.1-1 of PS3.15 {edition()}"
+    widths = [max(len(line[column]) for line in lines) for column in range(3)]
+    for line in lines:
+        yield "  ".join(text.ljust(width) for text, width in zip(line, (*widths, 0), strict=True)).rstrip()
+
+
+def _tag(what: str) -> int:
+    found = _TAG.fullmatch(what.strip())
+    if found is not None:
+        return int(found.group(1) + found.group(2), 16)
+    try:
+        return tag_of(what.strip())
+    except LookupError:
+        raise BadInput(_NEITHER) from None
+
+
+def _of_tag(tag: int, profile: Profile) -> _Line:
+    return _line((tag,), plan_of(profile).place(()).step(tag, None), 1)
+
+
+def _line(path: tuple[int, ...], step: Step, times: int) -> _Line:
+    where = ".".join(tag_text(tag) for tag in path) + (f" ({times} times)" if times > 1 else "")
+    return where, keyword_of(path[-1]), WORDS[step.do], step.why
+
+
+def _of_file(asked: _Asked) -> list[_Line] | str:
+    """Give the lines of a file, or the sentence why there are none; runs in a child."""
+    from trialimg.dicom.explain import steps_of  # only here: the parser is slow to load, and a tag needs none
+
+    try:
+        found = steps_of(asked.path, plan_of(asked.profile))
+    except TrialimgError as error:
+        return error.sentence
+    return [_line(path, step, times) for (path, step), times in found.items()]

@@ -1,0 +1,79 @@
+"""What a run leaves beside the clean files: its report, and, where somebody insists, who was who."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TextIO
+
+from trialimg.client.account import FULL, Account
+from trialimg.errors import BadInput, Misconfigured, NoSpace
+
+
+def report_of(account: Account, out: Path, **told: Any) -> dict[str, Any]:
+    """Give what was done: per study paths, actions and counts; per file its number and code; never a value or name."""
+    return {
+        **told,
+        **account.to_json(),
+        "instances": [
+            {
+                "file": str(item.target.relative_to(out)),
+                "sop_instance_uid": item.instance,
+                "hash": item.canonical_hash,
+            }
+            for item in account.cleaned
+        ],
+    }
+
+
+def write_report(path: Path, document: dict[str, Any]) -> None:
+    """Write a report: whole or not at all."""
+
+    def write(stream: TextIO) -> None:
+        json.dump(document, stream, indent=1)
+        stream.write("\n")
+
+    _write(path, write, "report")
+
+
+def refuse_existing(path: Path) -> None:
+    """Raise :class:`BadInput` where a file is there that must not be written over."""
+    if path.exists() or path.is_symlink():
+        raise BadInput(f"{path.name} is there already. Nothing was done, and it was not written over; name another.")
+
+
+def write_pairs(path: Path, pairs: set[tuple[str, str]]) -> None:
+    """Write old and new identifiers, for its owner's eyes only."""
+
+    def write(stream: TextIO) -> None:
+        rows = csv.writer(stream, lineterminator="\n")
+        rows.writerow(("id_old", "id_new"))
+        rows.writerows(sorted(pair for pair in pairs if pair[0]))
+
+    _write(path, write, "map of identifiers")
+
+
+def _write(path: Path, write: Callable[[TextIO], None], what: str) -> None:
+    """Write beside, force to the disk, and only then give the name."""
+    fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace", newline="") as stream:
+                write(stream)
+                stream.flush()
+                os.fsync(stream.fileno())
+            fresh.replace(path)
+        finally:
+            fresh.unlink(missing_ok=True)
+    except OSError as error:
+        kind = NoSpace if error.errno in FULL else Misconfigured
+        raise kind(
+            f"The {what} could not be written ({error.strerror}). The clean files are whole; give another place and "
+            "run this again."
+        ) from None

@@ -1,0 +1,47 @@
+"""Says of each element of a file what a plan does with it and why: what people always ask; never a value."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
+
+from trialimg.dicom.apply import kept_private_of, sop_class_of
+from trialimg.dicom.by_parser import PARSER_GIVES_UP
+from trialimg.dicom.dataset import parse
+from trialimg.dicom.header import facts_and_end
+from trialimg.dicom.part10 import buffer_of, open_part10
+from trialimg.dicom.plan import Do, Place, Plan, Step
+from trialimg.errors import UnreadableObject
+
+Tags = tuple[int, ...]
+
+
+def steps_of(source: Path | BinaryIO, plan: Plan) -> Counter[tuple[Tags, Step]]:
+    """Give the step for each element, by its path of tags without numbers of items, and how often it stands there.
+
+    Raises :class:`NotDicom` or :class:`UnreadableObject` where the file is no whole image.
+    """
+    part = open_part10(buffer_of(source))
+    _facts, end = facts_and_end(part)
+    try:
+        dataset = parse(part, end)
+        place = plan.root(sop_class_of(dataset), {int(tag) for tag in dataset.keys()})  # noqa: SIM118 (decodes nothing)
+        return Counter(_walk(dataset, place, ()))
+    except PARSER_GIVES_UP:
+        raise UnreadableObject("The file is damaged inside an attribute, so it cannot be explained.") from None
+
+
+def _walk(dataset: Dataset, place: Place, path: Tags) -> Iterator[tuple[Tags, Step]]:
+    private = kept_private_of(dataset, place)
+    for key in dataset.keys():  # noqa: SIM118 (iterating a data set decodes it)
+        tag = int(key)
+        step = private.get(tag) or place.step(tag, dataset.get_item(key).VR)
+        yield (*path, tag), step
+        items = dataset[key].value if step.do is Do.CLEAN_ITEMS else None
+        for item in items if isinstance(items, Sequence) else ():
+            yield from _walk(item, place.inside(tag), (*path, tag))
