@@ -1,9 +1,9 @@
 """The engine in the browser's Python: CT of 0.5 MB per second under Pyodide in node, beside CPython in the same run.
 
 ``python -m bench.browser_engine [--slices N] [--rounds N]``. Every file goes in and out as bytes, with its report and
-the search for what is left. The first round warms up and is not counted. Counted are seconds of the processor, since other
-work on the machine makes the clock's longer; those are printed too. Patients whose names are ASCII go the way of the
-splicer, others may go the parser's, so each is measured.
+the search for what is left. The first round warms up and is not counted. Counted are seconds of the processor, since
+other work on the machine makes the clock's longer; those are printed too. Patients whose names are ASCII go the way of
+the splicer, others may go the parser's, so each is measured.
 """
 
 from __future__ import annotations

@@ -10,10 +10,10 @@ export async function loadEngine(loadPyodide, archives, task) {
   return { python, module, version: python.version, loadSeconds: (performance.now() - start) / 1000 };
 }
 
-// Files are [name, bytes]; each goes in as bytes and comes out as bytes. `keep` is given what was made.
-export function cleanAll(engine, files, subjectKey, keep) {
+// `given` is the trial's profile and a subject's key. Files are [name, bytes]; each goes in as bytes and comes out as bytes. `keep` is given what was made.
+export function cleanAll(engine, files, given, keep) {
   const { FS } = engine.python;
-  const batch = engine.module.Batch("/in", "/out", subjectKey);
+  const batch = engine.module.Batch("/in", "/out", JSON.stringify(given));
   const results = files.map(([name, bytes]) => {
     FS.writeFile(`/in/${name}`, bytes);
     const result = JSON.parse(batch.clean(name));

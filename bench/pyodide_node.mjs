@@ -29,11 +29,12 @@ let made = null;
 for (let round = 0; round < job.rounds; round += 1) {
   const before = process.cpuUsage();
   const start = performance.now();
-  made = cleanAll(engine, files, job.key, keep);
+  made = cleanAll(engine, files, job.given, keep);
   const used = process.cpuUsage(before);
   rounds.push({ seconds: (performance.now() - start) / 1000, processor: (used.user + used.system) / 1e6 });
 }
 const memory = { process: process.resourceUsage().maxRSS * 1024, heap: engine.python._module.HEAPU8.length };
 const parser = engine.python.runPython("'pydicom' in sys.modules");
+const modules = job.everything ? JSON.parse(engine.module.load_everything()) : [];
 const { version, loadSeconds } = engine;
-console.log(JSON.stringify({ version, load_seconds: loadSeconds, parser, rounds, memory, ...made }));
+console.log(JSON.stringify({ version, load_seconds: loadSeconds, parser, rounds, memory, modules, ...made }));

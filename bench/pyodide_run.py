@@ -8,17 +8,18 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any, Final
 
-from bench.pyodide_task import Batch
+from bench.pyodide_task import PROFILE, Batch
 
 HERE: Final = Path(__file__).resolve().parent
 ROOT: Final = HERE.parent
 PYODIDE: Final = ROOT / "tests" / "vendor" / "pyodide" / "pyodide.mjs"
+TASK: Final = HERE / "pyodide_task.py"
 KEY: Final = "k" * 32
 _OLDEST_NODE: Final = 18
 _PATIENCE_S: Final = 600
@@ -28,13 +29,14 @@ _NOT_PYTHON: Final = {"test_files", "charset_files", "palettes", "__pycache__"}
 
 @dataclass(frozen=True)
 class Ran:
-    """What came of a run under node: per file what became of it, the joined report, times, and bytes of memory."""
+    """What came of a run under node: per file what became of it, the joined report, times, memory in bytes."""
 
     version: str
     load_seconds: float
     loaded_the_parser: bool
     rounds: tuple[tuple[float, float], ...]
     memory: dict[str, int]
+    modules: list[str]
     results: list[dict[str, Any]]
     report: dict[str, Any] | None
 
@@ -81,16 +83,27 @@ def archives(folder: Path) -> list[Path]:
     return [pack(engine_files(), folder / "engine.zip"), pack(parser_files(), folder / "parser.zip")]
 
 
-def run_under_node(files: Iterable[Path], target: Path | None = None, *, rounds: int = 1) -> Ran:
-    """Clean files under Pyodide, so many times over; the clean ones of the last time are put into a folder."""
+def run_under_node(
+    files: Iterable[Path],
+    target: Path | None = None,
+    *,
+    profile: Mapping[str, Any] = PROFILE,
+    rounds: int = 1,
+    everything: bool = False,
+) -> Ran:
+    """Clean files under Pyodide, so many times over; the clean ones of the last time are put into a folder.
+
+    ``everything`` has each module of the engine loaded too.
+    """
     node = find_node()
     if node is None:
         raise RuntimeError("node is not here: python tools/frontend.py brings it")
     with tempfile.TemporaryDirectory(prefix="trialimg-pyodide-") as name:
-        job = {"pyodide": str(PYODIDE), "task": str(HERE / "pyodide_task.py"), "key": KEY, "rounds": rounds}
+        job = {"pyodide": str(PYODIDE), "task": str(TASK), "rounds": rounds, "everything": everything}
         job |= {"archives": [str(path) for path in archives(Path(name))], "files": [str(path) for path in files]}
+        job |= {"given": {"profile": profile, "key": KEY}, "target": str(target) if target else None}
         told = Path(name) / "job.json"
-        told.write_text(json.dumps({**job, "target": str(target) if target else None}), "utf-8")
+        told.write_text(json.dumps(job), "utf-8")
         command = [node, str(HERE / "pyodide_node.mjs"), str(told)]
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_PATIENCE_S)
     if done.returncode:
@@ -98,12 +111,14 @@ def run_under_node(files: Iterable[Path], target: Path | None = None, *, rounds:
     said = json.loads(done.stdout.splitlines()[-1])
     times = tuple((each["seconds"], each["processor"]) for each in said["rounds"])
     return Ran(
-        *(said["version"], said["load_seconds"], said["parser"], times),
-        *(said["memory"], said["results"], said["report"]),
+        *(said["version"], said["load_seconds"], said["parser"], times, said["memory"]),
+        *(said["modules"], said["results"], said["report"]),
     )
 
 
-def run_here(files: Sequence[Path], target: Path) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
+def run_here(
+    files: Sequence[Path], target: Path, *, profile: Mapping[str, Any] = PROFILE
+) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
     """Clean files of one folder under this Python, by the same task; give what became of each, and the report."""
-    batch = Batch(str(files[0].parent), str(target), KEY)
+    batch = Batch(str(files[0].parent), str(target), json.dumps({"profile": profile, "key": KEY}))
     return [json.loads(batch.clean(path.name)) for path in files], json.loads(batch.report())

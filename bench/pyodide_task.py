@@ -5,26 +5,31 @@ Standard library and engine only. Values cross from and to JavaScript as JSON.
 
 from __future__ import annotations
 
+import importlib
 import json
+import pkgutil
 from pathlib import Path
 from typing import Any, Final
 
+import trialimg
 from trialimg.dicom.deidentify import clean_file
 from trialimg.domain.deid_report import Report, joined
 from trialimg.domain.deidentification import Profile, SubjectIdentity
 from trialimg.errors import TrialimgError
 
-PROFILE: Final = {"name": "bench", "version": "1", "dates": "kept", "keep_sex": True, "keep_age": True}
+PROFILE: Final = {"name": "bench", "version": "1", "dates": "kept", "keep": ["sex", "age"]}
+"""What a trial's deidentification.yaml would say."""
 IDENTITY: Final = ("Sponsor", "PROT-1", "A phase II", "101", "Site one", "101-001", "W8", "Week 8")
 
 
 class Batch:
     """One subject's files, cleaned one after the other from a folder into another."""
 
-    def __init__(self, source: str, target: str, subject_key: str) -> None:
+    def __init__(self, source: str, target: str, given: str) -> None:
+        told = json.loads(given)
         self._source, self._target = Path(source), Path(target)
-        self._profile, self._identity = Profile(**PROFILE), SubjectIdentity(*IDENTITY)  # type: ignore[arg-type]
-        self._key = subject_key.encode("ascii")
+        self._profile, self._identity = Profile.from_mapping(told["profile"]), SubjectIdentity(*IDENTITY)
+        self._key = told["key"].encode("ascii")
         self._reports: list[Report] = []
         for folder in (self._source, self._target):
             folder.mkdir(parents=True, exist_ok=True)
@@ -43,3 +48,9 @@ class Batch:
     def report(self) -> str:
         """Give the account of all files."""
         return json.dumps(joined(self._reports).to_json()) if self._reports else "null"
+
+
+def load_everything() -> str:
+    """Import each module that is here, so that one which asks for what is not here fails; give their names."""
+    names = [module.name for module in pkgutil.walk_packages(trialimg.__path__, "trialimg.")]
+    return json.dumps([importlib.import_module(name).__name__ for name in names])
