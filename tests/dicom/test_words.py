@@ -5,8 +5,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from tools.make_vocabulary import NAMES, TARGET
+from tools.make_vocabulary import BOTH, NAMES, TARGET
 from trialimg.dicom.words import cleaned_words, is_term, vocabulary
 
 ROOT = Path(__file__).parents[2]
@@ -20,8 +22,13 @@ def test_the_list_of_words_is_what_its_recipe_makes():
     assert vocabulary() == frozenset(made)
 
 
-def test_common_names_are_no_words_that_name_nobody():
-    assert set(NAMES.split()) & vocabulary() == {"gray", "march"} & set(NAMES.split())
+def test_common_names_are_no_words_but_those_that_somebody_decided_on():
+    assert set(NAMES.split()) & vocabulary() == {"gray"}
+    text = Path(__file__).with_name("common_names.txt").read_text(encoding="ascii")
+    common = {word for line in text.splitlines() if not line.startswith("#") for word in line.split()}
+    assert len(common) > 1600
+    assert common & vocabulary() <= set(BOTH.split())
+    assert set(BOTH.split()) <= vocabulary()
 
 
 @pytest.mark.parametrize(
@@ -37,6 +44,28 @@ def test_common_names_are_no_words_that_name_nobody():
         ("chest 2024-03-11", "chest"),
         ("head 4711081", "head"),
         ("Müller", "REMOVED"),
+        ("CT CHEST W CONTRAST JONES 067Y", "CT CHEST W CONTRAST"),
+        ("XR CHEST AP PORTABLE for Scott Kaufman", "XR CHEST AP PORTABLE for"),
+        ("CT ABD/PEL W & W/O C", "CT ABD/PEL W & W/O C"),
+        ("t2_tse_dark-fluid_tra_p2 3.0mm", "t2_tse_dark-fluid_tra_p2 3.0mm"),
+        ("ep2d_diff_b1000 FLAIR MPRAGE T1W GD", "ep2d_diff_b1000 FLAIR MPRAGE T1W GD"),
+        ("MRT Oberbauch nativ", "MRT Oberbauch nativ"),
+        ("IRM genou gauche sans injection", "IRM genou gauche sans injection"),
+        ("RM rodilla sin contraste", "RM rodilla sin contraste"),
+        ("JPEG 2000 irreversible (lossy) 18:1", "JPEG 2000 irreversible (lossy) 18:1"),
+        ("06 12 34 56 78", "REMOVED"),
+        ("tel. 030 555 012 3", "REMOVED"),
+        ("19 51 02 03", "REMOVED"),
+        ("axial 03:02:51", "axial"),
+        ("2/51", "REMOVED"),
+        ("3 Feb 51", "REMOVED"),
+        ("head 3. Februar", "head"),
+        ("brain, aged 97", "brain"),
+        ("O K O N K W O", "REMOVED"),
+        ("O.K.O.N.K.W.O", "REMOVED"),
+        ("OkOnKwO", "REMOVED"),
+        ("MaRy", "REMOVED"),
+        ("AB12CD34EF", "REMOVED"),
         ("奥孔", "REMOVED"),
         ("head\\Okonkwo\\neck", "head\\REMOVED\\neck"),
         ("", ""),
@@ -46,6 +75,17 @@ def test_common_names_are_no_words_that_name_nobody():
 def test_known_words_stay_and_every_other_goes(text, left):
     assert cleaned_words(text) == left
     assert cleaned_words(left) == left
+
+
+def test_the_trials_own_words_stay_in_any_case_and_inside_others():
+    assert cleaned_words("ZAUBER 3D Zauber", frozenset({"zauber"})) == "ZAUBER 3D Zauber"
+    assert cleaned_words("ZAUBER 3D") == "3D"
+
+
+@given(st.text(max_size=60))
+def test_cleaning_again_changes_nothing(text):
+    once = cleaned_words(text)
+    assert cleaned_words(once) == once
 
 
 @pytest.mark.parametrize("value", ["CHEST", "HFS", "SLICE_AND_FREQ", "3D", "FOR PRESENTATION", "YES", ""])

@@ -40,7 +40,8 @@ _GROUPS: Final = re.compile(r"(?<![^\W_])\d+(?:[ ./:\-_+()]{1,3}\d+)+(?![^\W_])"
 """Numbers with nothing but marks between them."""
 _SPELLED: Final = re.compile(r"(?<![^\W_])[^\W\d_](?:[^\w]{1,2}[^\W\d_]|_[^\W\d_]){2,}(?![^\W_])")
 """Three or more single letters."""
-_DECIMAL: Final = re.compile(r"\d{1,3}\.\d{1,3}")
+_DECIMAL: Final = re.compile(r"\d{1,3}\.\d{1,3}0*|\d{1,3}:1")
+"""A measure, or a ratio."""
 _VERSION: Final = re.compile(r"\d\.\d{1,3}\.\d{1,2}")
 _B_VALUE: Final = re.compile(r"b[=_-]?\d{1,4}", re.IGNORECASE)
 _LONGEST_NUMBER: Final = 3
@@ -100,7 +101,7 @@ def cleaned_words(text: str, words: frozenset[str] = _NOTHING) -> str:
     kept = _SOMEBODYS.sub(" ", text)
     kept = _GROUPS.sub(lambda found: found[0] if _names_nobody(found) else " ", kept)
     kept = _SPELLED.sub(lambda found: found[0] if set(found[0].lower()) <= _WITH else " ", kept)
-    kept = _TOKEN.sub(lambda found: found[0] if is_known(found[0], words=words) else "", kept)
+    kept = _TOKEN.sub(lambda found: found[0] if is_known(found[0], words=words) or _is_jpeg_2000(found) else "", kept)
     if kept == text and text.isascii():
         return text
     kept = re.sub(r"[^\x20-\x7e]|[\^=~`]", " ", kept)
@@ -109,6 +110,10 @@ def cleaned_words(text: str, words: frozenset[str] = _NOTHING) -> str:
     # What stood on both sides of a word that went may make a date or an age of the rest.
     again = kept and cleaned_words(kept, words)
     return (again if _TOKEN.search(again) else "") or (REMOVED if text.strip() else "")
+
+
+def _is_jpeg_2000(found: re.Match[str]) -> bool:
+    return found[0] == "2000" and found.string[: found.start()].endswith("JPEG ")
 
 
 def _names_nobody(found: re.Match[str]) -> bool:
