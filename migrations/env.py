@@ -10,7 +10,18 @@ from sqlalchemy import create_engine, inspect, pool
 from sqlalchemy.engine import make_url
 
 from trialimg.casework.services import services
-from trialimg.store import account, audit, casebook, export, imaging, job, reading, subject, trial  # noqa: F401 (maps all)
+from trialimg.store import (  # noqa: F401 (maps all)
+    account,
+    audit,
+    casebook,
+    export,
+    imaging,
+    job,
+    pixel_review,
+    reading,
+    subject,
+    trial,
+)
 from trialimg.store.base import Base, UtcDateTime
 
 config = context.config

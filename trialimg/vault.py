@@ -236,6 +236,12 @@ class Area:
         except FileNotFoundError:
             return None
 
+    def drop_note(self, key: str) -> None:
+        """Destroy a note; one that is gone already is no error."""
+        with contextlib.suppress(FileNotFoundError):
+            self._note_path(key).unlink()
+            _fsync_folder(self._folder)
+
     def notes(self) -> list[str]:
         """Give the keys of all notes."""
         with contextlib.suppress(FileNotFoundError):

@@ -373,11 +373,37 @@ def upgrade() -> None:
     sa.UniqueConstraint('submission_id', 'ordinal', name=op.f('uq_submission_object_submission_id_ordinal'))
     )
     op.create_index('ix_submission_object_study', 'submission_object', ['study_id', 'sop_instance_uid'], unique=False)
+    op.create_table('pixel_review',
+    sa.Column('submission_id', sa.String(length=32), nullable=False),
+    sa.Column('object_id', sa.String(length=32), nullable=False),
+    sa.Column('state', sa.String(length=10), nullable=False),
+    sa.Column('frames', sa.Integer(), nullable=False),
+    sa.Column('rows', sa.Integer(), nullable=False),
+    sa.Column('columns', sa.Integer(), nullable=False),
+    sa.Column('device', sa.String(length=80), nullable=False),
+    sa.Column('found', sa.Text(), nullable=False),
+    sa.Column('looked_at', sa.Text(), nullable=False),
+    sa.Column('decision', sa.String(length=10), nullable=False),
+    sa.Column('mask', sa.Text(), nullable=False),
+    sa.Column('reason', sa.Text(), nullable=False),
+    sa.Column('decided_by', sa.String(length=200), nullable=False),
+    sa.Column('decided_as', sa.String(length=40), nullable=False),
+    sa.Column('decided_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('revision', sa.Integer(), nullable=False),
+    sa.Column('id', sa.String(length=32), nullable=False),
+    sa.ForeignKeyConstraint(['object_id'], ['submission_object.id'], name=op.f('fk_pixel_review_object_id')),
+    sa.ForeignKeyConstraint(['submission_id'], ['submission.id'], name=op.f('fk_pixel_review_submission_id')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_pixel_review')),
+    sa.UniqueConstraint('object_id', name=op.f('uq_pixel_review_object_id'))
+    )
+    op.create_index(op.f('ix_pixel_review_submission_id'), 'pixel_review', ['submission_id'], unique=False)
 
 
 def downgrade() -> None:
     if op.get_bind().execute(sa.text("SELECT count(*) FROM audit_record")).scalar():
         raise RuntimeError("The audit trail is not empty; a downgrade would drop it. Nothing was changed.")
+    op.drop_index(op.f('ix_pixel_review_submission_id'), table_name='pixel_review')
+    op.drop_table('pixel_review')
     op.drop_index('ix_submission_object_study', table_name='submission_object')
     op.drop_table('submission_object')
     op.drop_index(op.f('ix_study_fingerprint_fingerprint'), table_name='study_fingerprint')

@@ -76,7 +76,7 @@ def furnished(world: World) -> World:
         "trial": "DEMO", "site": "101", "subject": number, "visit": slot.visit.key, "slot": slot.key, "form": "VS",
         "submission": "5" * 32, "study_instance_uid": STUDY_UID, "account": world.person("monitor").account_id,
         "read": "4" * 32, "version": "1", "grant": "6" * 32, "series_uid": "2.25.1", "sop_uid": "2.25.2", "numbers": "1", "tail": "x", "path": "x.js",
-        "session_id": "7" * 32, "token_id": "8" * 32, "link": "x", "ordinal": "1", "series": "1", "filename": "trialimg.css",
+        "session_id": "7" * 32, "token_id": "8" * 32, "link": "x", "ordinal": "1", "frame": "1", "series": "1", "filename": "trialimg.css",
     }  # fmt: skip
     return world
 
@@ -188,7 +188,8 @@ def expected(world: World, name: str, rule: Rule) -> int:
     if on not in {trial_place, withdrawn_place} and not of_site:  # it is enough to do this at one site of the trial
         asked += [Scope(world.trial_id, site) for site in world.site_ids.values()]
     if any(may(grants, permission, each) for each in asked):
-        return 200
+        # The demo trial names no central role for pixels that nobody has looked at.
+        return 403 if permission is Permission.REVIEW_PIXELS and name == "imaging-qc" else 200
     if of_site or on is withdrawn_place:
         # Sites, and what is a subject's, exist only for whoever may see subjects: a reader must not learn by trying.
         return 403 if may(grants, Permission.SEE_TRIAL, scope) else 404

@@ -29,7 +29,7 @@ NEVER = {
 """A well-formed key of each kind that nothing has."""
 INSIDE = {
     "form": "VS", "account": "9" * 32, "grant": "9" * 32, "export": "9" * 32, "series_uid": "2.25.1",
-    "sop_uid": "2.25.2", "numbers": "1", "tail": "x", "ordinal": "1", "series": "1", "version": "1",
+    "sop_uid": "2.25.2", "numbers": "1", "tail": "x", "ordinal": "1", "frame": "1", "series": "1", "version": "1",
 }  # fmt: skip
 TEAM = frozenset({"subject", "visit", "slot", "submission", "study_instance_uid"})
 SUBJECTS = TEAM | {"read"}

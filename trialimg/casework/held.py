@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from trialimg.casework.access import Place
 from trialimg.casework.imaging import a_reason
+from trialimg.casework.pixel_series import MAY_SHOW_TEXT, on_review_page
 from trialimg.casework.submission import destroy_unneeded, load, move, quarantine
 from trialimg.domain.submission import Fate, Outcome, Stage
 from trialimg.errors import BadInput, Conflict
@@ -18,8 +19,6 @@ from trialimg.store.unit_of_work import UnitOfWork
 
 PREVIEW: Final = "preview-"
 """The beginning of the keys of pictures of held images among the notes of the quarantine; the ordinal follows."""
-MAY_SHOW_TEXT: Final = "image.may_show_text"
-"""The code of the one reason to hold that a person who looks at the picture can settle."""
 
 
 class Decision(StrEnum):
@@ -41,6 +40,11 @@ def decide(uow: UnitOfWork, place: Place, *, ordinals: frozenset[int], decision:
         raise BadInput(
             "Some of these images are not held for what their pixels may show: looking at them cannot settle it, so "
             "they cannot be sent. Discard them, or keep them and ask a data manager. Nothing was changed."
+        )
+    if decision is Decision.SEND and on_review_page(uow.session, held):
+        raise BadInput(
+            "Some of these images can be looked at on the page for held pixels, where what they show is covered. "
+            "Decide on them there; nothing was changed."
         )
     if decision is Decision.KEEP:
         for item in held:

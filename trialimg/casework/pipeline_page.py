@@ -12,7 +12,7 @@ from sqlalchemy.orm import joinedload
 from trialimg.casework.access import Person, Place
 from trialimg.casework.link import TO_AUTHORISE
 from trialimg.domain.permission import Permission, Reach
-from trialimg.domain.submission import OPEN_ENDED, RESUME, Stage
+from trialimg.domain.submission import BESIDE, OPEN_ENDED, RESUME, Stage
 from trialimg.store.account import Task
 from trialimg.store.base import db, utc_now
 from trialimg.store.imaging import Destination, ImagingStudy, Slot, Submission
@@ -146,8 +146,8 @@ def _within(reach: Reach) -> ColumnElement[bool]:
 
 
 def _live(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
-    live = and_(Job.submission_id == Submission.id, Job.state.in_((WAITING, RUNNING)), *conditions)
-    return exists().where(live)
+    main = and_(Job.state.in_((WAITING, RUNNING)), Job.step.not_in(BESIDE))
+    return exists().where(and_(Job.submission_id == Submission.id, main, *conditions))
 
 
 def _waits_for_person() -> ColumnElement[bool]:
@@ -198,8 +198,9 @@ def _lines(reach: Reach, condition: ColumnElement[bool] | None, page: int) -> tu
     submissions = list(db.session.scalars(wanted))
     jobs: dict[str, Job] = {}
     live = select(Job).where(
-        Job.submission_id.in_([each.id for each in submissions]), Job.state.in_((WAITING, RUNNING))
-    )
+        Job.submission_id.in_([each.id for each in submissions]), Job.state.in_((WAITING, RUNNING)),
+        Job.step.not_in(BESIDE),
+    )  # fmt: skip
     for job in db.session.scalars(live.order_by(Job.created_at)):
         jobs[str(job.submission_id)] = job
     return tuple(_line(each, jobs.get(each.id)) for each in submissions)

@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from trialimg.casework.services import services
 from trialimg.domain.submission import (
+    BESIDE,
     ENDED,
     NEEDS_ORIGINAL,
     Fate,
@@ -23,6 +24,9 @@ from trialimg.store.imaging import Submission, SubmissionObject
 from trialimg.store.job import RUNNING, STOPPED, WAITING, Job, enqueue
 from trialimg.store.unit_of_work import Actor, UnitOfWork, unit_of_work
 from trialimg.vault import Area
+
+PICTURES: Final = "frame-"
+"""The beginning of the keys of pictures of held images among the notes of the quarantine; see ``picture_note``."""
 
 NAMES_KEPT: Final = timedelta(hours=24)
 """How long a refused submission still tells which file was refused why; its bytes go at once."""
@@ -40,6 +44,11 @@ def outbox(submission_id: str) -> Area:
     return services().vault.area(f"outbox/{submission_id}")
 
 
+def picture_note(ordinal: int, frame: int) -> str:
+    """Give the key of the note with the picture of one frame of a held image."""
+    return f"{PICTURES}{ordinal}-{frame}"
+
+
 def load(uow: UnitOfWork, submission_id: str) -> Submission:
     """Load a submission under its row lock, which gives all who act on it their order."""
     locked = select(Submission).where(Submission.id == submission_id).with_for_update()
@@ -50,8 +59,13 @@ def load(uow: UnitOfWork, submission_id: str) -> Submission:
 
 
 def stop_waiting_jobs(uow: UnitOfWork, submission: Submission, sentence: str) -> None:
-    """Stop every job of the submission that has not started; one that runs finds its attempt outdated."""
-    waiting = select(Job).where(Job.submission_id == submission.id, Job.state.in_((WAITING, RUNNING)))
+    """Stop every job of the submission that has not started; one that runs finds its attempt outdated.
+
+    A look at its pictures goes on beside: where nothing is held any more, it finds nothing to do.
+    """
+    waiting = select(Job).where(
+        Job.submission_id == submission.id, Job.state.in_((WAITING, RUNNING)), Job.step.not_in(BESIDE)
+    )
     for job in uow.session.scalars(waiting):
         job.state = STOPPED
         job.attempt += 1  # the fence: a result that arrives later is not written
@@ -130,17 +144,18 @@ def tidy(submission_id: str) -> None:
 
 def _keep_needed(uow: UnitOfWork, submission: Submission) -> None:
     stage = submission.stage
-    objects = select(SubmissionObject.fate, SubmissionObject.received_sha256, SubmissionObject.clean_sha256).where(
-        SubmissionObject.submission_id == submission.id
-    )
+    objects = select(
+        SubmissionObject.fate, SubmissionObject.received_sha256, SubmissionObject.clean_sha256, SubmissionObject.ordinal
+    ).where(SubmissionObject.submission_id == submission.id)
     rows = [] if stage in ENDED else uow.session.execute(objects).all()
+    _drop_pictures(quarantine(submission.id), {ordinal for fate, *_, ordinal in rows if fate == Fate.HELD})
     needing = set(_needing(stage)) if submission.originals_destroyed_at is None else set()
-    originals = {received for fate, received, _ in rows if fate in needing}
+    originals = {received for fate, received, *_ in rows if fate in needing}
     told = stage == Stage.REFUSED and uow.at - submission.stage_since < NAMES_KEPT
     under_way = stage not in {*ENDED, Stage.LINKED}
     _keep_only(quarantine(submission.id), originals, notes=bool(originals) or under_way or told)
     if stage != Stage.CONFIRMED:  # cleaning may be at work there
-        clean = {sha for fate, _, sha in rows if fate == Fate.CLEAN and stage != Stage.LINKED}
+        clean = {sha for fate, _, sha, _ in rows if fate == Fate.CLEAN and stage != Stage.LINKED}
         _keep_only(outbox(submission.id), clean, notes=False)
 
 
@@ -151,6 +166,13 @@ def _keep_only(area: Area, needed: set[str], *, notes: bool) -> None:
     for stored in area.listing():
         if stored.sha256 not in needed:
             area.drop(stored.sha256)
+
+
+def _drop_pictures(area: Area, held: set[int]) -> None:
+    """Destroy the pictures of images that nobody has to decide on any more."""
+    for note in area.notes():
+        if note.startswith(PICTURES) and int(note.split("-")[1]) not in held:
+            area.drop_note(note)
 
 
 def _settle(uow: UnitOfWork, submission: Submission, stage: Stage, sentence: str, code: str) -> None:

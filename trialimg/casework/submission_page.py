@@ -16,7 +16,7 @@ from sqlalchemy import select
 from trialimg.casework.access import Place
 from trialimg.casework.definition import definition
 from trialimg.casework.slots import LinkedStudy, linked_studies
-from trialimg.domain.submission import ENDED, OPEN_ENDED, Fate, Stage
+from trialimg.domain.submission import BESIDE, ENDED, OPEN_ENDED, Fate, Stage
 from trialimg.store.base import db, utc_now
 from trialimg.store.imaging import Submission, SubmissionObject
 from trialimg.store.job import RUNNING, WAITING, Job
@@ -209,7 +209,7 @@ def _originals_until(submission: Submission, objects: tuple[ObjectLine, ...]) ->
 def _work(submission_id: str) -> Work | None:
     job = db.session.scalar(
         select(Job)
-        .where(Job.submission_id == submission_id, Job.state.in_((WAITING, RUNNING)))
+        .where(Job.submission_id == submission_id, Job.state.in_((WAITING, RUNNING)), Job.step.not_in(BESIDE))
         .order_by(Job.created_at.desc())
         .limit(1)
     )

@@ -20,6 +20,7 @@ class Permission(StrEnum):
     ENTER_DATA = "enter data and date visits"
     ATTACH_IMAGES = "attach images to a slot"
     DECIDE_HELD = "see held images and decide on them"
+    REVIEW_PIXELS = "look at pixels nobody has looked at, where the trial names the role"
     OPEN_IMAGES = "open linked images"
     MOVE_LINK = "detach and re-link a study"
     WITHDRAW_STUDY = "withdraw a study from a wrong subject"
@@ -59,11 +60,11 @@ P = Permission
 ROLES: Final[dict[Role, frozenset[Permission]]] = {
     Role.SITE_COORDINATOR: frozenset(
         {P.SEE_TRIAL, P.SEE_DATA, P.ENROL, P.ENTER_DATA, P.ATTACH_IMAGES, P.DECIDE_HELD, P.OPEN_IMAGES}
-        | {P.SEE_READ_STATUS}
+        | {P.REVIEW_PIXELS, P.SEE_READ_STATUS}
     ),
     Role.INVESTIGATOR: frozenset(
         {P.SEE_TRIAL, P.SEE_DATA, P.ENROL, P.ENTER_DATA, P.ATTACH_IMAGES, P.DECIDE_HELD, P.OPEN_IMAGES, P.MOVE_LINK}
-        | {P.SEE_READ_STATUS}
+        | {P.REVIEW_PIXELS, P.SEE_READ_STATUS}
     ),
     Role.MONITOR: frozenset(
         {P.SEE_TRIAL, P.SEE_DATA, P.OPEN_IMAGES, P.SEE_AUDIT, P.EXPORT_CASEBOOK}
@@ -75,7 +76,8 @@ ROLES: Final[dict[Role, frozenset[Permission]]] = {
         | {P.SEE_READ_STATUS, P.SEE_READ_VALUES, P.REOPEN_READ}
     ),
     Role.IMAGING_QC: frozenset(
-        {P.SEE_TRIAL, P.OPEN_IMAGES, P.SEE_PIPELINE, P.SEE_READ_STATUS, P.SEE_READ_VALUES, P.REOPEN_READ}
+        {P.SEE_TRIAL, P.REVIEW_PIXELS, P.OPEN_IMAGES, P.SEE_PIPELINE, P.SEE_READ_STATUS, P.SEE_READ_VALUES}
+        | {P.REOPEN_READ}
     ),
     # A reader opens images by way of a read only, never by the subject's pages.
     Role.READER: frozenset({P.READ}),

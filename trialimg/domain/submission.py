@@ -41,6 +41,7 @@ class Step(StrEnum):
     PUSH = "push"
     VERIFY = "verify"
     FORGET = "forget"
+    LOOK = "look"
 
 
 class Outcome(StrEnum):
@@ -107,6 +108,9 @@ RESUME: Final[dict[Stage, Step]] = {
     S.SENT: Step.VERIFY,
 }
 """The step that carries a stage on; a stage without one waits for a person or is at its end."""
+
+BESIDE: Final = frozenset({Step.LOOK.value})
+"""Steps that run beside the stages: they carry no submission on, and hold none up."""
 
 ENDED: Final = frozenset({S.REFUSED, S.CANCELLED, S.WITHDRAWN})
 OPEN_ENDED: Final = frozenset({S.RECEIVING, S.SURVEYED, S.HELD})

@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 
 from sqlalchemy import select
 
+from trialimg.casework.pixel_series import MAY_SHOW_TEXT, noted_masks, pixel_counts, waits_for_look
 from trialimg.casework.submission import destroy_unneeded, load, move
-from trialimg.domain.deid_report import Report
+from trialimg.domain.deid_report import Report, joined
 from trialimg.domain.submission import TO_CLEAN, Fate, Outcome
 from trialimg.pipeline.child import Json, Limits, ask_each
 from trialimg.pipeline.claim import Claim, load_claim
+from trialimg.pipeline.look import ask_to_look
 from trialimg.pipeline.survey import child_setup
 from trialimg.pipeline.work import Finish, Work
 from trialimg.store.imaging import ImagingStudy, StudyFingerprint, Submission, SubmissionObject
@@ -32,8 +35,10 @@ def deidentify(work: Work) -> Finish:
     """Clean (or, where the source cleaned, verify) what was chosen or released; hold what a person must see."""
     claim = load_claim(work.submission_id)
     act = "verify" if claim.cleaned_at_source else "clean"
+    covered = noted_masks(work.submission_id)
     todo: list[Json] = [
         {"do": act, "ordinal": o.ordinal, "sha256": o.received_sha256, "released": o.fate is Fate.RELEASED}
+        | ({"mask": covered[o.ordinal]} if o.fate is Fate.RELEASED and covered.get(o.ordinal) else {})
         for o in claim.having(*TO_CLEAN)
     ]
     answers: dict[int, Json] = {}
@@ -53,8 +58,9 @@ def _finish(uow: UnitOfWork, claim: Claim, answers: dict[int, Json]) -> None:
         _write(rows[ordinal], answer)
     _recognise(uow, claim, [rows[ordinal] for ordinal in answers])
     done = [answer["done"] for answer in answers.values() if "done" in answer]
-    if done:
-        submission.report = _joined(submission.report, done)
+    to_review = [row for row in rows.values() if row.ordinal in answers and waits_for_look(row)]
+    ask_to_look(uow, submission.id, submission.trial_id, to_review)
+    submission.report = _report(uow, submission, [each for each in done if each["code"] != MAY_SHOW_TEXT])
     _mark(uow, submission, {each["fingerprint"]: each["study_instance_uid"] for each in done})
     _go_on(uow, submission, Counter(Fate(row.fate) for row in rows.values()), rows.values())
     destroy_unneeded(uow, submission)
@@ -91,15 +97,20 @@ def _recognise(uow: UnitOfWork, claim: Claim, rows: Iterable[SubmissionObject]) 
             row.fate, row.code, row.sentence = Fate.HELD.value, "image.other_content_linked", _OTHER_SENT
 
 
-def _joined(earlier: str, done: list[Json]) -> str:
-    """Join the reports of all instances, and of an earlier cleaning of this submission under the same profile."""
-    report = Report.from_json(done[0]["report"])
-    for each in done[1:]:
-        report += Report.from_json(each["report"])
-    if earlier:
-        before = Report.from_json(json.loads(earlier))
-        if (before.profile, before.version) == (report.profile, report.version):
-            report = before + report
+def _report(uow: UnitOfWork, submission: Submission, done: list[Json]) -> str:
+    """Join the reports of what was cleaned now and before under the same profile, with what was decided on pixels.
+
+    What waits for a look at its pixels is cleaned again when it is released, and told then.
+    """
+    parts = [Report.from_json(each["report"]) for each in done]
+    if submission.report:
+        before = Report.from_json(json.loads(submission.report))
+        if not parts or (before.profile, before.version) == (parts[0].profile, parts[0].version):
+            parts = [before, *parts]
+    if not parts:
+        return ""
+    uow.session.flush()
+    report = replace(joined(parts), pixels=pixel_counts(uow.session, submission.id))
     return json.dumps(report.to_json())
 
 

@@ -9,14 +9,14 @@ from sqlalchemy import select
 from trialimg.casework.services import Services
 from trialimg.casework.submission import quarantine
 from trialimg.errors import NotFound, UnreadableObject
-from trialimg.pipeline.child import Limits, ask_each
+from trialimg.pipeline.child import Json, Limits, ask_each
 from trialimg.pipeline.claim import load_claim
+from trialimg.pipeline.look import LONGEST_SIDE, picture_request
 from trialimg.pipeline.survey import child_setup
 from trialimg.store.base import db
 from trialimg.store.imaging import SubmissionObject
 
-LONGEST_SIDE: Final = 1024
-"""Pixels of a preview's longer side: text burned into the image must be legible."""
+_GONE: Final = "The original of this image is no longer in quarantine, so it cannot be shown."
 
 
 def preview(services: Services, submission_id: str, ordinal: int) -> bytes:
@@ -25,22 +25,37 @@ def preview(services: Services, submission_id: str, ordinal: int) -> bytes:
     Raises NotFound where the original is gone, UnreadableObject where it cannot be shown. Who may see it is the
     caller's to ask.
     """
+    note = f"preview-{ordinal}"
+    sha256 = _original(submission_id, ordinal)
+    request = {"do": "picture", "sha256": sha256, "note": note, "longest": LONGEST_SIDE}
+    return _picture(services, submission_id, request)
+
+
+def frame_picture(services: Services, submission_id: str, ordinal: int, frame: int) -> bytes:
+    """Give a PNG of one frame of a held image: the one made ahead, else made now; otherwise as ``preview``."""
+    return _picture(services, submission_id, picture_request(ordinal, _original(submission_id, ordinal), frame))
+
+
+def _original(submission_id: str, ordinal: int) -> str:
     wanted = select(SubmissionObject.received_sha256).where(
         SubmissionObject.submission_id == submission_id, SubmissionObject.ordinal == ordinal
     )
     sha256 = db.session.scalar(wanted)
-    area, note = quarantine(submission_id), f"preview-{ordinal}"
-    if sha256 is None or not area.holds(sha256):
-        raise NotFound("The original of this image is no longer in quarantine, so it cannot be shown.")
-    kept = area.read_note(note)
+    if sha256 is None or not quarantine(submission_id).holds(sha256):
+        raise NotFound(_GONE)
+    return sha256
+
+
+def _picture(services: Services, submission_id: str, request: Json) -> bytes:
+    area = quarantine(submission_id)
+    kept = area.read_note(request["note"])
     if kept is not None:
         return kept
-    request = {"do": "picture", "sha256": sha256, "note": note, "longest": LONGEST_SIDE}
     setup = child_setup(services, load_claim(submission_id))
     for _, answer in ask_each([request], setup, Limits.of(services.settings)):
         if "refused" in answer:
             raise UnreadableObject(answer["refused"]["sentence"])
-    made = area.read_note(note)
+    made = area.read_note(request["note"])
     if made is None:
-        raise NotFound("The original of this image is no longer in quarantine, so it cannot be shown.")
+        raise NotFound(_GONE)
     return made

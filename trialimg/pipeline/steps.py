@@ -21,11 +21,12 @@ from sqlalchemy import select
 
 from trialimg.casework.services import services
 from trialimg.casework.submission import load, move, tidy
-from trialimg.domain.submission import ENDED, TABLE, Outcome, Stage, Step, delay
+from trialimg.domain.submission import BESIDE, ENDED, TABLE, Outcome, Stage, Step, delay
 from trialimg.errors import ArchiveRefusesUs, BadInput, Conflict, Held, Misconfigured, TrialimgError, TryLater
 from trialimg.pipeline.deidentify import deidentify
 from trialimg.pipeline.destination import is_paused, pause
 from trialimg.pipeline.forget import forget
+from trialimg.pipeline.look import look
 from trialimg.pipeline.outbox import promise
 from trialimg.pipeline.push import push
 from trialimg.pipeline.survey import survey
@@ -56,6 +57,7 @@ STEPS: Final[dict[Step, Callable[[Work], Finish]]] = {
     Step.PUSH: push,
     Step.VERIFY: verify,
     Step.FORGET: forget,
+    Step.LOOK: look,
 }
 """What each job does; proved complete by a test."""
 
@@ -154,7 +156,7 @@ def _succeed(work: Work, finish: Finish, seconds: float) -> None:
         if job is None:
             raise Superseded
         job.state, job.sentence, job.heard_at = DONE, "", None
-        if work.submission_id:
+        if work.submission_id and work.step not in BESIDE:
             _note_time(load(uow, work.submission_id), work.step, seconds)
         finish(uow)
 
@@ -187,7 +189,7 @@ def _again(uow: UnitOfWork, job: Job, sentence: str) -> None:
     job.state, job.due = WAITING, uow.at + timedelta(seconds=seconds)
     job.heard_at = uow.at  # shows, when it lies ahead, that the clock was set back since
     job.sentence = f"{sentence} Tried {_times(job.failures)}; the next attempt is due at {_clock(job.due)} UTC."
-    if job.submission_id:
+    if job.submission_id and job.step not in BESIDE:
         load(uow, job.submission_id).sentence = job.sentence
     announce(uow.session, job.id, job.queue, job.due)
     uow.afterwards(wake)
@@ -203,7 +205,7 @@ def _clock(moment: datetime) -> str:
 
 def _hold(uow: UnitOfWork, job: Job, error: TrialimgError) -> None:
     job.state, job.sentence, job.heard_at = STOPPED, error.sentence, None
-    if not job.submission_id:
+    if not job.submission_id or job.step in BESIDE:
         return
     submission = load(uow, job.submission_id)
     if (Stage(submission.stage), Outcome.HOLD) in TABLE:

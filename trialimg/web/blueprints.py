@@ -17,6 +17,7 @@ from trialimg.web import (
     imaging,
     link,
     pipeline,
+    pixel_review,
     read_reader,
     readable,
     reading,
@@ -39,6 +40,6 @@ def register(app: Flask) -> None:
     shell.register(app)
     pages = (auth, home, subjects, casebook, uploads, imaging, link, viewer, pipeline, admin, trial_admin, audit)
     reported = (dashboard, reports, reading, trial_reads, read_reader)
-    for each in (*pages, *reported, dicomweb, api, health):
+    for each in (*pages, pixel_review, *reported, dicomweb, api, health):
         app.register_blueprint(each.blueprint)
     app.extensions["csrf"].exempt(api.blueprint)  # its requests carry a token, never a cookie

@@ -10,6 +10,9 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from trialimg.casework import held, imaging
 from trialimg.casework.access import Place, slot_place, submission_place
+from trialimg.casework.pixel_review import reviewing_role
+from trialimg.casework.pixel_review_page import to_look_at
+from trialimg.casework.pixel_series import MAY_SHOW_TEXT
 from trialimg.casework.services import services
 from trialimg.casework.slots import slot_page
 from trialimg.casework.submission_page import MAIN_LINE, SubmissionReport, submission_report
@@ -100,6 +103,8 @@ def _submission_page(refused: str = "") -> str:
     # A cancelled submission discards everything that was left: once is enough to say so.
     quiet = {Fate.HELD, Fate.DISCARDED} if report.stage is Stage.CANCELLED else {Fate.HELD}
     told = [item for item in report.objects if item.sentence and item.fate not in quiet]
+    looked_at = to_look_at(place)
+    others = [item for item in report.held if item.ordinal not in looked_at]
     return render_template(
         "imaging/submission.html",
         report=report,
@@ -112,9 +117,11 @@ def _submission_page(refused: str = "") -> str:
         names=names,
         told=told[:_MOST_LINES],
         more_told=max(0, len(told) - _MOST_LINES),
-        shown_held=report.held[:_MOST_LINES],
-        may_send_held=all(item.code == held.MAY_SHOW_TEXT for item in report.held),
-        text_code=held.MAY_SHOW_TEXT,
+        held=others[:_MOST_LINES],
+        held_count=len(others),
+        may_send_held=all(item.code == MAY_SHOW_TEXT for item in others),
+        pixels=sum(item.ordinal in looked_at for item in report.held),
+        may_review=reviewing_role(person, place) is not None,
         actions=ACTIONS,
         of_site=of_site,
         may_decide=person.may(Permission.DECIDE_HELD, place) and report.stage in {Stage.LINKED, Stage.HELD},
@@ -234,7 +241,7 @@ def decide(submission: str) -> Answer:
     reason = request.form.get("reason", "")
     try:
         if request.form.get("all"):
-            ordinals = frozenset(item.ordinal for item in submission_report(place).held)
+            ordinals = frozenset(item.ordinal for item in submission_report(place).held) - to_look_at(place)
         else:
             ordinals = frozenset(_numbers(request.form.getlist("ordinal")))
         with current_person().acting(reason, place) as uow:

@@ -1,0 +1,147 @@
+// The page of held pixels: the list of boxes in the form and the boxes on the picture are kept the same. Everything
+// works without it: numbers typed, frames turned by links, and the buttons of the form.
+import { PixelBoxes } from './pixel_boxes.js';
+
+const form = document.querySelector('form[data-pixel-review]');
+if (form) { begin(form); }
+
+function begin(form) {
+  const told = JSON.parse(form.querySelector('[data-review]').textContent);
+  const host = form.querySelector('[data-picture]');
+  const body = form.querySelector('[data-boxes]');
+  const row = form.querySelector('template[data-row]');
+  const status = form.querySelector('[data-status]');
+  const approve = form.querySelector('[data-approve]');
+  const slider = form.querySelector('[data-frame]');
+  const label = form.querySelector('[data-frame-label]');
+  const scope = form.querySelector('[data-scope]');
+  const NAMES = ['x', 'y', 'width', 'height'];
+  const FOUND = { text: 'text found', rule: 'rule for the device', person: 'drawn' };
+  const ICONS = { text: 'fonts', rule: 'cpu' };
+  const frames = [];
+  told.images.forEach(function (image) {
+    for (let frame = 1; frame <= image[1]; frame += 1) { frames.push({ image: image[0], frame: frame }); }
+  });
+
+  // --- the list ---------------------------------------------------------------------------------------------
+  function on(box) { return box.image === null ? '' : String(box.image) + (box.frame === null ? '' : '/' + box.frame); }
+  function where(text) {
+    const found = /^(\d+)(?:\/(\d+))?$/.exec(text.trim());
+    return found ? { image: Number(found[1]), frame: found[2] ? Number(found[2]) : null } : { image: null, frame: null };
+  }
+  function read() {
+    return Array.from(body.querySelectorAll('tr')).map(function (line) {
+      const box = { by: line.dataset.by || 'person' };
+      NAMES.forEach(function (name) { box[name] = Number(line.querySelector('[name="' + name + '"]').value); });
+      return Object.assign(box, where(line.querySelector('[name="on"]').value));
+    }).filter(function (box) { return box.width > 0 && box.height > 0; });
+  }
+  function write(list) {
+    while (body.rows.length > list.length) { body.rows[body.rows.length - 1].remove(); }
+    while (body.rows.length < list.length) { body.append(row.content.firstElementChild.cloneNode(true)); }
+    list.forEach(function (box, number) {
+      const line = body.rows[number];
+      line.dataset.id = box.id;
+      line.dataset.by = box.by;
+      line.toggleAttribute('data-chosen', box.id === boxes.chosen);
+      line.querySelector('[data-number]').textContent = number + 1;
+      line.querySelector('td [data-by]').textContent = FOUND[box.by] || box.by;
+      line.querySelector('[data-icon]').className = 'bi bi-' + (ICONS[box.by] || 'pencil');
+      NAMES.forEach(function (name) {
+        const field = line.querySelector('[name="' + name + '"]');
+        field.setAttribute('aria-label', field.dataset.label + ' of box ' + (number + 1));
+        if (document.activeElement !== field) { field.value = box[name]; }
+      });
+      const field = line.querySelector('[name="on"]');
+      field.setAttribute('aria-label', 'Images of box ' + (number + 1));
+      if (document.activeElement !== field) { field.value = on(box); }
+      line.querySelector('[data-remove] span').textContent = 'Delete box ' + (number + 1);
+    });
+    form.querySelector('[data-none]').hidden = list.length > 0;
+    const count = list.length === 1 ? 'cover 1 box' : 'cover ' + list.length + ' boxes';
+    approve.querySelector('span').textContent = list.length ? 'Approve: ' + count : 'Approve: nothing to hide';
+  }
+
+  let saying = null;
+  function say(sentence) {
+    window.clearTimeout(saying);
+    if (sentence) { saying = window.setTimeout(function () { status.textContent = sentence; }, 150); }
+  }
+
+  // --- the picture ------------------------------------------------------------------------------------------
+  function decide() { form.requestSubmit(approve); }
+  function cover() {
+    const button = form.querySelector('[data-cover]');
+    button.setAttribute('aria-pressed', String(host.classList.toggle('ti-covered')));
+  }
+  let playing = null;
+  function play() {
+    const button = form.querySelector('[data-play]');
+    if (!button || button.hidden) { return; }
+    if (playing) { window.clearInterval(playing); playing = null; } else {
+      playing = window.setInterval(function () { boxes.turn((boxes.at + 1) % frames.length); }, 120);
+    }
+    button.setAttribute('aria-pressed', String(Boolean(playing)));
+  }
+  const boxes = new PixelBoxes(host, {
+    columns: told.columns, rows: told.rows, frames: frames, boxes: read(),
+    picture: function (index) {
+      const one = frames[index];
+      return fetch(told.picture.replace('IMAGE', one.image).replace('FRAME', one.frame), { credentials: 'same-origin' }).then(function (answer) {
+        if (!answer.ok) { throw new Error(String(answer.status)); }
+        return answer.blob();
+      });
+    },
+    changed: function (list, sentence) { write(list); say(sentence); },
+    selected: function (box) { write(boxes.boxes); mark(box); },
+    turned: function (at) {
+      const one = frames[at];
+      if (slider) { slider.value = at + 1; }
+      label.textContent = frames.length === 1 ? '' : (told.images.length > 1 ? 'Image ' + one.image + ', frame ' + one.frame + ': ' : '') + (at + 1) + ' of ' + frames.length;
+      mark(boxes.find(boxes.chosen));
+    },
+    failed: function () { say('This frame cannot be shown now. Turn to it again in a moment.'); },
+    keys: { a: decide, c: cover, ' ': play },
+  });
+  function mark(box) {
+    if (!scope) { return; }
+    scope.disabled = !box;
+    scope.value = !box || box.image === null ? 'all' : (box.frame === null ? 'image' : 'frame');
+  }
+
+  // --- the controls -----------------------------------------------------------------------------------------
+  form.querySelectorAll('[data-scripted]').forEach(function (each) { each.hidden = false; });
+  form.querySelectorAll('[data-unscripted]').forEach(function (each) { each.remove(); });
+  body.addEventListener('input', function (event) {
+    const line = event.target.closest('tr');
+    const value = event.target.name === 'on' ? where(event.target.value) : { [event.target.name]: Number(event.target.value) };
+    if (event.target.name === 'on' || (event.target.value !== '' && Number.isFinite(value[event.target.name]))) { boxes.change(Number(line.dataset.id), value); }
+  });
+  body.addEventListener('focusin', function (event) {
+    const line = event.target.closest('tr');
+    if (line && boxes.chosen !== Number(line.dataset.id)) { boxes.choose(Number(line.dataset.id), 'quietly'); }
+  });
+  body.addEventListener('focusout', function () { write(boxes.boxes); });
+  form.addEventListener('click', function (event) {
+    const remove = event.target.closest('[data-remove]');
+    if (remove) { boxes.remove(Number(remove.closest('tr').dataset.id)); }
+    if (event.target.closest('[data-new]')) { boxes.fresh(); }
+    if (event.target.closest('[data-undo]')) { boxes.undo(); }
+    if (event.target.closest('[data-cover]')) { cover(); }
+    if (event.target.closest('[data-play]')) { play(); }
+    if (event.target.closest('[data-turn]')) { boxes.turn(boxes.at + Number(event.target.closest('[data-turn]').dataset.turn)); }
+  });
+  if (slider) { slider.addEventListener('input', function () { boxes.turn(Number(slider.value) - 1); }); }
+  if (scope) {
+    scope.addEventListener('change', function () {
+      const one = frames[boxes.at];
+      const chosen = { all: { image: null, frame: null }, image: { image: one.image, frame: null }, frame: { image: one.image, frame: one.frame } };
+      if (boxes.chosen !== null) { boxes.change(boxes.chosen, chosen[scope.value]); }
+    });
+  }
+  window.addEventListener('resize', function () { boxes.draw(); });
+  write(boxes.boxes);
+  boxes.turn(told.at - 1);
+  host.focus({ preventScroll: true });
+  form.dataset.ready = 'yes';
+}
