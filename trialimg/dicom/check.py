@@ -21,7 +21,8 @@ from trialimg.domain.pseudonym import cap_age, is_mapped_uid, shift_date
 from trialimg.errors import NotClean
 
 _STUDY_UID: Final = 0x0020000D
-_OPTIONAL_CODES: Final = frozenset({"113104"})
+_OPTIONAL_CODES: Final = frozenset({"113101", "113104"})
+"""What is true of some instances only: their pixels were looked at or covered; their structured content was cleaned."""
 
 
 def _not_clean(path: str, why: str) -> NotClean:

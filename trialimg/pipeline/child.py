@@ -30,6 +30,7 @@ _PACKAGE: Final = Path(__file__).resolve().parents[2]
 _PIECE: Final = 1 << 16
 _GRACE_SECONDS: Final = 30.0
 _PATIENCE: Final = 4.0  # seconds on the wall for each second of the processor, on a machine that is busy
+_DETECTOR_MB: Final = 1280
 _DIED: Final = {
     "code": "image.unreadable",
     "sentence": (
@@ -51,6 +52,11 @@ class Limits:
     def of(cls, settings: Settings) -> Limits:
         """Give the limits that the settings name."""
         return cls(settings.child_memory_mb * 2**20, settings.child_cpu_seconds)
+
+    @classmethod
+    def to_find_text(cls, settings: Settings) -> Limits:
+        """Give those of a child that seeks text in pictures: the detector alone takes 0.8 GB of address space."""
+        return cls(max(settings.child_memory_mb, _DETECTOR_MB) * 2**20, max(settings.child_cpu_seconds, 120))
 
 
 class Died(Exception):

@@ -7,13 +7,15 @@ address and no environment of ours, and ends with its parent.
 from __future__ import annotations
 
 import ctypes
+import errno
 import json
 import os
 import resource
+import shutil
 import signal
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -22,8 +24,9 @@ from trialimg.dicom.deidentify import CleanResult, clean_file, verify_clean
 from trialimg.dicom.header import is_dicomdir, read_facts
 from trialimg.dicom.screen import pixel_risk
 from trialimg.domain.deidentification import Profile, SubjectIdentity
+from trialimg.domain.mask import Mask
 from trialimg.domain.pseudonym import fingerprint
-from trialimg.errors import NoSpace, NotDicom, TrialimgError, UnreadableObject
+from trialimg.errors import NoSpace, NotDicom, OurFault, TrialimgError, UnreadableObject
 from trialimg.pipeline.unzip import begins_like_zip, other_container, unpack
 from trialimg.vault import Area, Vault
 
@@ -33,6 +36,7 @@ _MEMORY: Final = (
     "Looking at this file needs more memory than is allowed: it is damaged, made to do harm, or larger than this "
     "installation can take. Export it again from the scanner, or in smaller parts."
 )
+_DISK: Final = "The disk of this installation is full. Nothing is lost; the step is tried again when there is room."
 _TOLD: Final = (
     "sop_class_uid", "sop_instance_uid", "study_instance_uid", "series_instance_uid", "modality", "series_number",
     "series_description", "study_date", "study_description", "patient_id", "patient_name", "birth_date", "sex",
@@ -53,6 +57,8 @@ class Inside:
             "unpack": self._unpack,
             "canonical": self._canonical,
             "picture": self._picture,
+            "frame": self._frame,
+            "find_text": self._find_text,
             "clean": self._clean,
             "verify": self._verify,
         }
@@ -62,15 +68,8 @@ class Inside:
         _limit_time(self._setup["seconds"])
         try:
             return {"done": self._acts[request["do"]](request)}
-        except NoSpace as error:
-            return {"full": error.sentence}
-        except TrialimgError as error:
-            return {"refused": {"code": error.code, "sentence": error.sentence}}
-        except MemoryError:
-            return {"refused": {"code": UnreadableObject.code, "sentence": _MEMORY}}
         except Exception as error:  # noqa: BLE001 (a reader's failure on one file must not stop the others)
-            sentence = f"The file cannot be read ({type(error).__name__}): it is damaged. Export it again."
-            return {"refused": {"code": UnreadableObject.code, "sentence": sentence}}
+            return _told_of(error)
 
     def _open(self, request: Json) -> BinaryIO:
         return self._quarantine.open(request["sha256"])
@@ -125,6 +124,21 @@ class Inside:
         self._quarantine.note(request["note"], picture)
         return {}
 
+    def _frame(self, request: Json) -> Json:
+        from trialimg.pixels.frames import Frames
+
+        with self._open(request) as stream:
+            frames = Frames(stream)
+            self._quarantine.note(request["note"], frames.png(request["frame"], longest=request["longest"]))
+        return {"frames": frames.frames, "rows": frames.rows, "columns": frames.columns}
+
+    def _find_text(self, request: Json) -> Json:
+        # Only here: it brings the detector.
+        from trialimg.pixels.propose import propose
+
+        with self._open(request) as stream:
+            return propose(stream)
+
     def _clean(self, request: Json) -> Json:
         profile, identity = self._rules()
         with self._vault.scratch() as folder:
@@ -138,8 +152,9 @@ class Inside:
                     subject_key=bytes.fromhex(self._setup["subject_key"]),
                     fingerprint_key=bytes.fromhex(self._setup["fingerprint_key"]),
                 )
-                hold, code = self._hold(result, source, released=request["released"])
+                hold, code = self._hold(result, source, released=_is_released(request))
             if not hold:
+                result, target = self._seen(result, target, request)
                 with target.open("rb") as stream:
                     _keep(self._outbox, stream, result.sha256)
         return _told(result, hold, code)
@@ -149,23 +164,66 @@ class Inside:
         if result.hold_reason is None:
             return "", ""
         risk = pixel_risk(read_facts(source))
-        if result.hold_reason != risk:
-            return result.hold_reason, "image.residue"
+        if result.hold_reason != risk or result.is_built_strangely:
+            return result.hold_reason, result.hold_code
         return ("", "") if released else (risk, "image.may_show_text")
 
     def _verify(self, request: Json) -> Json:
         profile, identity = self._rules()
-        with self._open(request) as source:
+        with self._vault.scratch() as folder, self._open(request) as source:
             result = verify_clean(source, profile=profile, identity=identity)
-            hold = "" if request["released"] else result.hold_reason or ""
-            if not hold:
+            lifted = _is_released(request) and not result.is_built_strangely
+            hold = "" if lifted else result.hold_reason or ""
+            if not hold and lifted:
+                copy = folder / "clean.dcm"
+                source.seek(0)
+                with copy.open("wb") as stream:
+                    shutil.copyfileobj(source, stream)
+                result, copy = self._seen(result, copy, request)
+                with copy.open("rb") as stream:
+                    _keep(self._outbox, stream, result.sha256)
+            elif not hold:
                 source.seek(0)
                 _keep(self._outbox, source, result.sha256)
-        return _told(result, hold, "image.may_show_text" if hold else "")
+        return _told(result, hold, result.hold_code if hold else "")
+
+    def _seen(self, result: CleanResult, target: Path, request: Json) -> tuple[CleanResult, Path]:
+        """Cover what the person marked, say that one looked, and check the file as if somebody else had made it."""
+        if not (_is_released(request) and result.facts.has_pixels):
+            return result, target
+        from trialimg.pixels.masking import write_masked
+
+        profile, identity = self._rules()
+        masked = target.with_name("masked.dcm")
+        write_masked(target, masked, Mask.from_json(request.get("mask") or []))
+        checked = verify_clean(masked, profile=profile, identity=identity)
+        report = replace(result.report, options=checked.report.options)
+        mark = result.original_study_fingerprint
+        return replace(checked, report=report, original_study_fingerprint=mark), masked
 
     def _rules(self) -> tuple[Profile, SubjectIdentity]:
         profile = Profile.from_mapping(self._setup["profile"])
         return profile, SubjectIdentity(**self._setup["identity"])
+
+
+def _is_released(request: Json) -> bool:
+    return bool(request["released"] or request.get("mask"))
+
+
+def _told_of(error: Exception) -> Json:
+    """Turn a failure into an answer: of the program, of the disk, or of the file."""
+    if isinstance(error, NoSpace):
+        return {"full": error.sentence}
+    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return {"full": _DISK}
+    if isinstance(error, OurFault):
+        return {"fault": error.sentence}
+    if isinstance(error, TrialimgError):
+        return {"refused": {"code": error.code, "sentence": error.sentence}}
+    sentence = f"The file cannot be read ({type(error).__name__}): it is damaged. Export it again."
+    if isinstance(error, MemoryError):
+        sentence = _MEMORY
+    return {"refused": {"code": UnreadableObject.code, "sentence": sentence}}
 
 
 def _keep(area: Area, stream: BinaryIO, sha256: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from io import BytesIO
 from typing import Any, BinaryIO, Final
 
@@ -13,9 +13,19 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.multival import MultiValue
+from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
 from pydicom.pixels.utils import iter_pixels
-from pydicom.uid import DeflatedExplicitVRLittleEndian
+from pydicom.uid import (
+    JPEG2000,
+    DeflatedExplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLSLossless,
+    JPEGLSNearLossless,
+    RLELossless,
+)
 
 from trialimg.errors import UnreadableObject
 
@@ -30,6 +40,26 @@ UNDECODABLE: Final = (
 )
 """What pydicom and its decoders raise on pixel data that are damaged or of an unknown kind."""
 
+_NO_PICTURE: Final = "The object holds no picture that can be shown here."
+_GDCM: Final = "gdcm"
+_OTHERS_DECODE: Final = (
+    *(JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSLossless, JPEGLSNearLossless),
+    *(JPEG2000Lossless, JPEG2000, RLELossless),
+)
+
+
+def _prefer_decoders_that_refuse() -> None:
+    """Ask GDCM only for what nobody else decodes: on data it does not like it ends the process."""
+    for syntax in _OTHERS_DECODE:
+        decoder = get_decoder(syntax)
+        if _GDCM in decoder.available_plugins:
+            decoder.remove_plugin(_GDCM)
+            if syntax == JPEGExtended12Bit:  # asked last: the other one takes 8 bits only
+                decoder.add_plugin(_GDCM, ("pydicom.pixels.decoders.gdcm", "_decode_frame"))
+
+
+_prefer_decoders_that_refuse()
+
 
 class Frames:
     """The picture of one instance; ``rows``, ``columns`` and ``frames`` are at least 1.
@@ -41,12 +71,14 @@ class Frames:
         stream.seek(0)
         try:
             self.header: Dataset = dcmread(stream, stop_before_pixels=True, force=True)
+            self.pixels_at = stream.tell()
+            """Where the element of the pixel data begins."""
             self.rows, self.columns = int(self.header.get("Rows") or 0), int(self.header.get("Columns") or 0)
             self.frames = max(int(self.header.get("NumberOfFrames") or 1), 1)
         except UNDECODABLE as error:
             raise _cannot(error) from None
-        if not self.rows or not self.columns or self.rows * self.columns > MOST_PIXELS:
-            raise UnreadableObject("The object holds no picture that can be shown here.")
+        if not self.rows or not self.columns:
+            raise UnreadableObject(_NO_PICTURE)
         self.transfer_syntax = str(getattr(self.header, "file_meta", {}).get("TransferSyntaxUID", ""))
         self._source: BinaryIO | Dataset = stream
         if self.transfer_syntax == DeflatedExplicitVRLittleEndian:
@@ -58,8 +90,10 @@ class Frames:
         """Give the photometric interpretation that the file declares."""
         return str(self.header.get("PhotometricInterpretation", ""))
 
-    def decoded(self, indices: Iterable[int] | None = None, *, raw: bool = False) -> Iterator[Pixels]:
+    def decoded(self, indices: Iterable[int] | None = None, *, raw: bool = False) -> Generator[Pixels, None, None]:
         """Give frames as arrays of stored values, one after the other; colours as RGB unless ``raw``."""
+        if self.rows * self.columns > MOST_PIXELS:
+            raise UnreadableObject(_NO_PICTURE)
         wanted = None if indices is None else list(indices)
         if wanted is not None and not all(0 <= index < self.frames for index in wanted):
             raise UnreadableObject(f"There is no such frame: the image has {self.frames}.")
@@ -70,7 +104,8 @@ class Frames:
 
     def frame(self, index: int) -> Pixels:
         """Give one frame as an array of stored values, colours as RGB."""
-        return next(self.decoded([index]))
+        (pixels,) = self.decoded([index])
+        return pixels
 
     def levels(self, pixels: Pixels) -> NDArray[np.uint8]:
         """Give a decoded frame as it is seen: 8 bits of grey, windowed as the file says, or of RGB."""
@@ -113,8 +148,12 @@ def _grey(pixels: Pixels, header: Dataset) -> NDArray[np.uint8]:
     centre, width = _window(header)
     if width > 1:
         low, high = centre - width / 2, centre + width / 2
+    elif pixels.dtype == np.uint8:
+        low, high = (float(edge) for edge in np.asarray(apply_modality_lut(np.array([0, 255], pixels.dtype), header)))
     else:
         low, high = (float(edge) for edge in np.percentile(values, (1, 99)))
+        if low == high:
+            low, high = float(values.min()), float(values.max())
     return stretched(values, low, high, inverted=header.get("PhotometricInterpretation") == "MONOCHROME1")
 
 

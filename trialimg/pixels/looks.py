@@ -14,6 +14,7 @@ from typing import Final
 import numpy as np
 from PIL import Image
 
+from trialimg.domain.mask import Box
 from trialimg.pixels.frames import COLOURS, Frames, Pixels, stretched
 from trialimg.pixels.text import Found, Levels, find_text, joined
 
@@ -24,9 +25,12 @@ _THROUGH: Final = 600
 _PIXELS: Final = 16_000_000
 """Pixels looked at in one instance; about 1.7 seconds of a processor for each million."""
 _TWICE: Final = 2_500_000
-"""Pixels of a picture up to which it is looked at a second time, enlarged and with its dark parts lifted."""
+"""Pixels of a picture up to which it is looked at again: enlarged with its dark parts lifted, and reduced."""
 _ENLARGED: Final = 1.5
-_SURE: Final = 0.5
+_REDUCED: Final = 0.5
+"""Large letters over speckle are seen best from afar."""
+_FAIRLY: Final = 0.4
+_SURE: Final = 0.6
 """How sure the detector must be in a light that also lifts noise."""
 _LIFTED: Final = (255 * np.sqrt(np.arange(256) / 255)).astype(np.uint8)
 _SHADES: Final = 65_536
@@ -77,25 +81,27 @@ def _projections(frames: Frames, through: list[int]) -> tuple[Levels, Levels]:
 
 def _in_picture(frames: Frames, pixels: Pixels) -> list[Found]:
     found = _in_levels(frames.levels(pixels))
-    if pixels.ndim < COLOURS and pixels.dtype != np.uint8:
+    if pixels.ndim < COLOURS and pixels.dtype != np.uint8 and pixels.size <= _PIXELS:
         found += _in_levels(_evened(pixels, inverted=frames.photometric == "MONOCHROME1"), sure_only=True)
     return found
 
 
 def _in_levels(levels: Levels, *, sure_only: bool = False) -> list[Found]:
-    found = find_text(levels, sure=_SURE if sure_only else 0.3)
+    found = find_text(levels, sure=_SURE if sure_only else _FAIRLY)
     if sure_only or levels.shape[0] * levels.shape[1] > _TWICE:
         return found
     grey = levels.max(axis=2) if levels.ndim == COLOURS else levels
-    wide, high = (max(round(size * _ENLARGED), 1) for size in (grey.shape[1], grey.shape[0]))
-    enlarged = Image.fromarray(_LIFTED[grey]).resize((wide, high), Image.Resampling.BICUBIC)
-    return [*found, *(_reduced(each) for each in find_text(np.asarray(enlarged)))]
+    for scale, seen in ((_ENLARGED, _LIFTED[grey]), (_REDUCED, grey)):
+        wide, high = (max(round(size * scale), 1) for size in (grey.shape[1], grey.shape[0]))
+        resized = np.asarray(Image.fromarray(seen).resize((wide, high), Image.Resampling.BICUBIC))
+        found += [_scaled_back(each, scale) for each in find_text(resized, sure=_SURE)]
+    return found
 
 
-def _reduced(found: Found) -> Found:
-    x, y = int(found.box.x / _ENLARGED), int(found.box.y / _ENLARGED)
-    right, bottom = -int(-found.box.right // _ENLARGED), -int(-found.box.bottom // _ENLARGED)
-    return Found(type(found.box)(x, y, right - x, bottom - y), found.score)
+def _scaled_back(found: Found, scale: float) -> Found:
+    x, y = int(found.box.x / scale), int(found.box.y / scale)
+    right, bottom = -int(-found.box.right // scale), -int(-found.box.bottom // scale)
+    return Found(Box(x, y, right - x, bottom - y), found.score)
 
 
 def _evened(pixels: Pixels, *, inverted: bool) -> Levels:

@@ -15,11 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trialimg.domain.mask import Box
-from trialimg.errors import OurFault
+from trialimg.errors import OurFault, UnreadableObject
 from trialimg.pixels.frames import COLOURS
 
 Levels = NDArray[np.uint8]
 _MODEL: Final = "models/PP-OCRv6_det_small.onnx"
+_NOT_ENOUGH: Final = (
+    "Text could not be sought in this picture: that needs more memory than a child process may use here (setting "
+    "child_memory_mb). Look at every part of it yourself."
+)
 _STEP: Final = 32
 """The network takes sides of a multiple of this."""
 _TILE: Final = 1280
@@ -31,9 +35,14 @@ _UNCLIP: Final = 1.8
 _SMALLEST: Final = 3
 _WASTE: Final = 1.25
 """How much larger than what it covers a joined box may be."""
-_LARGEST: Final = 0.25
-"""The part of a picture's height that one line of text may take; what is larger is anatomy."""
-_SMALLEST_PICTURE: Final = 96
+_LARGEST: Final = 0.12
+"""The part of a picture's height that a line of text may take (64 pixels of a small one): the rest is anatomy."""
+_LARGE: Final = 64
+_LEGIBLE: Final = 8
+"""Pixels of a box's height, or width if that is less, below which it is a speck."""
+_FILLED: Final = 0.3
+"""The part of its box that a line of text fills, unless it is written aslant."""
+_BENT: Final = 0.8
 
 
 class Found(NamedTuple):
@@ -60,16 +69,15 @@ def _session() -> Any:
     return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
 
 
-def find_text(levels: Levels, *, sure: float = 0.3) -> list[Found]:
+def find_text(levels: Levels, *, sure: float = 0.4) -> list[Found]:
     """Give the places of one picture (8 bits of grey, or of RGB) that show text, where the detector is so ``sure``."""
     found: list[Found] = []
     rows, columns = levels.shape[:2]
     for top in _starts(rows):
         for left in _starts(columns):
-            for box, score in _in_tile(levels[top : top + _TILE, left : left + _TILE]):
+            for box, score in _in_tile(levels[top : top + _TILE, left : left + _TILE], max(_LARGEST * rows, _LARGE)):
                 moved = Box(box.x + left, box.y + top, box.width, box.height).clipped(columns, rows)
-                line = min(moved.width, moved.height) <= max(_LARGEST * rows, _SMALLEST_PICTURE)
-                if score >= sure and line and not moved.is_empty:
+                if score >= sure and not moved.is_empty:
                     found.append(Found(moved, score))
     return found
 
@@ -111,7 +119,7 @@ def _starts(size: int) -> list[int]:
     return [*range(0, size - _TILE, _TILE - _OVERLAP), size - _TILE]
 
 
-def _in_tile(levels: Levels) -> list[Found]:
+def _in_tile(levels: Levels, largest: float) -> list[Found]:
     session = _session()
     rows, columns = levels.shape[:2]
     high, wide = (-(-size // _STEP) * _STEP for size in (rows, columns))
@@ -119,8 +127,14 @@ def _in_tile(levels: Levels) -> list[Found]:
     ground = np.full((1, 3, high, wide), -1, dtype=np.float32)
     scaled = levels.astype(np.float32) * np.float32(2 / 255) - np.float32(1)
     ground[0, :, :rows, :columns] = scaled[..., ::-1].transpose(2, 0, 1) if levels.ndim == COLOURS else scaled
-    likely = session.run(None, {session.get_inputs()[0].name: ground})[0][0, 0, :rows, :columns]
-    return [Found(_grown(box), score) for box, score in _areas(likely)]
+    try:
+        likely = session.run(None, {session.get_inputs()[0].name: ground})[0][0, 0, :rows, :columns]
+    except Exception as error:
+        if not type(error).__module__.startswith("onnxruntime"):
+            raise
+        raise UnreadableObject(_NOT_ENOUGH) from None
+    grown = [Found(_grown(box), score) for box, score in _areas(likely, largest)]
+    return [each for each in grown if min(each.box.width, each.box.height) >= _LEGIBLE]
 
 
 def _grown(box: Box) -> Box:
@@ -128,7 +142,7 @@ def _grown(box: Box) -> Box:
     return box.grown(max(round(by), 2))
 
 
-def _areas(likely: NDArray[np.float32]) -> list[Found]:
+def _areas(likely: NDArray[np.float32], largest: float) -> list[Found]:
     """Give the box of each connected area over the threshold, and its mean likelihood."""
     found = []
     for runs in _connected(likely > _THRESHOLD):
@@ -137,9 +151,21 @@ def _areas(likely: NDArray[np.float32]) -> list[Found]:
         if right - x < _SMALLEST or bottom - y < _SMALLEST:
             continue
         weight = sum(run[2] - run[1] for run in runs)
+        thick, strays = _shape(runs, weight)
+        if thick * _UNCLIP > largest or (weight < _FILLED * (right - x) * (bottom - y) and strays > _BENT * thick):
+            continue
         score = sum(float(likely[row, start:end].sum()) for row, start, end in runs) / weight
         found.append(Found(Box(x, y, right - x, bottom - y), round(score, 3)))
     return found
+
+
+def _shape(runs: list[tuple[int, int, int]], weight: int) -> tuple[float, float]:
+    """Give how thick an area is across its longer axis, and how far it strays from that: an arc strays, a line not."""
+    points = np.array([(x, row) for row, start, end in runs for x in (start, end)], dtype=np.float32)
+    away = points - points.mean(axis=0)
+    _, _, axes = np.linalg.svd(away, full_matrices=False)
+    along, across = away @ axes[0], away @ axes[-1]
+    return weight / max(float(np.ptp(along)), 1.0), float(across.std())
 
 
 def _connected(marked: NDArray[np.bool_]) -> list[list[tuple[int, int, int]]]:
