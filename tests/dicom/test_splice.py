@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import subprocess
 import sys
 from io import BytesIO
@@ -96,6 +97,23 @@ def is_ordinary(both, data):
     before = both.ordinary
     both.compare(BytesIO(data), PROFILES["basic"])
     return both.ordinary > before
+
+
+def test_files_of_a_series_are_cleaned_as_each_would_be_alone(both, tmp_path):
+    """What the files share is cleaned once; whatever differs in one of them, wherever, is seen."""
+    data, chance = CT[0].read_bytes(), random.Random(5)
+    number = data.index(b"\x20\x00\x13\x00IS") + 8
+    header = data.index(b"\xe0\x7f\x10\x00OW")
+    for turn in range(120):
+        made = bytearray(data)
+        made[number : number + 1] = b"%d" % (turn % 10)
+        if turn > 4:  # a letter of some text is another one
+            at = chance.randrange(400, header)
+            made[at : at + 1] = bytes([made[at] ^ 2]) if chr(made[at]).isalnum() else made[at : at + 1]
+        if turn % 40 == 39:
+            made[header:header] = b"\x88\x00\x40\x01UI\x04\x001.2\0"
+        both.compare(BytesIO(bytes(made)), PROFILES["shifted"])
+    assert both.ordinary > 90
 
 
 def test_a_file_on_disk_and_a_stream_in_memory_are_cleaned_alike(both, tmp_path):

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from trialimg.dicom.canonical import hash_part
 from trialimg.dicom.ground import Unusual
-from trialimg.dicom.header import InstanceFacts, facts_and_end
+from trialimg.dicom.header import InstanceFacts, facts_and_end, read_facts
 from trialimg.dicom.part10 import Part10, buffer_of, open_part10
 from trialimg.dicom.plan import Plan
 from trialimg.dicom.screen import pixel_risk
 from trialimg.dicom.splice_file import splice_file
 from trialimg.dicom.strange import is_built_strangely, strange_frames
+from trialimg.dicom.syntaxes import ENCAPSULATED
 from trialimg.dicom.table import edition
 from trialimg.domain.deid_report import Report, rules_of
 from trialimg.domain.deidentification import Profile, SubjectIdentity
@@ -55,11 +56,35 @@ class CleanResult:
     @property
     def hold_code(self) -> str:
         """Say by a stable word what it waits for, "" where it does not wait."""
-        if self.hold_reason is None:
-            return ""
-        if self.report.residue.held:
-            return "image.residue"
-        return "image.built_strangely" if self.is_built_strangely else "image.may_show_text"
+        return hold_code(self.hold_reason, self.report, is_built_strangely=self.is_built_strangely)
+
+
+@dataclass(frozen=True)
+class Made:
+    """What was made of one file: the facts of the original and of the clean file, the account, and why it may wait.
+
+    ``original`` holds a patient's identity: only for whoever has the original.
+    """
+
+    original: InstanceFacts = field(repr=False)
+    facts: InstanceFacts
+    report: Report
+    hold_reason: str | None
+    is_built_strangely: bool = False
+
+    @property
+    def hold_code(self) -> str:
+        """Say by a stable word what it waits for, "" where it does not wait."""
+        return hold_code(self.hold_reason, self.report, is_built_strangely=self.is_built_strangely)
+
+
+def hold_code(reason: str | None, report: Report, *, is_built_strangely: bool) -> str:
+    """Say by a stable word what an instance waits for, "" where it does not wait."""
+    if reason is None:
+        return ""
+    if report.residue.held:
+        return "image.residue"
+    return "image.built_strangely" if is_built_strangely else "image.may_show_text"
 
 
 def plan_of(profile: Profile) -> Plan:
@@ -96,23 +121,54 @@ def clean_file(
     Raises NotDicom or UnreadableObject for what is no whole image; then there is no target. What a
     rule cannot judge has a ``hold_reason``. The target is not forced to disk: who keeps it does that.
     """
-    given = plan_of(profile), identity, subject_key
+    made = clean_into(source, target, profile=profile, identity=identity, subject_key=subject_key)
+    mark = None
+    if fingerprint_key is not None:
+        mark = fingerprint(fingerprint_key, made.original.study_instance_uid)
     try:
-        made = splice_file(source, target, given)
-    except Unusual:
-        facts, report, found = clean_unusual(source, target, given)
-    else:
-        facts, report, found = made.before, made.report, []
-    mark = fingerprint(fingerprint_key, facts.study_instance_uid) if fingerprint_key is not None else None
-    try:
-        data = buffer_of(target)
-        strange = strange_frames(open_part10(data), facts)
-        result = _result(data, report, _reasons(pixel_risk(facts), strange, found), mark)
-        _compare(facts, result.facts)
-        return replace(result, is_built_strangely=is_built_strangely(facts, strange))
+        result = _result(buffer_of(target), made.report, made.hold_reason, mark)
+        return replace(result, is_built_strangely=made.is_built_strangely)
     except BaseException:
         target.unlink(missing_ok=True)
         raise
+
+
+def clean_into(
+    source: Path | BinaryIO, target: Path, *, profile: Profile, identity: SubjectIdentity, subject_key: bytes
+) -> Made:
+    """Clean one file as ``clean_file`` does, and count no digests of the new one."""
+    try:
+        return clean_ordinary(source, target, profile=profile, identity=identity, subject_key=subject_key)
+    except Unusual:
+        facts, report, found = clean_unusual(source, target, (plan_of(profile), identity, subject_key))
+    try:
+        return _made(facts, read_facts(target), report, target, found)
+    except BaseException:
+        target.unlink(missing_ok=True)
+        raise
+
+
+def clean_ordinary(
+    source: Path | BinaryIO, target: Path, *, profile: Profile, identity: SubjectIdentity, subject_key: bytes
+) -> Made:
+    """Clean one file if it is an ordinary one, without the parser; Unusual, and no target, where it is not.
+
+    What a file may cost here is bounded by the size of what is read of it, whatever stands in it.
+    """
+    spliced = splice_file(source, target, (plan_of(profile), identity, subject_key))
+    try:
+        return _made(spliced.before, spliced.after, spliced.report, target, [])
+    except BaseException:
+        target.unlink(missing_ok=True)
+        raise
+
+
+def _made(before: InstanceFacts, after: InstanceFacts, report: Report, target: Path, found: list[str]) -> Made:
+    _compare(before, after)
+    encapsulated = before.transfer_syntax in ENCAPSULATED
+    strange = strange_frames(open_part10(buffer_of(target)), before) if encapsulated else None
+    reason = _reasons(pixel_risk(before), strange, found)
+    return Made(before, after, report, reason, is_built_strangely(before, strange))
 
 
 def clean_unusual(

@@ -7,53 +7,20 @@ What is written is what the parser's way would write, which a test compares over
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from typing import Final, NamedTuple, NoReturn
+from typing import Final, NamedTuple
 
-from trialimg.dicom.encode import encoded, encoded_codes
-from trialimg.dicom.ground import (
-    BURNED,
-    CLEAN_ITEMS,
-    END,
-    KEEP,
-    LONG,
-    OUTER,
-    OVERLAY,
-    PIXEL,
-    REGION,
-    REMOVE,
-    REPLACE_ITEMS,
-    SHORT,
-    Change,
-    Ground,
-    Known,
-    Unusual,
-    enters_names,
-)
-from trialimg.dicom.header import GATHERED, Gathered
-from trialimg.dicom.identifying import AGE_PLACES, AGES
-from trialimg.dicom.look import ITEM, SEQUENCE_END, UNDEFINED, Look
+from trialimg.dicom.attributes import Attributes, Written
+from trialimg.dicom.encode import encoded
+from trialimg.dicom.ground import PIXEL, TEXT, Ground, Known, Unusual
+from trialimg.dicom.header import GATHERED
 from trialimg.dicom.markers import STUDY_ID, STUDY_UID
-from trialimg.dicom.plan import CONTENT_SEQUENCE, Do
-from trialimg.dicom.values import DUMMY_CODE, Counts, Values
+from trialimg.dicom.needles import BETWEEN
+from trialimg.dicom.runs import Mark, Run
+from trialimg.dicom.values import Values
 from trialimg.domain.pseudonym import study_id
 
-_ITEM_END: Final = b"\xfe\xff\x0d\xe0\0\0\0\0"
-_DELIMITED: Final = b"\xff\xff\xff\xff"
 _NEVER: Final = 1 << 40
 """Above every tag."""
-_DEEPEST: Final = 12
-_MOST_ITEMS: Final = 50_000
-_LONGEST_LEARNT, _MOST_LEARNT = 256, 512
-_SHORT_FORM_LIMIT: Final = 0xFFFF
-_AN_AGE: Final = re.compile(rb"\bage\b|" + b"|".join(code.encode("ascii") for code in AGES), re.IGNORECASE)
-_TERMS: Final = re.compile(rb"(?:[A-Z0-9_]+(?: [A-Z0-9_]+)*)?(?:\\[A-Z0-9_]+(?: [A-Z0-9_]+)*)* ?")
-"""Names of character sets as they should be written."""
-_PADDED_WITH_NUL: Final = frozenset({"UI", "OB", "UN"})
-
-Written = tuple[int, bytes | None]
-"""Where a part of the original ends, and what is written for it: None where it stays as it is."""
 
 
 class Insert(NamedTuple):
@@ -71,31 +38,28 @@ class Insert(NamedTuple):
         return cls(tag, value, encoded(tag, vr, value, implicit=implicit, little=True), takes_place)
 
 
-class Splice:
+class Splice(Attributes):
     """One data set being cleaned: what is written, and what was met on the way."""
 
-    def __init__(self, data: bytes, values: Values, inserts: list[Insert], ground: Ground) -> None:
-        """Take the inserts in the order of their tags, the last one first."""
-        self.data, self.values, self.inserts, self.ground = data, values, inserts, ground
-        self.implicit = ground.width == 4  # noqa: PLR2004 - bytes of a tag
-        self.done: Counts = Counter()
-        self.before, self.after = Gathered({}), Gathered({})
-        self.look = Look(data, ground.retained, implicit=self.implicit)
-        self.names = self.look.names
-        self.left: tuple[list[bytes], ...] = ([], [], [], [], [])
-        """Values that are left, by how they are searched."""
+    def __init__(
+        self, data: bytes, values: Values, inserts: list[Insert], ground: Ground, runs: dict[bytes, Run]
+    ) -> None:
+        """Take the inserts in the order of their tags, the last one first, and the runs that are known already."""
+        self.runs = runs
+        self.marks: list[Mark] = []
+        super().__init__(data, values, ground)
+        self.inserts = inserts
         self.tags: list[int] = []
         self.pixels: tuple[int, int] | None = None
         """Where the pixel data begin, and their length."""
-        self.structured_content = False
-        self._depth = self._items = 0
 
     def pieces(self, position: int) -> list[bytes]:
         """Clean the data set that begins at a position; give what is written, up to the pixel data."""
         data, width, known_as, learn = self.data, self.ground.width, self.ground.known, self.ground.learn
+        tags, runs = self.tags, self.runs
         out: list[bytes] = []
         run, last, limit = position, -1, len(data)
-        following = self.inserts[-1].tag
+        following = self.inserts[-1].tag if self.inserts else _NEVER
         while position < limit:
             key = data[position : position + width]
             known = known_as.get(key) or learn(key)
@@ -103,26 +67,25 @@ class Splice:
             if tag <= last:
                 raise Unusual
             last = tag
-            self.tags.append(tag)
-            start, length = self._head(known, position)
+            tags.append(tag)
             if tag >= following:
                 out.append(data[run:position])
                 run = position
                 insert = self._insert_below(tag, out)
                 following = self.inserts[-1].tag if self.inserts else _NEVER
                 if insert is not None:
-                    position = run = self._beside(insert, known, key, (position, start, length), out)
+                    position = run = self._beside(insert, known, key, position, out)
                     continue
-            if known.is_plain:
-                stop, written = start + length, None
-                if stop > limit or length & 1:
-                    raise Unusual
+            shared = runs.get(key)
+            if shared is not None and data.startswith(shared.original, position):
+                self._take(shared)
+                stop, written, last = position + len(shared.original), shared.written, shared.tags[-1]
             elif known.code == PIXEL:
-                self.pixels = start, length
-                position = start
+                self.pixels = self.head(known, position)
+                position = self.pixels[0]
                 break
             else:
-                stop, written = self._treat(known, key, start, length, limit)
+                stop, written = self._alone(known, key, position, limit)
             if written is not None:
                 out += (data[run:position], written)
                 run = stop
@@ -131,20 +94,39 @@ class Splice:
         self._insert_below(_NEVER, out)
         return out
 
-    def _head(self, known: Known, position: int) -> tuple[int, int]:
-        """Give where a value begins, and its length."""
-        data = self.data
-        if known.form == SHORT:
-            return position + 8, data[position + 6] | data[position + 7] << 8
-        at = position + 4
-        if known.form == LONG:
-            at = position + 8
-            if data[position + 6] or data[position + 7]:
+    def _alone(self, known: Known, key: bytes, position: int, limit: int) -> Written:
+        """Treat an attribute that is in no run."""
+        start, length = self.head(known, position)
+        if known.is_plain:
+            stop, written = start + length, None
+            if stop > limit or length & 1:
                 raise Unusual
-        length = data[at : at + 4]
-        if len(length) < 4:  # noqa: PLR2004 - bytes of a length
-            raise Unusual
-        return at + 4, int.from_bytes(length, "little")
+        else:
+            stop, written = self.treat(known, key, start, length, limit)
+        self.marks.append((known.tag, position, stop))
+        return stop, written
+
+    def _take(self, run: Run) -> None:
+        """Take over what cleaning a run did."""
+        self.tags += run.tags[1:]
+        dict.update(self.done, run.done)
+        self.names += run.names
+        for mine, its in zip(self.left, run.left, strict=True):
+            mine.extend(its)
+        self.before.values.update(run.before)
+        self.after.values.update(run.after)
+
+    def as_run(self) -> Run | None:
+        """Clean attributes that are all of the data; None where they are more than a run can tell."""
+        written = b"".join(self.pieces(0))
+        strange = self.before.has_regions or self.before.overlay_in_pixels or self.structured_content or self.pixels
+        if strange or self.before.burned_in or self.look.names is not self.names:
+            return None
+        left = tuple(list(values) for values in self.left)
+        left[TEXT][:] = [BETWEEN.join(left[TEXT])] if left[TEXT] else []
+        before, after = self.before.values, self.after.values
+        changed = None if written == self.data else written
+        return Run(self.data, changed, tuple(self.tags), dict(self.done), self.names, left, before, after)
 
     def _insert_below(self, tag: int, out: list[bytes]) -> Insert | None:
         """Write what the engine inserts before an attribute; give what it inserts there."""
@@ -166,179 +148,11 @@ class Splice:
         uid = self.after.values.get(STUDY_UID, b"").decode("ascii").strip(" \0")
         return Insert.of(STUDY_ID, "SH", study_id(uid), implicit=self.implicit)
 
-    def _beside(self, insert: Insert, known: Known, key: bytes, at: tuple[int, int, int], out: list[bytes]) -> int:
+    def _beside(self, insert: Insert, known: Known, key: bytes, position: int, out: list[bytes]) -> int:
         """Treat an attribute that the engine writes too, and write the one that counts."""
-        position, start, length = at
-        stop, written = self._treat(known, key, start, length, len(self.data))
+        start, length = self.head(known, position)
+        stop, written = self.treat(known, key, start, length, len(self.data))
         if insert.takes_place or written == b"":
             written = self._inserted(insert)
         out.append(self.data[position:stop] if written is None else written)
         return stop
-
-    def _treat(self, known: Known, key: bytes, start: int, length: int, limit: int) -> Written:
-        """Do what is to be done with one element."""
-        if known.told is not None:
-            self.done[known.told] = self.done.get(known.told, 0) + 1
-        code = known.code
-        if code == CLEAN_ITEMS:
-            return self._clean_items(known, key, start, length)
-        if code == REPLACE_ITEMS or length == UNDEFINED:
-            return self._replace_items(known, key, start, length)
-        stop = start + length
-        if stop > limit or length & 1:
-            raise Unusual
-        if code == REMOVE:
-            if known.is_noted:
-                self._note(known, self.data[start:stop], None)
-            return stop, b""
-        old = self.data[start:stop]
-        if code == KEEP:
-            self._note(known, old, old)
-            return stop, None
-        change = known.changes.get(old) or self._change(known, key, old)
-        self._note(known, old, change.value)
-        if change.written is not None and known.told is None:
-            told = known.path, "X" if change.value is None else "C"
-            self.done[told] = self.done.get(told, 0) + 1
-        return stop, change.written
-
-    def _change(self, known: Known, key: bytes, old: bytes) -> Change:
-        new = self.values.changed(known.tag, known.step, old, _needs_the_parser)
-        if known.step.do is Do.KNOWN_CHARACTER_SET and (new is None or not _TERMS.fullmatch(old)):
-            raise Unusual
-        if new is None:
-            change = Change(b"", None)
-        elif new is old:
-            change = Change(None, old)
-        else:
-            new += (b"\0" if known.step.vr in _PADDED_WITH_NUL else b" ") * (len(new) % 2)
-            change = Change(self._element(key, known, len(new)) + new, new)
-        if len(old) <= _LONGEST_LEARNT and len(known.changes) < _MOST_LEARNT:
-            known.changes[old] = change
-        return change
-
-    def _element(self, key: bytes, known: Known, length: int) -> bytes:
-        """Give the head of an element with another length."""
-        if known.form == SHORT:
-            if length > _SHORT_FORM_LIMIT:
-                raise Unusual
-            return key + length.to_bytes(2, "little")
-        return key + (b"\0\0" if known.form == LONG else b"") + length.to_bytes(4, "little")
-
-    def _note(self, known: Known, old: bytes, new: bytes | None) -> None:
-        """Remember what a value tells of patient and image, and what of it is left to be searched."""
-        if known.names and old:
-            self.names.append((known.tag, old))
-        if known.gathered:
-            self._gather(known, self.before, old)
-            if new is not None:
-                self._gather(known, self.after, new)
-        if new and known.searched:
-            self.left[known.searched].append(new)
-
-    def _gather(self, known: Known, into: Gathered, value: bytes) -> None:
-        if known.gathered == OUTER:
-            into.values[known.tag] = value
-        elif known.gathered == BURNED:
-            into.take_burned_in(value)
-        elif known.gathered == OVERLAY:
-            into.take_overlay(value)
-
-    def _clean_items(self, known: Known, key: bytes, start: int, length: int) -> Written:
-        """Clean the items of a sequence; its and their lengths stay told or delimited, as they were."""
-        self._depth += 1
-        if self._depth > _DEEPEST or known.below is None:
-            raise Unusual
-        if known.gathered == REGION:
-            self.before.has_regions = self.after.has_regions = True
-        if known.tag == CONTENT_SEQUENCE:
-            self.structured_content = True
-        stop, made = self._items_of(known.below, start, None if length == UNDEFINED else start + length)
-        if known.tag in AGE_PLACES and _AN_AGE.search(self.data, start, stop):
-            raise Unusual
-        self._depth -= 1
-        if made is None:
-            return stop, None
-        if length == UNDEFINED:
-            return stop, self._element(key, known, UNDEFINED) + made + SEQUENCE_END + bytes(4)
-        return stop, self._element(key, known, len(made)) + made
-
-    def _items_of(self, ground: Ground, position: int, end: int | None) -> tuple[int, bytes | None]:
-        """Give where a sequence ends, and its items; None for these where nothing in them changed."""
-        data, begin, made, run = self.data, position, [], position
-        if end is not None and end > len(data):
-            raise Unusual
-        while end is None or position < end:
-            head = data[position : position + 4]
-            if head == SEQUENCE_END and end is None and data[position + 4 : position + 8] == bytes(4):
-                made.append(data[run:position])
-                return position + 8, b"".join(made) if run > begin else None
-            if head != ITEM:
-                raise Unusual
-            length = int.from_bytes(data[position + 4 : position + 8], "little")
-            stop, item = self._item(ground, position + 8, length, len(data) if end is None else end)
-            if item is not None:
-                told = _DELIMITED if length == UNDEFINED else len(item).to_bytes(4, "little")
-                made += (data[run:position], ITEM, told, item, _ITEM_END if length == UNDEFINED else b"")
-                run = stop
-            position = stop
-        if position > end:
-            raise Unusual
-        made.append(data[run:position])
-        return position, b"".join(made) if run > begin else None
-
-    def _item(self, ground: Ground, position: int, length: int, limit: int) -> tuple[int, bytes | None]:
-        """Clean one item; give where it ends, and what stands in it, None where nothing changed."""
-        data, width, known_as = self.data, ground.width, ground.known
-        self._items += 1
-        begin, run, last, out = position, position, -1, []
-        end = limit if length == UNDEFINED else position + length
-        if end > limit or self._items > _MOST_ITEMS:
-            raise Unusual
-        while position < end:
-            key = data[position : position + width]
-            known = known_as.get(key) or ground.learn(key)
-            if known.code == END:
-                position = self._end_of_item(position, length)
-                out.append(data[run : position - 8])
-                return position, b"".join(out) if run > begin else None
-            if known.tag <= last:
-                raise Unusual
-            last = known.tag
-            start, size = self._head(known, position)
-            if known.is_plain:
-                stop, written = start + size, None
-            else:
-                stop, written = self._treat(known, key, start, size, end)
-            if stop > end or stop & 1 != start & 1:
-                raise Unusual
-            if written is not None:
-                out += (data[run:position], written)
-                run = stop
-            position = stop
-        if length == UNDEFINED:
-            raise Unusual
-        out.append(data[run:position])
-        return position, b"".join(out) if run > begin else None
-
-    def _end_of_item(self, position: int, length: int) -> int:
-        if length != UNDEFINED or self.data[position + 4 : position + 8] != bytes(4):
-            raise Unusual
-        return position + 8
-
-    def _replace_items(self, known: Known, key: bytes, start: int, length: int) -> Written:
-        """Take a sequence out, empty it, or put one item of a dummy code in place of those that it had."""
-        if known.code != REPLACE_ITEMS and not (self.implicit and known.tag >> 16 & 1):
-            raise Unusual
-        collects = enters_names(known.tag) and known.tag not in self.ground.retained
-        stop, items = self.look.items(start, None if length == UNDEFINED else start + length, collects=collects)
-        if known.code != REPLACE_ITEMS or known.step.do is Do.REMOVE:
-            return stop, b""
-        made = b""
-        if known.step.do is Do.DUMMY and items:
-            made = encoded_codes((DUMMY_CODE,), implicit=self.implicit, little=True)
-        return stop, self._element(key, known, len(made)) + made
-
-
-def _needs_the_parser() -> NoReturn:
-    raise Unusual

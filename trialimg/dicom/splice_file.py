@@ -11,13 +11,14 @@ from typing import BinaryIO, Final, NamedTuple
 from trialimg.dicom.encode import encoded, encoded_codes, file_meta
 from trialimg.dicom.frames import quiet_frames
 from trialimg.dicom.ground import BINARY, DATE, TEXT, UID, Ground, Unusual
-from trialimg.dicom.header import InstanceFacts, described
+from trialimg.dicom.header import Gathered, InstanceFacts, described, whole
 from trialimg.dicom.look import ITEM, SEQUENCE_END, UNDEFINED
 from trialimg.dicom.markers import ALWAYS_PRESENT, METHOD_CODES, expected_markers
 from trialimg.dicom.needles import BETWEEN, Needles, find_in_bytes, in_binary, needles_of
 from trialimg.dicom.opened import Opened, write_new
 from trialimg.dicom.part10 import Part10
 from trialimg.dicom.plan import Plan
+from trialimg.dicom.runs import Series
 from trialimg.dicom.splice import Insert, Splice
 from trialimg.dicom.strange import plane_of
 from trialimg.dicom.table import is_registered
@@ -29,6 +30,7 @@ from trialimg.domain.pseudonym import is_mapped_uid
 from trialimg.errors import TrialimgError
 
 _SOP_CLASS, _SOP_INSTANCE, _STUDY_DATE, _BITS = 0x00080016, 0x00080018, 0x00080020, 0x00280100
+_INSTANCE_NUMBER: Final = 0x00200013
 _TEMPORAL: Final = 0x00280303
 _PIXELS_IN_FRAGMENTS: Final = b"\xe0\x7f\x10\0OB\0\0\xff\xff\xff\xff"
 _EIGHT_DIGITS: Final = re.compile(rb"\d{8}")
@@ -73,8 +75,9 @@ class _Work:
         self.values = Values(plan, identity.subject_number, subject_key)
         self._grounds: dict[int, Ground] = {}
         self._roots: dict[tuple[bytes, tuple[int, ...]], Ground] = {}
-        self._guess = self._root(b"", ())
+        self._series: dict[int, Series] = {}
         self._inserts = self._made(identity)
+        self._guess = self._root(b"", ())
         self.temporal = plan.profile.temporal_information.encode("ascii")
 
     def _made(self, identity: SubjectIdentity) -> list[Insert]:
@@ -110,13 +113,23 @@ class _Work:
     def _clean(self, file: Opened) -> tuple[Splice, list[bytes]]:
         """Clean as the last file was, and again as its own class and attributes want it where these differ."""
         for _ in range(2):
-            splice = Splice(file.head, self.values, list(self._inserts), self._guess)
+            series = self._series[id(self._guess)]
+            splice = Splice(file.head, self.values, list(self._inserts), self._guess, series.runs)
             pieces = splice.pieces(file.start)
             right = self._root(splice.before.values[_SOP_CLASS], tuple(splice.tags))
             if right is self._guess:
+                self._learn(series, splice)
                 return splice, pieces
             self._guess = right
         raise Unusual
+
+    def _learn(self, series: Series, splice: Splice) -> None:
+        """Learn what the files of a series share."""
+        for start, stop in series.shared(splice.data, splice.marks):
+            part = splice.data[start:stop]
+            run = Splice(part, self.values, [], splice.ground, {}).as_run()
+            if run is not None:
+                series.runs[part[: splice.ground.width]] = run
 
     def _root(self, sop_class: bytes, tags: tuple[int, ...]) -> Ground:
         ground = self._roots.get((sop_class, tags))
@@ -125,6 +138,7 @@ class _Work:
             ground = self._grounds.get(id(place))
             if ground is None:
                 ground = self._grounds[id(place)] = Ground(place, (), self.plan, implicit=self.implicit)
+                self._series[id(ground)] = Series([insert.tag for insert in self._inserts])
             if len(self._roots) >= _MOST_ROOTS:
                 self._roots.clear()
             self._roots[sop_class, tags] = ground
@@ -150,7 +164,7 @@ def _finish(file: Opened, work: _Work, splice: Splice, pieces: list[bytes], targ
             raise Unusual
         splice.before.native_length = splice.after.native_length = pixels[1]
         _check_tail(file, sum(pixels))
-    before, after = (described(gathered, file.syntax) for gathered in (splice.before, splice.after))
+    before, after = _facts(splice.before, file.syntax), _facts(splice.after, file.syntax)
     _compare(before, after)
     _search(splice, needles, work.temporal)
     codes, method = work.codes(structured_content=splice.structured_content)
@@ -159,6 +173,31 @@ def _finish(file: Opened, work: _Work, splice: Splice, pieces: list[bytes], targ
     body = (method if piece is _CODES_HERE else piece for piece in pieces)
     written = b"".join((bytes(128), b"DICM", meta, *body, quiet, behind))
     return Spliced(before, after, report, write_new(target, written, file, pixels))
+
+
+def _facts(gathered: Gathered, syntax: str) -> InstanceFacts:
+    """Make the facts of a file; those of a series differ in two of them, and the others are made once."""
+    values = gathered.values
+    own = values.get(_SOP_INSTANCE, b""), values.get(_INSTANCE_NUMBER, b"")
+    if not own[0].strip(b" \0"):
+        raise Unusual
+    others = tuple(item for item in values.items() if item[0] not in {_SOP_INSTANCE, _INSTANCE_NUMBER})
+    told = gathered.burned_in, gathered.has_regions, gathered.overlay_in_pixels
+    facts = _alike(others, told, gathered.native_length, gathered.fragments, syntax)
+    uid = own[0].decode("ascii", "replace").strip(" \0")
+    return InstanceFacts(**{**facts.__dict__, "sop_instance_uid": uid, "instance_number": whole(own[1])})
+
+
+@lru_cache(maxsize=32)
+def _alike(
+    values: tuple[tuple[int, bytes], ...],
+    told: tuple[str, bool, bool],
+    native_length: int | None,
+    fragments: int | None,
+    syntax: str,
+) -> InstanceFacts:
+    gathered = Gathered({**dict(values), _SOP_INSTANCE: b"1"}, *told, native_length, fragments)
+    return described(gathered, syntax)
 
 
 def _compare(before: InstanceFacts, after: InstanceFacts) -> None:

@@ -1,0 +1,82 @@
+"""Runs of attributes that the files of a series share: cleaned once, and put in place as a whole in every other file.
+
+Two files of the same kind are compared; what stands in both between two attributes that differ is a run. In the next
+file it is known by its bytes, all of them, so nothing is taken for it that is not the same.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from trialimg.dicom.header import BURNED_IN, REGIONS
+from trialimg.dicom.plan import CONTENT_SEQUENCE
+from trialimg.dicom.values import Path
+
+Mark = tuple[int, int, int]
+"""Tag of an attribute of the outermost data set, and where it begins and ends."""
+_BY_THEMSELVES: Final = frozenset({BURNED_IN, REGIONS, CONTENT_SEQUENCE})
+_LONGEST: Final = 1 << 16
+_MOST_STRANGERS: Final = 12
+"""Attributes of a file, beyond those of the files compared, that show that another series has begun."""
+
+
+class Run(NamedTuple):
+    """One run, and everything that cleaning it does."""
+
+    original: bytes
+    written: bytes | None
+    """None where it stays as it is."""
+    tags: tuple[int, ...]
+    done: dict[tuple[Path, str], int]
+    names: list[tuple[int, bytes]]
+    left: tuple[list[bytes], ...]
+    before: dict[int, bytes]
+    after: dict[int, bytes]
+
+
+class Series:
+    """What is known of the files that are met one after the other."""
+
+    def __init__(self, barriers: Sequence[int]) -> None:
+        """Take the tags of what the engine writes itself: no run goes over one."""
+        self.barriers = sorted(barriers)
+        self.runs: dict[bytes, Run] = {}
+        self._previous: tuple[bytes, list[Mark]] | None = None
+        self._single = 0
+
+    def shared(self, data: bytes, marks: list[Mark]) -> list[tuple[int, int]]:
+        """Take the attributes of a file that are in no run; give the parts that can become runs, if it is time."""
+        if self.runs:
+            if len(marks) > self._single + _MOST_STRANGERS:
+                self.runs = {}
+                self._previous = None
+            return []
+        if self._previous is None:
+            self._previous = data, marks
+            return []
+        parts = list(self._parts(data, marks))
+        self._previous = None
+        self._single = len(marks) - sum(count - 1 for _, _, count in parts)
+        return [(start, stop) for start, stop, _ in parts]
+
+    def _parts(self, data: bytes, marks: list[Mark]) -> list[tuple[int, int, int]]:
+        """Give start, end and number of attributes of each part that the previous file has too."""
+        assert self._previous is not None
+        before = {tag: self._previous[0][start:stop] for tag, start, stop in self._previous[1]}
+        found: list[tuple[int, int, int]] = []
+        last = -1
+        for tag, start, stop in marks:
+            if tag in _BY_THEMSELVES or stop - start > _LONGEST or before.get(tag) != data[start:stop]:
+                continue
+            joins = found and found[-1][1] == start and not self._parted(last, tag)
+            if joins:
+                found[-1] = found[-1][0], stop, found[-1][2] + 1
+            else:
+                found.append((start, stop, 1))
+            last = tag
+        return found
+
+    def _parted(self, one: int, other: int) -> bool:
+        return bisect_right(self.barriers, one) != bisect_right(self.barriers, other)
