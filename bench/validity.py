@@ -1,9 +1,9 @@
 """Valid in, valid out: what dciodvfy finds wrong after cleaning that was not wrong before.
 
-``python -m bench.validity [--every N] [--profile removed|shifted|kept|all] [FOLDER…]``. Without a folder: the shared
-corpora and the files that come with pydicom. Every readable file is cleaned and both are judged by dciodvfy
-(dicom3tools); an error that stands more often after than before is printed with the tag and its count. Values are cut
-out of the lines, so that nothing of a patient is printed. The exit code is 1 if there is one.
+``python -m bench.validity [--every N] [--profile removed|shifted|kept|options|cleaned|all] [FOLDER…]``. Without a
+folder: the shared corpora and the files that come with pydicom. Every readable file is cleaned and both are judged by
+dciodvfy (dicom3tools); an error that stands more often after than before is printed with the tag and its count. Values
+are cut out of the lines, so that nothing of a patient is printed. The exit code is 1 if there is one.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import pydicom
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 
 from trialimg.dicom.deidentify import clean_file
-from trialimg.domain.deidentification import Profile, SubjectIdentity
+from trialimg.domain.deidentification import OPTIONS, Profile, SubjectIdentity
 from trialimg.domain.pseudonym import site_key, subject_key
 from trialimg.errors import BadInput
 
@@ -31,6 +31,12 @@ PROFILES: Final = {
     "removed": Profile("bench", "1", "removed"),
     "shifted": Profile("bench", "1", "shifted", keep_sex=True, keep_age=True),
     "kept": Profile("bench", "1", "kept", keep_sex=True, keep_age=True, keep_size=True, keep_weight=True),
+    "options": Profile("bench", "1", "shifted", chosen=frozenset(OPTIONS), safe_private="curated"),
+    "cleaned": Profile(
+        "bench",
+        "1",
+        chosen=frozenset(option for option in OPTIONS if not option.startswith("retain") or "safe" in option),
+    ),
 }
 IDENTITY: Final = SubjectIdentity("Sponsor", "PROT-1", "A phase II", "101", "Site one", "101-001", "W8", "Week 8")
 KEY: Final = subject_key(site_key(b"k" * 32, "101"), "101-001")

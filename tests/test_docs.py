@@ -18,7 +18,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return documents(an_app(tmp_path_factory.mktemp("docs")))
 
 
-@pytest.mark.parametrize("name", ["settings.md", "permissions.md", "pipeline.md"])
+@pytest.mark.parametrize("name", ["settings.md", "permissions.md", "pipeline.md", "deidentification.md"])
 def test_a_printed_document_is_what_the_program_prints(printed: dict[str, str], name: str) -> None:
     assert (ROOT / "docs" / name).read_text("utf-8") == printed[name], "run: python tools/make_docs.py"
 

@@ -1,6 +1,6 @@
 """Measures what cleaning by words takes from the descriptions of real files, and prints which words go most often.
 
-Usage: python -m tools.deid_words [--corpora ../shared/corpora/dicom] [--most 40] [--show]
+Usage: python tools/deid_words.py [--corpora ../shared/corpora/dicom] [--most 40] [--show]
 
 Reads every descriptor (the texts that the option clean descriptors cleans, and the texts of reports) of the corpora and
 of pydicom's own files. A word that goes is counted as wrongly removed unless it is one of ``RIGHTLY``: those that the
@@ -21,7 +21,6 @@ from typing import Final
 
 import pydicom
 
-from tools.deid_score import files_of
 from trialimg.dicom.quiet import silence_the_parser
 from trialimg.dicom.table import confidentiality_table, keyword_of
 from trialimg.dicom.words import REMOVED, cleaned_words
@@ -84,7 +83,8 @@ def main(arguments: list[str]) -> int:
     order = reader.parse_args(arguments)
     silence_the_parser()
     warnings.simplefilter("ignore")
-    counts = Counter(texts(files_of(order.corpora)))
+    folders = [Path(pydicom.__file__).parent / "data" / "test_files", order.corpora]
+    counts = Counter(texts([path for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()]))
     words = gone = rightly = 0
     often: Counter[str] = Counter()
     for (keyword, text), times in counts.most_common():

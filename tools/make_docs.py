@@ -1,4 +1,5 @@
-"""Prints the documents that the program knows best: docs/settings.md, docs/permissions.md and docs/pipeline.md.
+"""Prints the documents that the program knows best: docs/settings.md, permissions.md, pipeline.md and
+deidentification.md.
 
 Run it after a change: ``python tools/make_docs.py``. A test compares the files with what it prints.
 """
@@ -15,6 +16,7 @@ from flask import Flask
 
 from trialimg.app import create_app
 from trialimg.casework.setup import install
+from trialimg.dicom.statement import statement
 from trialimg.domain.permission import INSTALLATION_ROLES, ROLES, SITE_ROLES, Permission, Role
 from trialimg.keyring import Keyring
 from trialimg.pipeline.document import document as pipeline_document
@@ -130,6 +132,7 @@ def documents(app: Flask) -> dict[str, str]:
         "settings.md": settings_document(),
         "permissions.md": permissions_document(app),
         "pipeline.md": pipeline_document(),
+        "deidentification.md": statement(),
     }
 
 

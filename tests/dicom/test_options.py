@@ -228,3 +228,12 @@ def test_a_rule_that_cleans_lets_known_words_stand(cleaned):
     made, result = cleaned(dataset, Profile.from_mapping({"version": "1", "rules": rules}))
     assert made.SeriesDescription == "AXIAL CHEST for"
     assert "113105" not in result.report.options
+
+
+def test_what_a_file_claims_of_its_private_blocks_is_not_carried_on(cleaned):
+    dataset = from_file("CT_small.dcm")
+    claim = item((0x00080301, "US", b"\x19\0"), (0x00080302, "LO", "OKONKWO"), (0x00080303, "CS", "SAFE"))
+    nest(dataset, 0x00080300, claim)
+    made, _ = cleaned(dataset, profile("retain_safe_private"))
+    assert 0x00080300 not in made
+    assert 0x00191025 not in made

@@ -178,7 +178,7 @@ class Plan:
         """Decide about an attribute of PS3.6 at a place."""
         kind = type_at(at, tag)
         what = Attribute(tag, vr, kind, is_code=vr == "SQ" and is_code(at, tag))
-        do, told, why = self._choose(what, rules.public.get(tag))
+        do, told, why = self.choose(what, rules.public.get(tag))
         return Step(do, told, vr, needed=kind in NEEDED, why=why)
 
     def decide_private(self, creator: str, tag: int, stated: str, rules: _Rules) -> Step:
@@ -192,7 +192,8 @@ class Plan:
         do, told, why = self._retained(choose_private(rule, vr, self._dated, source))
         return GOES if do is Do.REMOVE and rule is None else Step(do, told, vr, why=why)
 
-    def _choose(self, what: Attribute, rule: Rule | None) -> Choice:
+    def choose(self, what: Attribute, rule: Rule | None = None) -> Choice:
+        """Choose for an attribute of a Type, whatever its place."""
         tag = what.tag
         if _never_carried(tag) or (tag >> 16 == _CLINICAL_TRIAL and what.kind not in {"1", "2"}):
             return Do.REMOVE, "X", _NEVER if tag >> 16 != _CLINICAL_TRIAL else "what another trial said of the patient"

@@ -24,7 +24,8 @@ def _named(keywords: str) -> frozenset[int]:
 
 NEVER_KEPT: Final = _named("""
     PrivateDataElement PrivateDataElementName PrivateDataElementKeyword PrivateDataElementDescription
-    PrivateDataElementEncoding PrivateDataElementDefinitionSequence CodingSchemeURL CodingSchemeExternalID
+    PrivateDataElementEncoding PrivateDataElementDefinitionSequence PrivateDataElementCharacteristicsSequence
+    CodingSchemeURL CodingSchemeExternalID
     StoredInstanceBaseURI FolderAccessURI FileAccessURI FilenameInContainer RetrieveURL PixelDataProviderURL StorageURL
     RetrieveURI ContactURI ContactDisplayName RelativeURIReferenceWithinEncapsulatedDocument
     PatientBirthDateInAlternativeCalendar PatientDeathDateInAlternativeCalendar RecordKey PriorRecordKey Signature
@@ -34,8 +35,9 @@ NEVER_KEPT: Final = _named("""
     ItineraryID ItineraryIDAssigningAuthority RouteID BoardingPassID CarrierID NTPSourceAddress
     InteroperabilityVersion EXIFVersion FiducialIdentifier DeviceAlternateIdentifier
 """)
-"""Private data elements and how they are encoded, addresses of web and file, keys of inventories, birth and death in
-another calendar, signatures and what is encrypted, plots, luggage, and tables of industrial detectors."""
+"""Private data elements, what a file claims of them and how they are encoded, addresses of web and file, keys of
+inventories, birth and death in another calendar, signatures and what is encrypted, plots, luggage, and tables of
+industrial detectors."""
 
 _CODES: Final = frozenset({0x00080100, 0x00080102, 0x00080119})
 """Code Value, Coding Scheme Designator, Long Code Value."""
@@ -49,6 +51,7 @@ _NUMBER: Final = re.compile(rb"[ \0]*(?:[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1
 _CLASS_UID: Final = re.compile(rb"[0-9.]{0,64}[ \0]*")
 _TEXT: Final = re.compile(rb"[A-Za-z0-9 ^.,@_\-]+\0*")
 _LETTER: Final = re.compile(rb"[A-Za-z]")
+_INTEGERS: Final = frozenset({"US", "SS", "UL", "SL", "UV", "SV"})
 _BULK: Final = frozenset({"OB", "OD", "OF", "OL", "OV", "OW"})
 _SHORTEST_TEXT: Final = 8
 """Bytes of numbers that are all letters: no measure looks so (as one FD it would be beyond 10^5, or beyond 10^100)."""
@@ -128,7 +131,10 @@ def _cleaned_form(vr: str, value: bytes, words: frozenset[str]) -> bytes:
 
 def _bounded(tag: int, vr: str, value: bytes) -> bytes:
     """Cut binary numbers to as many as the attribute has: what follows them is something else, and so is a text."""
-    if len(value) >= _SHORTEST_TEXT and _TEXT.fullmatch(value) and len(_LETTER.findall(value)) >= _SHORTEST_TEXT - 1:
+    if len(value) >= _SHORTEST_TEXT and (
+        (_TEXT.fullmatch(value) and len(_LETTER.findall(value)) >= _SHORTEST_TEXT - 1)
+        or (vr in _INTEGERS and is_text(value))
+    ):
         return b""
     most = _most_values(tag)
     whole = len(value) - len(value) % _SIZES[vr]

@@ -1,0 +1,128 @@
+"""The sentences of the conformance statement; what can be counted or listed is put in by ``statement``."""
+
+from __future__ import annotations
+
+from typing import Final
+
+HEAD: Final = """\
+# De-identification: what is done, attribute by attribute
+
+Printed by `python tools/make_docs.py` from the data of the engine; a test compares it with the program. How values are
+judged and searched is told in [residue.md](residue.md), how a trial chooses in [forms.md](forms.md).
+
+This is the statement that PS3.15 Annex E asks of a de-identifier. The engine (`trialimg/domain/`, `trialimg/dicom/`)
+is the same on the server, at a site's computer and in the browser.
+
+- Standard: {edition}; {rows} rows of table E.1-1, the data dictionary and the registered UIDs of PS3.6, and the Types
+  of attributes from PS3.3.
+- Always applied: the Basic Application Level Confidentiality Profile (113100).
+- Closed by default: an attribute, a class or a private element that nobody knows does not pass.
+
+## The order of decisions
+
+The first that says something counts.
+
+1. What is never carried on: file meta information, group lengths, preamble, overlays, curves, signatures, encrypted and
+   former attributes, icons, everything behind the pixel data.
+2. Private and unknown attributes go, but for private ones that a rule or the list of safe ones keeps.
+3. Who the subject is: name and number become the subject's number in the trial; another trial's words go.
+4. The trial's own rules; one for a class of objects before one for all.
+5. The trial's options.
+6. The row of table E.1-1.
+7. For public attributes without a row: what the attribute is for stays, anything else goes.
+
+Where an action would leave less than the class of the object demands, the attribute's Type at its place decides: Type 1
+gets a dummy, Type 2 is emptied, a UID is replaced. A sequence that must stay is cleaned inside.
+`trialimg deidentify --explain` tells for each attribute which of these it was.
+
+## Options
+"""
+
+OPTIONS_SAID: Final = {
+    "retain_safe_private": (
+        "private attributes known to be safe stay with their creators; numbers and terms of the form they have, of "
+        "texts the words that name nobody"
+    ),
+    "retain_uids": "every UID stays, listed or not, so that references lead somewhere; what is no UID is replaced",
+    "retain_device_identity": "names, numbers and UIDs of machines stay; titles in the network (AE) and dates do not",
+    "retain_institution_identity": "institution, department and address stay; the site is told as the trial names it",
+    "retain_patient_characteristics": (
+        "sex, size, weight and the rest of the column stay; ages above 89 years are told as 89; of texts the words "
+        "that name nobody"
+    ),
+    "clean_descriptors": (
+        "of descriptions, comments and labels the words that name nobody stay, and the trial's own words; names, "
+        "dates, ages, numbers and whatever is unknown go"
+    ),
+    "clean_structured_content": (
+        "codes and numbers of reports stay, and of text values the words that name nobody. Without the option the "
+        "tree stays too, and its texts are replaced; the code is then given where there was a tree"
+    ),
+    "clean_graphics": (
+        "coordinates of annotations stay, and of their texts the words that name nobody. Overlays and curves go: "
+        "nothing reads what is drawn in them"
+    ),
+    "dates: kept": "dates and times stay where they are such; the birth date always goes",
+    "dates: shifted": "dates move by 1 to 365 days, the subject's own number; times of day and offsets stay",
+    "keep: […]": "sex, age (up to 89), size, weight: each by itself",
+    "mask": "named where boxes were really drawn over pixels",
+    "faces": "nothing here makes a face unrecognisable; a trial may hold head CT and MR with thin slices",
+}
+
+RULES: Final = """
+A code says by which rules an instance was cleaned (PS3.15 E.3), not that each found something to do; so an instance
+without private attributes names 113111 where the trial retains safe ones. 113101 and, without its option, 113104 are
+named only where they were applied to the instance. An earlier claim in the file is not kept.
+
+## UIDs, dates and keys
+
+- The trial's key makes a site's key, and that the subject's (HMAC-SHA-256). A UID becomes `2.25.` and a UUID of version
+  8 made of the subject's key and the old UID: the same again for the same subject, another for any other, and nobody
+  without the key can compute or reverse it. References to what was cleaned elsewhere or earlier still resolve.
+- Mapped **by value** is every UID but those registered in PS3.6 and the values of attributes that name a class, a
+  transfer syntax, a coding scheme, a context or a template. A vendor's UID under 1.2.840.10008 is mapped.
+- Dates are shifted by a number of days that is the subject's own; intervals stay. A date that is none, or only in part
+  known, is emptied. Longitudinal Temporal Information Modified (0028,0303) says which it was.
+- Study ID is a new one, unique to the study.
+
+## What the cleaning writes
+
+Patient ID and name (the subject's number), Clinical Trial Subject and Study modules, Patient Identity Removed (YES),
+De-identification Method and its code sequence, Longitudinal Temporal Information Modified, and new file meta
+information. Burned In Annotation and Recognizable Visual Features tell what was decided on pixels.
+
+## Attributes without a row
+
+A text keeps the words that name nobody; a term, a number, a date, a UID and an address stay if they are one
+([residue.md](residue.md)). Sequences are kept and each item is cleaned. Persons, dates and times are treated as those
+with a row.
+"""
+
+PRIVATE: Final = """
+## Private attributes
+
+All go, unless the trial has a rule for one or retains the safe ones. They are matched by the text of the private
+creator, never by the number of the block; one whose block nobody reserves goes; another VR than the list has is another
+attribute. What is kept by a rule stays as it is, but for UIDs (mapped), dates (as the trial treats dates), ages (up to
+89) and sequences (cleaned inside, closed by default); all of it is searched for what names the patient. A claim of the
+file that a block is safe (Private Data Element Characteristics Sequence) is not believed and not carried on.
+"""
+
+AFTER_CLASSES: Final = """
+## What is held
+
+Besides these classes: films; what says that text is burned in; screens, scans of paper, dose reports; regions of an
+ultrasound; pixel data with bytes that no pixel explains, or frames that are none; where something that named the
+patient is found after cleaning. A person of the site looks and decides. What cannot be read is refused with a sentence.
+
+## Where this differs from the table, and why
+"""
+
+TABLE_HEAD: Final = """
+## Table E.1-1, row by row
+
+**table** is the standard's Basic Profile. **here** is what is done without options where the attribute is optional, of
+Type 2 and of Type 1, equal letters told once. The column of an option has a letter where an optional attribute is
+treated otherwise under it. K kept, X removed, Z emptied, D dummy, U another UID, C cleaned (known words, items of a
+sequence, shifted date, age up to 89).
+"""
