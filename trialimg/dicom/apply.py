@@ -122,7 +122,7 @@ class Cleaning:
 def kept_private_of(dataset: Dataset, place: Place) -> dict[int, Step]:
     """Give the private elements of a data set or item that do not go whole."""
     present = [(int(tag), dataset.get_item(tag).VR) for tag in dataset.keys()]  # noqa: SIM118 - iterating decodes
-    return kept_private(place, present, lambda tag: text_of(dataset.get_item(tag)))
+    return kept_private(place.private, present, lambda tag: text_of(dataset.get_item(tag)))
 
 
 def _say_vr(dataset: Dataset, tag: int, element: DataElement | RawDataElement, vr: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal
 
 from trialimg.dicom.actions import DATES, Choice, Do, Step
 from trialimg.dicom.part10 import PIXEL_DATA
@@ -16,9 +16,8 @@ from trialimg.dicom.table import read_data
 from trialimg.dicom.unlisted import is_judged
 from trialimg.domain.deid_rule import Rule
 
-if TYPE_CHECKING:  # plan asks here too
-    from trialimg.dicom.plan import Place
-
+Decide = Callable[[str, int, str | None], Step]
+"""Decides by creator, tag and stated VR (``Place.private``)."""
 Known = Mapping[tuple[str, int], str]
 """VR of private attributes by creator and tag, the block left out."""
 
@@ -71,7 +70,7 @@ def kept_private(
     for tag, vr in private:
         reserved_by = tag & 0xFFFF0000 | (tag >> 8 & 0xFF)
         creator = creators.get(reserved_by) if tag & 0xFFFF > _BLOCKS[-1] else None
-        step = place.private(creator, tag, vr) if creator else GOES
+        step = decide(creator, tag, vr) if creator else GOES
         if step.do is not Do.REMOVE:
             kept[tag] = step
             kept[reserved_by] = CREATOR
