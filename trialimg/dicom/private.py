@@ -58,7 +58,7 @@ def choose_private(rule: Rule | None, vr: str, dated: Callable[[str], Choice | N
 
 
 def kept_private(
-    place: Place, present: Iterable[tuple[int, str | None]], text: Callable[[int], str]
+    decide: Decide, present: Iterable[tuple[int, str | None]], text: Callable[[int], str]
 ) -> dict[int, Step]:
     """Give the private attributes of one data set or item that do not go, and the creators of their blocks.
 
