@@ -54,8 +54,6 @@ def _prefer_decoders_that_refuse() -> None:
         decoder = get_decoder(syntax)
         if _GDCM in decoder.available_plugins:
             decoder.remove_plugin(_GDCM)
-            if syntax == JPEGExtended12Bit:  # asked last: the other one takes 8 bits only
-                decoder.add_plugin(_GDCM, ("pydicom.pixels.decoders.gdcm", "_decode_frame"))
 
 
 _prefer_decoders_that_refuse()
