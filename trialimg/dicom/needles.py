@@ -22,11 +22,14 @@ from trialimg.dicom.identifying import (
     forms_of_phone,
     forms_of_whole,
 )
+from trialimg.dicom.table import vr_of
 from trialimg.dicom.values import dummy
 
 NOT_ENTERED: Final = frozenset({0x52009229, 0x52009230, 0x30060039, 0x00081140, 0x00082112, 0x00081199})
 """Sequences of frames, contours and references, which name nobody and have thousands of items."""
 DUMMIES: Final = frozenset({dummy("DA").decode(), "00010101"})
+_DECODED: Final = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
+"""The VRs of texts that are written in the character set of the file (PS3.5 6.1.2.2)."""
 _LONGEST_BINARY: Final = 1 << 18
 _SHORTEST_BINARY: Final = 6
 _BETWEEN_DIGITS: Final = b" \t\n\r\x0b\x0c\x1c\x1d\x1e\x1f()/.-"
@@ -53,11 +56,14 @@ class Needles(NamedTuple):
 
 
 @lru_cache(maxsize=32)
-def needles_of(named: tuple[tuple[int, bytes], ...], study_date: bytes) -> Needles | None:
-    """Make ready what the values of attributes, all of them ASCII, name; None where they name nobody."""
+def needles_of(named: tuple[tuple[int, bytes], ...], study_date: bytes, encoding: str = "ascii") -> Needles | None:
+    """Make ready what the values of attributes name, in the encoding of texts; None where they name nobody.
+
+    Raises UnicodeDecodeError for a value in another one.
+    """
     values: set[str] = set()
     for tag, value in named:
-        text = value.decode("ascii").strip(" \0")
+        text = value.decode(encoding if vr_of(tag) in _DECODED else "ascii").strip(" \0")
         if tag in NAMES:
             values.update(forms_of_names(text))
         elif tag in WHOLE:

@@ -21,6 +21,7 @@ from trialimg.dicom.plan import Plan
 from trialimg.dicom.runs import Series
 from trialimg.dicom.splice import Insert, Splice
 from trialimg.dicom.strange import plane_of
+from trialimg.dicom.syntaxes import SIMPLE_ENCODINGS
 from trialimg.dicom.table import is_registered
 from trialimg.dicom.values import Values, report_of
 from trialimg.dicom.walk import is_followed_well
@@ -31,6 +32,7 @@ from trialimg.errors import TrialimgError
 
 _SOP_CLASS, _SOP_INSTANCE, _STUDY_DATE, _BITS = 0x00080016, 0x00080018, 0x00080020, 0x00280100
 _INSTANCE_NUMBER: Final = 0x00200013
+_CHARACTER_SET, _CHARACTER_SET_TAG = 0x00080005, b"\x08\x00\x05\x00"
 _TEMPORAL: Final = 0x00280303
 _PIXELS_IN_FRAGMENTS: Final = b"\xe0\x7f\x10\0OB\0\0\xff\xff\xff\xff"
 _EIGHT_DIGITS: Final = re.compile(rb"\d{8}")
@@ -244,10 +246,22 @@ def _quiet(file: Opened, splice: Splice) -> bytes:
 
 
 def _needles(splice: Splice) -> Needles | None:
-    """Make ready what names somebody in the original; what is not ASCII has to be decoded by the parser."""
+    """Make ready what names somebody in the original; what more than a simple encoding needs is the parser's."""
     if any(b"\x1b" in value for _, value in splice.names):
         raise Unusual
-    return needles_of(tuple(dict.fromkeys(splice.names)), splice.before.values.get(_STUDY_DATE, b""))
+    named = tuple(dict.fromkeys(splice.names))
+    is_ascii = all(value.isascii() for _, value in named)
+    encoding = "ascii" if is_ascii else _encoding(splice)
+    return needles_of(named, splice.before.values.get(_STUDY_DATE, b""), encoding)
+
+
+def _encoding(splice: Splice) -> str:
+    """Give the encoding of all texts; Unusual where items may have one of their own."""
+    declared = splice.before.values.get(_CHARACTER_SET)
+    end = len(splice.data) if splice.pixels is None else splice.pixels[0]
+    if splice.data.count(_CHARACTER_SET_TAG, 0, end) != (declared is not None):
+        raise Unusual
+    return SIMPLE_ENCODINGS[(declared or b"").decode("ascii").strip(" \0")]
 
 
 def _search(splice: Splice, needles: Needles | None, temporal: bytes) -> None:

@@ -5,6 +5,7 @@ Lists, not code, so that nothing has to be loaded to ask them; a test compares t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 IMPLICIT: Final = "1.2.840.10008.1.2"
@@ -38,3 +39,14 @@ CHARACTER_SETS: Final = frozenset(
     }
 )
 """The defined terms of Specific Character Set (PS3.3 C.12.1.1.2), as the parser knows them."""
+
+_ISO_8859: Final = {100: 1, 101: 2, 109: 3, 110: 4, 126: 7, 127: 6, 138: 8, 144: 5, 148: 9}
+SIMPLE_ENCODINGS: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("", "ISO_IR 6"), "iso8859-1"),
+    **{f"ISO_IR {number}": f"iso8859-{part}" for number, part in _ISO_8859.items()},
+    "ISO_IR 192": "utf-8",
+}
+"""Of the terms that, alone, name one encoding in which no byte of ASCII stands for anything else, that encoding.
+
+Without a term the parser reads what is not ASCII as Latin-1, and so does whoever asks here.
+"""
