@@ -10,7 +10,7 @@ from pydicom.data import get_testdata_file
 from trialimg.dicom.header import read_facts
 from trialimg.dicom.iod import _standard, is_known
 from trialimg.dicom.residue import find_residue, identifying_values
-from trialimg.dicom.screen import _kind_of, _kinds, pixel_risk
+from trialimg.dicom.screen import FACE, _kind_of, _kinds, is_recognisable, pixel_risk
 
 CT = read_facts(Path(get_testdata_file("CT_small.dcm")))
 STORAGE = "1.2.840.10008.5.1.4.1.1."
@@ -69,6 +69,49 @@ def test_every_storage_class_of_part_3_is_judged_and_no_other():
 @pytest.mark.parametrize("leaf", ["481.3", "481.5", "88.33", "66.4", "11.1"])
 def test_objects_without_pixels_that_rules_clean_go_on(leaf):
     assert pixel_risk(replace(CT, sop_class_uid=STORAGE + leaf, has_pixels=False)) is None
+
+
+HEAD = replace(CT, body_part="HEAD", slice_thickness="1.25", series_description="", study_description="", protocol_name="")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"modality": "MR", "slice_thickness": "3.0"},
+        {"body_part": "", "series_description": "t1_mprage_sag Brain 1mm"},
+        {"body_part": "", "protocol_name": "Schädel nativ"},
+        {"slice_thickness": "", "frames": 176},
+    ],
+    ids=str,
+)
+def test_a_head_in_thin_slices_is_recognisable_and_held_where_the_trial_says_so(changes):
+    head = replace(HEAD, **changes)
+    assert is_recognisable(head)
+    assert pixel_risk(head) is None
+    assert pixel_risk(head, hold_faces=True) == FACE
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"body_part": "CHEST"},
+        {"slice_thickness": "5"},
+        {"slice_thickness": "", "frames": 1},
+        {"modality": "PT"},
+        {"has_pixels": False},
+        {"body_part": "", "series_description": "HEADER of a series"},
+    ],
+    ids=str,
+)
+def test_what_makes_no_face_is_not_held_for_one(changes):
+    other = replace(HEAD, **changes)
+    assert not is_recognisable(other)
+    assert pixel_risk(other, hold_faces=True) == pixel_risk(other)
+
+
+def test_what_is_held_anyway_keeps_its_first_reason():
+    assert pixel_risk(replace(HEAD, burned_in="YES"), hold_faces=True) == pixel_risk(replace(HEAD, burned_in="YES"))
 
 
 def values_of(**attributes):

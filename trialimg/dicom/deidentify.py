@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from trialimg.dicom.ground import Unusual
 from trialimg.dicom.header import InstanceFacts, facts_and_end, read_facts
 from trialimg.dicom.part10 import Part10, buffer_of, open_part10
 from trialimg.dicom.plan import Plan
-from trialimg.dicom.screen import pixel_risk
+from trialimg.dicom.screen import FACE, is_recognisable, pixel_risk
 from trialimg.dicom.splice_file import splice_file
 from trialimg.dicom.strange import is_built_strangely, strange_frames
 from trialimg.dicom.syntaxes import ENCAPSULATED
@@ -84,6 +85,8 @@ def hold_code(reason: str | None, report: Report, *, is_built_strangely: bool) -
         return ""
     if report.residue.held:
         return "image.residue"
+    if reason == FACE:
+        return "image.recognisable"
     return "image.built_strangely" if is_built_strangely else "image.may_show_text"
 
 
@@ -142,7 +145,7 @@ def clean_into(
     except Unusual:
         facts, report, found = clean_unusual(source, target, (plan_of(profile), identity, subject_key))
     try:
-        return _made(facts, read_facts(target), report, target, found)
+        return _made(facts, read_facts(target), report, target, found, profile=profile)
     except BaseException:
         target.unlink(missing_ok=True)
         raise
@@ -157,17 +160,21 @@ def clean_ordinary(
     """
     spliced = splice_file(source, target, (plan_of(profile), identity, subject_key))
     try:
-        return _made(spliced.before, spliced.after, spliced.report, target, [])
+        return _made(spliced.before, spliced.after, spliced.report, target, [], profile=profile)
     except BaseException:
         target.unlink(missing_ok=True)
         raise
 
 
-def _made(before: InstanceFacts, after: InstanceFacts, report: Report, target: Path, found: list[str]) -> Made:
+def _made(
+    before: InstanceFacts, after: InstanceFacts, report: Report, target: Path, found: list[str], *, profile: Profile
+) -> Made:
     _compare(before, after)
+    if is_recognisable(before):
+        report = replace(report, recognisable=1)
     encapsulated = before.transfer_syntax in ENCAPSULATED
     strange = strange_frames(open_part10(buffer_of(target)), before) if encapsulated else None
-    reason = _reasons(pixel_risk(before), strange, found)
+    reason = _reasons(pixel_risk(before, hold_faces=profile.hold_recognisable), strange, found)
     return Made(before, after, report, reason, is_built_strangely(before, strange))
 
 
@@ -180,7 +187,7 @@ def clean_unusual(
     from trialimg.dicom.by_parser import PARSER_GIVES_UP, clean_by_parser  # not loaded before a file needs it
 
     try:
-        with target.open("wb") as stream:
+        with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as stream:
             report, found = clean_by_parser(part, facts, end, stream, given)
         return facts, report, found
     except PARSER_GIVES_UP:
@@ -225,9 +232,10 @@ def verify_clean(source: Path | BinaryIO, *, profile: Profile, identity: Subject
     except PARSER_GIVES_UP:
         raise NotClean("The file is damaged inside an attribute, so it cannot be checked. Send it again.") from None
     report = Report(profile.name, profile.version, 1, tuple(sorted(codes)), rules=rules_of(profile))
-    report = replace(report, table=edition())
+    report = replace(report, table=edition(), recognisable=int(is_recognisable(facts)))
     strange = strange_frames(part, facts)
-    result = _result(data, report, _reasons(pixel_risk(facts), strange, ()), None)
+    risk = pixel_risk(facts, hold_faces=profile.hold_recognisable)
+    result = _result(data, report, _reasons(risk, strange, ()), None)
     return replace(result, is_built_strangely=is_built_strangely(facts, strange))
 
 

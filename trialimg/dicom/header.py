@@ -37,6 +37,9 @@ _TEXT: Final[Mapping[str, int]] = {
     "manufacturer": 0x00080070,
     "conversion_type": 0x00080064,
     "photometric_interpretation": 0x00280004,
+    "body_part": 0x00180015,
+    "slice_thickness": 0x00180050,
+    "protocol_name": 0x00181030,
 }
 _NUMBERS: Final[Mapping[str, int]] = {
     "series_number": 0x00200011,
@@ -47,7 +50,7 @@ _ROWS, _COLUMNS, _SAMPLES, _BITS = 0x00280010, 0x00280011, 0x00280002, 0x0028010
 _CHARACTER_SET, _IMAGE_TYPE, BURNED_IN = 0x00080005, 0x00080008, 0x00280301
 REGIONS, OVERLAY_BITS = 0x00186011, 0x0100
 _FLOAT_PIXELS, _DOUBLE_PIXELS = 0x7FE00008, 0x7FE00009
-_FREE_TEXT: Final = frozenset({0x0008103E, 0x00081030, 0x00100020, 0x00100010, 0x00100021, 0x00080070})
+_FREE_TEXT: Final = frozenset({0x0008103E, 0x00081030, 0x00100020, 0x00100010, 0x00100021, 0x00080070, 0x00181030})
 GATHERED: Final = frozenset(
     {*_TEXT.values(), *_NUMBERS.values(), _ROWS, _COLUMNS, _SAMPLES, _BITS, _CHARACTER_SET, _IMAGE_TYPE}
 )
@@ -103,6 +106,9 @@ class InstanceFacts:
     has_overlay_in_pixels: bool
     pixel_surplus: int
     is_followed_well: bool = True
+    body_part: str = ""
+    slice_thickness: str = ""
+    protocol_name: str = ""
 
     @property
     def is_video(self) -> bool:

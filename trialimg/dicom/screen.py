@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import cache
 from typing import Final, NamedTuple
@@ -25,6 +26,15 @@ _CAPTURED: Final = (
 )
 _LOOK: Final = "Look at it and decide: send it, or discard it."
 _UNLISTED: Final = f"It is of a kind (SOP class) that nobody has listed as safe. {_LOOK}"
+FACE: Final = f"It is a head in thin slices, of which a face can be made, and this trial holds such images. {_LOOK}"
+_HEAD: Final = re.compile(
+    r"(?<![a-z])(head|brain|skull|face|facial|orbits?|sinus(es)?|crani\w*|cerebr\w*|neuro\w*|kopf|sch[aä]del|cabeza|"
+    r"cr[aâ]ne|t[eê]te|testa|iac|jaw|mandible|maxilla|pituitary|headneck)(?![a-z])",
+    re.IGNORECASE,
+)
+_THIN_MM: Final = 3.0
+_MANY: Final = 30
+"""Frames of an instance that says nothing of their thickness, from which they are taken for a volume."""
 
 
 class _Kind(NamedTuple):
@@ -47,11 +57,33 @@ def _kind_of(sop_class_uid: str) -> _Kind:
     return _Kind(how, what) if is_known(sop_class_uid) else _Kind("", "")
 
 
-def pixel_risk(facts: InstanceFacts) -> str | None:
+def pixel_risk(facts: InstanceFacts, *, hold_faces: bool = False) -> str | None:
     """Say why a person of the site must see this instance before it leaves, or None if rules suffice.
 
-    A class that nobody listed is never let through. The sentence holds no value of the file.
+    A class that nobody listed is never let through; what may show a face is held where the trial says so. The
+    sentence holds no value of the file.
     """
+    return _risk(facts) or (FACE if hold_faces and is_recognisable(facts) else None)
+
+
+def is_recognisable(facts: InstanceFacts) -> bool:
+    """Tell whether a face could be made of this instance and its neighbours: a head in CT or MR, in thin slices.
+
+    Told by body part, descriptions and thickness only (a clip of slices, which says it elsewhere, by their number);
+    a head that no word names is not noticed.
+    """
+    if facts.modality not in {"CT", "MR"} or not facts.has_pixels:
+        return False
+    told = (facts.body_part, facts.series_description, facts.study_description, facts.protocol_name)
+    if not any(_HEAD.search(text) for text in told):
+        return False
+    try:
+        return 0 < float(facts.slice_thickness.split("\\")[0]) <= _THIN_MM
+    except ValueError:
+        return facts.frames >= _MANY
+
+
+def _risk(facts: InstanceFacts) -> str | None:
     kind = _kind_of(facts.sop_class_uid)
     if kind.how == "held":
         return _held_because(facts.sop_class_uid, kind.what)

@@ -52,6 +52,8 @@ class Inside:
         self._vault = Vault(Path(setup["vault"]), reserve_bytes=setup["reserve"])
         self._quarantine = self._vault.area(f"quarantine/{setup['submission']}")
         self._outbox = self._vault.area(f"outbox/{setup['submission']}")
+        self._profile = Profile.from_mapping(setup["profile"])
+        self._identity = SubjectIdentity(**setup["identity"])
         self._acts: dict[str, Callable[[Json], Json]] = {
             "look": self._look,
             "unpack": self._unpack,
@@ -91,7 +93,7 @@ class Inside:
             facts = read_facts(stream)
         told: Json = {name: getattr(facts, name) for name in _TOLD}
         told["kind"] = "image"
-        told["risk"] = pixel_risk(facts) or ""
+        told["risk"] = pixel_risk(facts, hold_faces=self._profile.hold_recognisable) or ""
         # What was cleaned at its source has a neutral identifier, which is its own mark.
         key = bytes.fromhex(self._setup["fingerprint_key"])
         told["fingerprint"] = fingerprint(key, facts.study_instance_uid) if key else facts.study_instance_uid
@@ -140,7 +142,7 @@ class Inside:
             return propose(stream)
 
     def _clean(self, request: Json) -> Json:
-        profile, identity = self._rules()
+        profile, identity = self._profile, self._identity
         with self._vault.scratch() as folder:
             target = folder / "clean.dcm"
             with self._open(request) as source:
@@ -163,13 +165,13 @@ class Inside:
         """Say why the instance waits; a person's decision lifts what pixels may show, never a residue of text."""
         if result.hold_reason is None:
             return "", ""
-        risk = pixel_risk(read_facts(source))
-        if result.hold_reason != risk or result.is_built_strangely:
-            return result.hold_reason, result.hold_code
-        return ("", "") if released else (risk, "image.may_show_text")
+        risk = pixel_risk(read_facts(source), hold_faces=self._profile.hold_recognisable)
+        if released and result.hold_reason == risk and not result.is_built_strangely:
+            return "", ""
+        return result.hold_reason, result.hold_code
 
     def _verify(self, request: Json) -> Json:
-        profile, identity = self._rules()
+        profile, identity = self._profile, self._identity
         with self._vault.scratch() as folder, self._open(request) as source:
             result = verify_clean(source, profile=profile, identity=identity)
             lifted = _is_released(request) and not result.is_built_strangely
@@ -189,21 +191,18 @@ class Inside:
 
     def _seen(self, result: CleanResult, target: Path, request: Json) -> tuple[CleanResult, Path]:
         """Cover what the person marked, say that one looked, and check the file as if somebody else had made it."""
-        if not (_is_released(request) and result.facts.has_pixels):
+        looked = result.hold_code == "image.may_show_text" or request.get("mask")
+        if not (looked and _is_released(request) and result.facts.has_pixels):
             return result, target
         from trialimg.pixels.masking import write_masked
 
-        profile, identity = self._rules()
+        profile, identity = self._profile, self._identity
         masked = target.with_name("masked.dcm")
         write_masked(target, masked, Mask.from_json(request.get("mask") or []))
         checked = verify_clean(masked, profile=profile, identity=identity)
         report = replace(result.report, options=checked.report.options)
         mark = result.original_study_fingerprint
         return replace(checked, report=report, original_study_fingerprint=mark), masked
-
-    def _rules(self) -> tuple[Profile, SubjectIdentity]:
-        profile = Profile.from_mapping(self._setup["profile"])
-        return profile, SubjectIdentity(**self._setup["identity"])
 
 
 def _is_released(request: Json) -> bool:
