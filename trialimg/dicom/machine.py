@@ -56,7 +56,13 @@ FORMS: Final = {
 """Attributes of a closed list of values or of a form of their own."""
 
 _WRITTEN: Final = re.compile(rb"[\x20-\x7e\r\n\t]+")
+_UNWRITTEN: Final = re.compile(rb"[^\x20-\x7e\r\n\t]")
+_WORD: Final = re.compile(rb"[A-Za-z]{6,}")
 _FEWEST_LETTERS: Final = 3
+"""Of a text, and different ones in a word."""
+_ONE_IN: Final = 5
+"""So seldom other bytes stand between written ones, where there is a word of six letters."""
+_SHORTEST_TEXT: Final = 8
 _LONGEST_TEXT: Final = 4096
 """Bytes. Beyond it are tables, waves and grids, whose numbers may all be printable by chance."""
 _LETTER: Final = re.compile(rb"[A-Za-z]")
@@ -84,11 +90,15 @@ def value_of_form(tag: int, value: bytes) -> bytes:
 
 
 def is_text(value: bytes) -> bool:
-    """Tell whether bytes that should be numbers are nothing but written words, of one byte or two a letter."""
-    if len(value) > _LONGEST_TEXT:
+    """Tell whether bytes that should be numbers are written words, of one byte or two a letter, or nearly so."""
+    if not _SHORTEST_TEXT <= len(value) <= _LONGEST_TEXT:
         return False
     for units in (value, value[::2] if not any(value[1::2]) else b"", value[1::2] if not any(value[::2]) else b""):
-        text = units.rstrip(b"\0")
+        text = units.strip(b"\0")
         if _WRITTEN.fullmatch(text) and len(_LETTER.findall(text)) >= _FEWEST_LETTERS:
+            return True
+        if any(len(set(word)) >= _FEWEST_LETTERS for word in _WORD.findall(text)) and len(
+            _UNWRITTEN.findall(text)
+        ) * _ONE_IN < len(text):
             return True
     return False
