@@ -20,8 +20,8 @@ from trialimg.errors import DATA, DONE, LATER, BadInput, NoSpace, TrialimgError
 
 if TYPE_CHECKING:
     from trialimg.client.account import Account
-    from trialimg.client.clean import Recipe
     from trialimg.client.offline import Rules, SiteKey
+    from trialimg.client.work import Recipe
 
 _LINE_EACH: Final = 200
 _REIDENTIFIES: Final = (
@@ -125,8 +125,9 @@ def _refuse_places(order: Order) -> None:
 
 def _run(context: Any, order: Order) -> None:
     from trialimg.client.account import Account
-    from trialimg.client.clean import Wish, clean_folder
+    from trialimg.client.clean import clean_folder
     from trialimg.client.source import sources_of
+    from trialimg.client.work import Wish
 
     rules, key, recipe = _recipe(context, order)
     say(key.sentence)
@@ -156,8 +157,8 @@ def _code(account: Account) -> int:
 
 
 def _recipe(context: Any, order: Order) -> tuple[Rules, SiteKey, Recipe]:
-    from trialimg.client.clean import Recipe
     from trialimg.client.offline import find_key
+    from trialimg.client.work import Recipe
     from trialimg.domain.deidentification import SubjectIdentity
     from trialimg.domain.pseudonym import subject_key
 

@@ -63,21 +63,29 @@ class Ledger:
     """The reports of instances, summed up by study and code of a hold; equal ones are kept once, with their number."""
 
     def __init__(self) -> None:
-        self._kept: dict[str, Counter[tuple[str, Report]]] = {}
+        self._kept: dict[str, Counter[tuple[str, int]]] = {}
+        self._numbers: dict[Report, int] = {}
+        self._last: tuple[Report, int] | None = None
+
+    def _number(self, report: Report) -> int:
+        """Give the number under which a report is kept; that of the last one, which is often the same, at once."""
+        if self._last is None or self._last[0] is not report:
+            self._last = report, self._numbers.setdefault(report, len(self._numbers))
+        return self._last[1]
 
     def add(self, study: str, hold_code: str, report: Report) -> None:
         """Count an instance."""
-        self._kept.setdefault(study, Counter())[hold_code, report] += 1
+        self._kept.setdefault(study, Counter())[hold_code, self._number(report)] += 1
 
     def take_back(self, study: str, hold_code: str, report: Report) -> None:
         """Count an instance no longer, of which it was learned that nobody can tell which it is."""
-        self._kept[study][hold_code, report] -= 1
+        self._kept[study][hold_code, self._number(report)] -= 1
 
     def studies(self, outcomes: dict[str, list[tuple[str, str]]]) -> dict[str, Report]:
         """Give the report of each study with what became of its instances."""
-        found = {}
+        found, reports = {}, list(self._numbers)
         for study, kept in sorted(self._kept.items()):
-            parts = [_times(report, times, code) for (code, report), times in kept.items() if times]
+            parts = [_times(reports[number], times, code) for (code, number), times in kept.items() if times]
             if parts:
                 found[study] = joined(parts).with_outcomes(outcomes.get(study, ()))
         return found

@@ -11,7 +11,7 @@ import resource
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing import get_context, parent_process
@@ -48,7 +48,7 @@ class _Child(Generic[Item]):
 
 class Children(Generic[Item, Outcome]):
     """The children of one piece of work. ``work`` is a function that a child can import, ``lost`` what to say of an
-    item that ended its child; ``preload`` names what every child needs, imported once for all of them.
+    item that ended its child; ``preload`` names the modules that every child needs, imported once for all of them.
     """
 
     def __init__(
@@ -57,11 +57,11 @@ class Children(Generic[Item, Outcome]):
         lost: Callable[[Item], Outcome],
         *,
         workers: int,
-        preload: str,
+        preload: Sequence[str],
     ) -> None:
         self._work, self._lost, self._workers = work, lost, workers
         self._context = get_context("forkserver")
-        self._context.set_forkserver_preload([preload])
+        self._context.set_forkserver_preload(list(preload))
         self._children: list[_Child[Item]] = []
         self._again: deque[tuple[int, Item]] = deque()
         self._fatal: set[int] = set()
@@ -163,6 +163,11 @@ def _serve(pipe: Connection, work: Callable[[Item], Any]) -> None:
         finally:
             signal.setitimer(signal.ITIMER_PROF, 0)
         pipe.send(outcome)
+
+
+def allow_more_time() -> None:
+    """Begin the time that an item may take anew: called in a child by work that is done in parts."""
+    signal.setitimer(signal.ITIMER_PROF, SECONDS)
 
 
 def _end_with_parent() -> None:

@@ -23,7 +23,7 @@ def report_of(account: Account, out: Path, **told: Any) -> dict[str, Any]:
             {
                 "file": str(item.target.relative_to(out)),
                 "sop_instance_uid": item.instance,
-                "hash": item.canonical_hash,
+                **({"hash": item.canonical_hash} if item.canonical_hash else {}),
             }
             for item in account.cleaned
         ],

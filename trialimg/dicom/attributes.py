@@ -35,7 +35,7 @@ _ITEM_END: Final = b"\xfe\xff\x0d\xe0\0\0\0\0"
 _DELIMITED: Final = b"\xff\xff\xff\xff"
 _DEEPEST: Final = 12
 _MOST_ITEMS: Final = 50_000
-_LONGEST_LEARNT, _MOST_LEARNT = 256, 512
+_LONGEST_LEARNT, _MOST_OF_ONE = 256, 512
 _SHORT_FORM_LIMIT: Final = 0xFFFF
 _AN_AGE: Final = re.compile(rb"\bage\b|" + b"|".join(code.encode("ascii") for code in AGES), re.IGNORECASE)
 _TERMS: Final = re.compile(rb"(?:[A-Z0-9_]+(?: [A-Z0-9_]+)*)?(?:\\[A-Z0-9_]+(?: [A-Z0-9_]+)*)* ?")
@@ -114,7 +114,7 @@ class Attributes:
         else:
             new += (b"\0" if known.step.vr in _PADDED_WITH_NUL else b" ") * (len(new) % 2)
             change = Change(self._element(key, known, len(new)) + new, new)
-        if len(old) <= _LONGEST_LEARNT and len(known.changes) < _MOST_LEARNT:
+        if len(old) <= _LONGEST_LEARNT and len(known.changes) < _MOST_OF_ONE and self.ground.learnt.take():
             known.changes[old] = change
         return change
 

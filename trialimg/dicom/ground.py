@@ -39,8 +39,8 @@ _DELIMITERS: Final = 0xFFFE
 _CLINICAL_TRIAL: Final = 0x0012
 _OURS: Final = frozenset({0x00100010, 0x00100020, 0x00200010})
 """Name, number and Study ID, which the engine writes."""
-_MOST_KNOWN: Final = 1 << 14
-"""A file may hold any number of attributes that nobody knows."""
+_MOST_LEARNT: Final = 1 << 14
+"""Files may hold any number of attributes and values that nobody has met."""
 
 
 class Unusual(Exception):
@@ -74,14 +74,32 @@ class Change(NamedTuple):
 _END: Final = Known(0, BARE, END, Step(Do.KEEP, "", ""), ())
 
 
+class Learnt:
+    """How much may still be learnt at a place and in the items below it, so that no file can fill the memory."""
+
+    def __init__(self) -> None:
+        self._room = _MOST_LEARNT
+
+    def take(self) -> bool:
+        """Tell whether there is room for one thing more, and take it."""
+        self._room -= 1
+        return self._room >= 0
+
+    @property
+    def is_full(self) -> bool:
+        """Tell whether nothing more is learnt."""
+        return self._room < 0
+
+
 class Ground:
     """A place of the plan at one path, as the walk over bytes asks it."""
 
-    def __init__(self, place: Place, path: Path, plan: Plan, *, implicit: bool) -> None:
+    def __init__(self, place: Place, path: Path, plan: Plan, *, implicit: bool, learnt: Learnt | None = None) -> None:
         self.place, self.path, self.plan = place, path, plan
         self.retained = plan.retained
         self.width = 4 if implicit else 6
         self.known: dict[bytes, Known] = {}
+        self.learnt = learnt or Learnt()
 
     def learn(self, key: bytes) -> Known:
         """Decide about an element by its first bytes: its tag, and in explicit VR its VR."""
@@ -91,7 +109,7 @@ class Ground:
             found = _END
         else:
             found = self._decide(int.from_bytes(key[:2], "little") << 16 | int.from_bytes(key[2:4], "little"), key[4:])
-        if len(self.known) < _MOST_KNOWN:
+        if self.learnt.take():
             self.known[key] = found
         return found
 
@@ -112,7 +130,7 @@ class Ground:
         found.is_noted = found.names or found.searched != NOT_SEARCHED or found.gathered != TOLD_NOTHING
         found.is_plain = found.code == KEEP and found.told is None and not found.is_noted
         if found.code == CLEAN_ITEMS:
-            found.below = Ground(self.place.inside(tag), found.path, self.plan, implicit=not stated)
+            found.below = Ground(self.place.inside(tag), found.path, self.plan, implicit=not stated, learnt=self.learnt)
         return found
 
     def _code(self, tag: int, stated: str, step: Step) -> int:

@@ -17,8 +17,8 @@ from trialimg.errors import UnreadableObject
 _PREAMBLE: Final = 128
 _FIRST_READ: Final = 1 << 14
 _NEXT_READ: Final = 1 << 18
-_LONGEST_HEADER: Final = 1 << 26
-_MOST_HELD: Final = 1 << 30
+_LONGEST_HEADER: Final = 1 << 24
+_MOST_HELD: Final = 1 << 26
 _CHUNK: Final = 1 << 20
 _SYNTAXES: Final = ENCAPSULATED | {EXPLICIT, IMPLICIT}
 _TRANSFER_SYNTAX, _CLASS = 0x00020010, 0x00020002
@@ -124,7 +124,7 @@ class Opened:
 
 def write_new(path: Path, beginning: bytes, file: Opened, pixels: tuple[int, int]) -> int:
     """Write a file of its beginning and a part of another file; give its size. There is none if it fails."""
-    target = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_CLOEXEC", 0), 0o666)
+    target = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_CLOEXEC", 0), 0o600)
     try:
         _write(target, memoryview(beginning))
         file.copy(target, *pixels)

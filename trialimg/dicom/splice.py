@@ -19,6 +19,7 @@ from trialimg.dicom.runs import Mark, Run
 from trialimg.dicom.values import Values
 from trialimg.domain.pseudonym import study_id
 
+_MOST_ATTRIBUTES: Final = 20_000
 _NEVER: Final = 1 << 40
 """Above every tag."""
 
@@ -104,6 +105,8 @@ class Splice(Attributes):
         else:
             stop, written = self.treat(known, key, start, length, limit)
         self.marks.append((known.tag, position, stop))
+        if len(self.marks) > _MOST_ATTRIBUTES:
+            raise Unusual
         return stop, written
 
     def _take(self, run: Run) -> None:

@@ -79,8 +79,15 @@ class _Work:
         self._roots: dict[tuple[bytes, tuple[int, ...]], Ground] = {}
         self._series: dict[int, Series] = {}
         self._inserts = self._made(identity)
-        self._guess = self._root(b"", ())
+        self._forget()
         self.temporal = plan.profile.temporal_information.encode("ascii")
+
+    def _forget(self) -> None:
+        """Begin anew, knowing nothing."""
+        self._grounds.clear()
+        self._roots.clear()
+        self._series.clear()
+        self._guess = self._root(b"", ())
 
     def _made(self, identity: SubjectIdentity) -> list[Insert]:
         """Make what is written into every file, the last tag first."""
@@ -114,6 +121,8 @@ class _Work:
 
     def _clean(self, file: Opened) -> tuple[Splice, list[bytes]]:
         """Clean as the last file was, and again as its own class and attributes want it where these differ."""
+        if self._guess.learnt.is_full:
+            self._forget()
         for _ in range(2):
             series = self._series[id(self._guess)]
             splice = Splice(file.head, self.values, list(self._inserts), self._guess, series.runs)

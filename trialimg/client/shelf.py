@@ -1,0 +1,129 @@
+"""The folder of the clean files: each gets its name when it is whole and the only one of its identifier."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from trialimg.client.account import Account, Cleaned, NotTaken
+from trialimg.client.work import Done, Wish, to_disk, told
+from trialimg.dicom.canonical import canonical_hash
+from trialimg.domain.deid_report import SHOWN, Report
+
+SAME_UID: Final = "image.same_uid_other_content"
+_OTHER_CONTENT: Final = (
+    "Several files carry the same instance identifier with different content, and nobody can tell which is right: "
+    "none of them is taken. Export the study again."
+)
+_OTHER_THERE: Final = (
+    "The folder for the clean files holds this instance already, with other content: it was cleaned otherwise, or from "
+    "another file. It was not written over; give an empty folder."
+)
+
+
+class Shelf:
+    """The folder of the clean files, and the account of what lies in it."""
+
+    def __init__(self, out: Path, account: Account, wish: Wish) -> None:
+        self._out, self._account, self._wish = out, account, wish
+        self._kept: dict[str, tuple[Cleaned, str, Report]] = {}
+        self._spoiled: set[str] = set()
+        self._folders: set[Path] = {out}
+        self._named: dict[tuple[str, str], Path] = {}
+
+    def take(self, outcome: Done | NotTaken) -> None:
+        """Put away what a child made of one file."""
+        if isinstance(outcome, NotTaken):
+            lists = {"image.dicomdir": self._account.left_out}
+            lists.get(outcome.code, self._account.refused).append(outcome)
+            return
+        self._account.persons.add(outcome.item.person)
+        try:
+            self._place(outcome)
+        except OSError as error:
+            outcome.item.target.unlink(missing_ok=True)
+            self._account.refused.append(NotTaken(outcome.item.source, *told(error)))
+
+    def _place(self, done: Done) -> None:
+        """Give a clean file its name, unless another file claims the same identifier: equal ones count once."""
+        item, uid = done.item, done.item.instance
+        first = self._kept.get(uid)
+        if first is None and uid not in self._spoiled:
+            self._first(done)
+            return
+        same = first is not None and _content(first[0]) == _content(item)
+        item.target.unlink(missing_ok=True)
+        if same:
+            self._account.duplicates.append(item.source)
+            return
+        if first is not None:
+            self._spoil(*first)
+        self._account.refused.append(NotTaken(item.source, SAME_UID, _OTHER_CONTENT))
+
+    def _first(self, done: Done) -> None:
+        item, hold_code = done.item, done.item.hold_code
+        if not done.passes:
+            item.target.unlink()
+            self._remember(item, hold_code, done)
+            self._account.held.append(NotTaken(item.source, hold_code, item.hold, item.study))
+            return
+        final = self._folder(item) / f"{item.instance}.dcm"
+        if final.exists() and not _equal(final, item.target):
+            item.target.unlink()
+            self._account.refused.append(NotTaken(item.source, SAME_UID, _OTHER_THERE))
+            return
+        item.target.rename(final)
+        named = replace(item, target=final)
+        self._remember(named, SHOWN if hold_code and self._wish.reviewed else hold_code, done)
+        self._account.cleaned.append(named)
+        self._account.pairs.update(done.pairs)
+
+    def _folder(self, item: Cleaned) -> Path:
+        """Give the folder of a series, made when its first file comes."""
+        folder = self._named.get((item.study, item.series))
+        if folder is None:
+            folder = self._out / _short("study", item.study) / _short("series", item.series)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._folders |= {folder, folder.parent}
+            self._named[item.study, item.series] = folder
+        return folder
+
+    def _remember(self, item: Cleaned, how: str, done: Done) -> None:
+        self._kept[item.instance] = (item, how, done.report)
+        self._account.ledger.add(item.study, how, done.report)
+
+    def _spoil(self, item: Cleaned, how: str, report: Report) -> None:
+        """Take back the file whose identifier another one claims."""
+        self._spoiled.add(item.instance)
+        del self._kept[item.instance]
+        self._account.ledger.take_back(item.study, how, report)
+        item.target.unlink(missing_ok=True)
+        self._account.cleaned[:] = [each for each in self._account.cleaned if each.instance != item.instance]
+        self._account.held[:] = [each for each in self._account.held if each.source != item.source]
+        self._account.refused.append(NotTaken(item.source, SAME_UID, _OTHER_CONTENT))
+
+    def close(self) -> None:
+        """Force the names to the disk, and leave no empty folder."""
+        for folder in sorted(self._folders, reverse=True):
+            if folder != self._out and not any(folder.iterdir()):
+                folder.rmdir()
+            elif self._wish.durable:
+                to_disk(folder, os.O_RDONLY)
+
+
+def _short(what: str, uid: str) -> str:
+    """Name the folder of a study or series after its new UID: short, neutral, the same in every run."""
+    return f"{what}-{hashlib.sha256(uid.encode()).hexdigest()[:12]}"
+
+
+def _equal(one: Path, other: Path) -> bool:
+    with one.open("rb") as first, other.open("rb") as second:
+        return hashlib.file_digest(first, "sha256").digest() == hashlib.file_digest(second, "sha256").digest()
+
+
+def _content(item: Cleaned) -> str:
+    """Give the hash of a clean file's content; of a held file, which is not kept, it was made at once."""
+    return item.canonical_hash or canonical_hash(item.target)

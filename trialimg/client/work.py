@@ -1,0 +1,217 @@
+"""One file at a site: what the engine is given for it, and what came of it; runs in this process or in a child."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Final
+
+from trialimg.client.account import FULL, MAY_SHOW_TEXT, Cleaned, NotTaken
+from trialimg.client.children import allow_more_time
+from trialimg.client.source import Kind, Source
+from trialimg.dicom.canonical import canonical_hash
+from trialimg.dicom.deidentify import Made, clean_into, clean_ordinary
+from trialimg.dicom.ground import Unusual
+from trialimg.dicom.header import InstanceFacts, is_dicomdir
+from trialimg.dicom.screen import looking_suffices
+from trialimg.domain.deid_report import Report
+from trialimg.domain.deidentification import Profile, SubjectIdentity
+from trialimg.errors import NoSpace, NotDicom, OurFault, TrialimgError, UnreadableObject
+
+_NO_FILE: Final = "It is a link or a device, not a file. Give the file itself."
+_CLOSED: Final = "This folder cannot be opened, so nobody knows what is in it. Check that you may read it."
+_A_ZIP: Final = "It is a zip, which is not unpacked here. Unpack it and give the folder."
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What the engine is given for one subject's images."""
+
+    profile: Profile
+    identity: SubjectIdentity
+    subject_key: bytes = field(repr=False)
+    fingerprint_key: bytes | None = field(repr=False, default=None)
+    person_key: bytes = field(repr=False, default_factory=lambda: secrets.token_bytes(32))
+
+
+@dataclass(frozen=True)
+class Wish:
+    """How files are written: ``reviewed`` lets pass what may show text in its pixels, since a person has looked;
+    ``pass_held`` lets it pass to a server where a person will; ``durable`` forces files to the disk; ``with_pairs``
+    has old and new identifiers collected; ``with_hashes`` the hash of each clean file's content.
+    """
+
+    reviewed: bool = False
+    pass_held: bool = False
+    durable: bool = True
+    with_pairs: bool = False
+    with_hashes: bool = False
+
+
+AS_IT_IS: Final = Wish()
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a child is told once more with each file."""
+
+    source: Source
+    hidden: Path
+    recipe: Recipe
+    wish: Wish
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a child made of a file: the clean one under a random name, its report, old and new identifiers."""
+
+    item: Cleaned
+    report: Report
+    passes: bool
+    pairs: tuple[tuple[str, str], ...] = field(repr=False, default=())
+
+
+def to_disk(path: Path, how: int = os.O_RDWR) -> None:
+    """Force a file or a folder to the disk."""
+    handle = os.open(path, how)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def lost(task: Task) -> NotTaken:
+    """Say of a file that it ended the child that read it."""
+    return NotTaken(task.source, UnreadableObject.code, "Reading it needs more than the reader's limits.")
+
+
+def one_by_one(tasks: tuple[Task, ...]) -> tuple[Task, ...]:
+    """Give the files of a message back of which one ended the child, so that each is tried alone."""
+    return tasks
+
+
+def several(tasks: tuple[Task, ...]) -> list[Done | NotTaken]:
+    """Clean the files of one message, each with the time that a file may take."""
+    outcomes = []
+    for task in tasks:
+        allow_more_time()
+        outcomes.append(one(task))
+    return outcomes
+
+
+def ordinary(task: Task) -> Done | NotTaken | None:
+    """Clean an ordinary file under a random name in the hidden folder; None where it is another."""
+    if task.source.kind is not Kind.FILE:
+        return one(task)
+    try:
+        return _cleaned(task, clean_ordinary)
+    except Unusual:
+        return None
+    except Exception as error:  # noqa: BLE001 (no file may end the work on the others)
+        return NotTaken(task.source, *told(error))
+
+
+def one(task: Task) -> Done | NotTaken:
+    """Clean one file under a random name in the hidden folder."""
+    source = task.source
+    refuse = partial(NotTaken, source)
+    if source.kind is not Kind.FILE:
+        return refuse("file", _NO_FILE if source.kind is Kind.OTHER else _CLOSED)
+    try:
+        return _cleaned(task, clean_into)
+    except NotDicom as error:
+        return refuse(error.code, _A_ZIP if _is_zip(source.path) else error.sentence)
+    except UnreadableObject as error:
+        if _is_index(source.path):
+            return refuse("image.dicomdir", "It is an index of a disc, not an image; it was left out.")
+        return refuse(error.code, error.sentence)
+    except Exception as error:  # noqa: BLE001 (no file may end the work on the others)
+        return refuse(*told(error))
+
+
+def _is_index(path: Path) -> bool:
+    """Tell whether a file that is no image is the index of a disc."""
+    try:
+        return is_dicomdir(path)
+    except (TrialimgError, OSError):
+        return False
+
+
+def told(error: Exception) -> tuple[str, str]:
+    """Give code and sentence of what stopped a file; what the system says is left out, since it names the file."""
+    if isinstance(error, TrialimgError):
+        return error.code, error.sentence
+    if isinstance(error, MemoryError):
+        return UnreadableObject.code, "It needs more memory than the reader may use."
+    if isinstance(error, OSError) and error.errno in FULL:
+        return NoSpace.code, "The disk is full; make room and run this again."
+    if isinstance(error, OSError):
+        return "file", "It cannot be read. Check that you may read it, and its medium."
+    return OurFault.code, f"Something of ours failed on it ({type(error).__name__}). Tell whoever runs trialimg."
+
+
+def _is_zip(path: Path) -> bool:
+    with path.open("rb") as stream:
+        return stream.read(4) == b"PK\x03\x04"
+
+
+def _cleaned(task: Task, clean: Callable[..., Made]) -> Done:
+    recipe, wish, target = task.recipe, task.wish, task.hidden / secrets.token_hex(16)
+    made = clean(
+        task.source.path,
+        target,
+        profile=recipe.profile,
+        identity=recipe.identity,
+        subject_key=recipe.subject_key,
+    )
+    passes = _passes(made, wish)
+    if wish.durable and passes:
+        to_disk(target)
+    item = Cleaned(
+        source=task.source,
+        target=target,
+        study=made.facts.study_instance_uid,
+        series=made.facts.series_instance_uid,
+        instance=made.facts.sop_instance_uid,
+        canonical_hash=canonical_hash(target) if wish.with_hashes or not passes else "",
+        person=_person(made.original, recipe.person_key),
+        hold=made.hold_reason or "",
+        hold_code=made.hold_code,
+    )
+    return Done(item, made.report, passes, _pairs(made, recipe) if wish.with_pairs else ())
+
+
+def _passes(result: Made, wish: Wish) -> bool:
+    """Say whether a clean file may be handed on: what still names somebody never, whatever anybody says."""
+    if not result.hold_code:
+        return True
+    if result.hold_code != MAY_SHOW_TEXT:
+        return False
+    return wish.pass_held or (wish.reviewed and looking_suffices(result.facts))
+
+
+def _pairs(made: Made, recipe: Recipe) -> tuple[tuple[str, str], ...]:
+    before, after = made.original, made.facts
+    return (
+        (before.patient_id, recipe.identity.subject_number),
+        (before.study_instance_uid, after.study_instance_uid),
+        (before.series_instance_uid, after.series_instance_uid),
+        (before.sop_instance_uid, after.sop_instance_uid),
+    )
+
+
+def _person(facts: InstanceFacts, key: bytes) -> bytes:
+    """Tell persons apart as the survey of the server does: number, issuer, name without its punctuation, birth date."""
+    return _known_person(facts.patient_id, facts.issuer, facts.patient_name, facts.birth_date, key)
+
+
+@lru_cache(maxsize=256)
+def _known_person(number: str, issuer: str, full_name: str, born: str, key: bytes) -> bytes:
+    name = " ".join(full_name.split("=", maxsplit=1)[0].replace("^", " ").upper().split())
+    told = (number.strip(), issuer.strip(), name, born.strip())
+    return hashlib.blake2b(repr(told).encode("utf-8", "surrogatepass"), key=key, digest_size=16).digest()
