@@ -291,6 +291,7 @@ def upgrade() -> None:
     sa.Column('sentence', sa.Text(), nullable=False),
     sa.Column('error_code', sa.String(length=40), nullable=False),
     sa.Column('report', sa.Text(), nullable=False),
+    sa.Column('sender_report', sa.Text(), nullable=False),
     sa.Column('timings', sa.Text(), nullable=False),
     sa.Column('originals_destroyed_at', sa.DateTime(timezone=True), nullable=True),
     sa.Column('created_at', sa.DateTime(timezone=True), nullable=False),

@@ -294,26 +294,27 @@ def _breakable(text: str) -> str:
     return text.replace(".", ".\u200b").replace("_", "_\u200b")
 
 
-def _html(name: str, **values: Any) -> str:
+def page_of(name: str, **values: Any) -> str:
+    """Fill one of the templates of documents."""
     return _templates().get_template(name).render(**values)
 
 
 def casebook_html(book: Casebook) -> str:
     """Give the page of a casebook."""
-    return _html("casebook.html", book=book, head=book.head)
+    return page_of("casebook.html", book=book, head=book.head)
 
 
 def course_image(found: Picture) -> str:
     """Give a picture of the response over time as a data: address."""
-    drawn = _html("course.svg", found=found)
+    drawn = page_of("course.svg", found=found)
     return f"data:image/svg+xml;base64,{base64.b64encode(drawn.encode()).decode()}"
 
 
 def audit_html(book: Casebook, part: AuditPart, changes: Sequence[Change]) -> str:
     """Give the page of one part of the history."""
-    return _html("audit.html", head=book.head, part=part, changes=changes, parts=len(book.audit_parts))
+    return page_of("audit.html", head=book.head, part=part, changes=changes, parts=len(book.audit_parts))
 
 
 def index_html(index: Index) -> str:
     """Give the page that lists a package of casebooks."""
-    return _html("index.html", index=index)
+    return page_of("index.html", index=index)

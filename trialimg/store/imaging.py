@@ -47,6 +47,7 @@ class Submission(Keyed, Base):
     sentence: Mapped[str] = mapped_column(Text, default="")
     error_code: Mapped[str] = mapped_column(String(40), default="")
     report: Mapped[str] = mapped_column(Text, default="")
+    sender_report: Mapped[str] = mapped_column(Text, default="")
     timings: Mapped[str] = mapped_column(Text, default="{}")
     originals_destroyed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -14,6 +14,7 @@ from trialimg.casework.imaging_list import imaging_lines, open_slots
 from trialimg.casework.sending import sending_for, slot_by_names
 from trialimg.casework.services import services
 from trialimg.casework.submission_page import submission_report
+from trialimg.casework.told_report import keep_told_report
 from trialimg.domain.permission import Permission
 from trialimg.errors import BadInput, NotSignedIn
 from trialimg.pipeline import intake
@@ -24,6 +25,7 @@ from trialimg.web.readable import json_object
 blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
 _WORD: Final = 64
 _MOST_JSON: Final = 64 * 1024
+_MOST_REPORT: Final = 4 * 1024 * 1024
 
 
 @blueprint.before_request
@@ -33,9 +35,9 @@ def _tokens_only() -> None:
         raise NotSignedIn("This interface takes a token: Authorization: Bearer …; make one on your account's page.")
 
 
-def _body() -> dict[str, Any]:
-    if (request.content_length or 0) > _MOST_JSON:
-        raise BadInput("This request is larger than 64 kB, which no request of this kind is.")
+def _body(most: int = _MOST_JSON) -> dict[str, Any]:
+    if (request.content_length or 0) > most:
+        raise BadInput(f"This request is larger than {most // 1024} kB, which no request of this kind is.")
     body = json_object()
     if body is None:
         raise BadInput("Send a JSON object with Content-Type: application/json.")
@@ -141,6 +143,17 @@ def receive(submission: str) -> tuple[Response, int]:
         services(), submission, cast("BinaryIO", request.stream), name="", actor=current_person().actor, ordinal=ordinal
     )
     return jsonify(ordinal=got.ordinal, sha256=got.sha256, size=got.size), 201
+
+
+@blueprint.post("/submissions/<submission>/report")
+@requires(Permission.ATTACH_IMAGES, on=submission_place)
+def told_report(submission: str) -> Response:
+    """Keep what this program says of its cleaning, as its claim; before it says that all was sent."""
+    del submission
+    document = _body(_MOST_REPORT)
+    with current_person().acting("report of the client's cleaning", current_place()) as uow:
+        keep_told_report(uow, current_place(), document)
+    return jsonify(kept=True)
 
 
 @blueprint.post("/submissions/<submission>/complete")

@@ -11,6 +11,7 @@ from trialimg.web import (
     auth,
     casebook,
     dashboard,
+    deid_report,
     dicomweb,
     health,
     home,
@@ -40,6 +41,6 @@ def register(app: Flask) -> None:
     shell.register(app)
     pages = (auth, home, subjects, casebook, uploads, imaging, link, viewer, pipeline, admin, trial_admin, audit)
     reported = (dashboard, reports, reading, trial_reads, read_reader)
-    for each in (*pages, pixel_review, *reported, dicomweb, api, health):
+    for each in (*pages, pixel_review, deid_report, *reported, dicomweb, api, health):
         app.register_blueprint(each.blueprint)
     app.extensions["csrf"].exempt(api.blueprint)  # its requests carry a token, never a cookie

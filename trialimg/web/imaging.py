@@ -38,10 +38,6 @@ _STEP_OF: Final = {
     Stage.RECEIVED: "survey", Stage.CONFIRMED: "deidentify", Stage.CLEAN: "outbox", Stage.PROMISED: "push",
     Stage.SENT: "verify",
 }  # fmt: skip
-ACTIONS: Final = {
-    "X": "removed", "Z": "emptied", "D": "replaced by a dummy", "U": "identifier replaced", "K": "kept",
-    "C": "cleaned", "S": "shifted",
-}  # fmt: skip
 
 
 def slot_url(place: Place) -> str:
@@ -122,7 +118,6 @@ def _submission_page(refused: str = "") -> str:
         may_send_held=all(item.code == MAY_SHOW_TEXT for item in others),
         pixels=sum(item.ordinal in looked_at for item in report.held),
         may_review=reviewing_role(person, place) is not None,
-        actions=ACTIONS,
         of_site=of_site,
         may_decide=person.may(Permission.DECIDE_HELD, place) and report.stage in {Stage.LINKED, Stage.HELD},
         may_open=person.may(Permission.OPEN_IMAGES, place),

@@ -113,6 +113,14 @@ def _paths() -> Json:
                 "responses": _answers(received, "201"),
             }
         },
+        "/submissions/{submission}/report": {
+            "post": {
+                "summary": "Tell what the cleaning at the source did: tags, actions and counts. Kept as a claim.",
+                "parameters": [_KEY],
+                "requestBody": _json_body({"type": "object"}),
+                "responses": _answers(_object(kept={"type": "boolean"})),
+            }
+        },
         "/submissions/{submission}/complete": {
             "post": {
                 "summary": "Say how many objects were sent.",
