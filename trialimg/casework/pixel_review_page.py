@@ -41,6 +41,7 @@ class SeriesLine:
     columns: int
     rows: int
     why: str
+    device: str
     found: int
     decision: str
     boxes: int
@@ -183,7 +184,7 @@ def _line(number: int, series: Sequence[Pair]) -> SeriesLine:
     return SeriesLine(
         series=item.ordinal, number=number, modality=item.modality, images=len(series),
         frames=sum(each.frames for each, _ in series), columns=review.columns, rows=review.rows, why=item.sentence,
-        found=sum(len(json.loads(each.found)) for each, _ in series), decision=review.decision,
+        device=review.device, found=sum(len(json.loads(each.found)) for each, _ in series), decision=review.decision,
         boxes=len(_noted(series)) if review.decision else 0, decided_by=review.decided_by, reason=review.reason,
         seen=mark((each, of.ordinal) for each, of in series),
     )  # fmt: skip

@@ -95,12 +95,13 @@ def proposals(found: Mapping[int, Iterable[Box]]) -> tuple[Drawn, ...]:
     What shows alike in half of the images or more is proposed for all of them and every frame: text burned in by the
     device stays where it is, and one image in which it was missed must not let it through.
     """
-    images = {ordinal: gathered(boxes) for ordinal, boxes in found.items()}
+    images = {ordinal: sorted(set(boxes)) for ordinal, boxes in found.items()}
     clusters: list[tuple[Box, set[int]]] = []
     for ordinal, boxes in images.items():
         for box in boxes:
             _into_cluster(clusters, box, ordinal)
-    common = gathered(box for box, where in clusters if 2 * len(where) >= len(images))
+    # Boxes that touch stay apart: those around the part that shows the echoes would join to the whole picture.
+    common = _outermost(box for box, where in clusters if 2 * len(where) >= len(images))
     single = [
         Drawn(box, ordinal)
         for ordinal, boxes in images.items()
@@ -111,6 +112,15 @@ def proposals(found: Mapping[int, Iterable[Box]]) -> tuple[Drawn, ...]:
         everything = gathered(box for boxes in images.values() for box in boxes)
         return tuple(Drawn(box) for box in everything[:MOST_BOXES])
     return (*(Drawn(box) for box in common), *single)
+
+
+def _outermost(boxes: Iterable[Box]) -> list[Box]:
+    """Leave out a box that lies wholly inside another."""
+    kept: list[Box] = []
+    for box in sorted(set(boxes), key=lambda each: -each.width * each.height):
+        if not any(other.covers(box) for other in kept):
+            kept.append(box)
+    return sorted(kept)
 
 
 def _into_cluster(clusters: list[tuple[Box, set[int]]], box: Box, ordinal: int) -> None:

@@ -50,7 +50,7 @@ def look(work: Work) -> Finish:
     finding = [{"do": "find_text", "ordinal": n, "sha256": sha} for n, sha in waiting.items()]
     total = 2 * len(waiting)
     work.progress(0, total)
-    for done, (request, answer) in enumerate(ask_each(finding, setup, limits), 1):
+    for done, (request, answer) in enumerate(ask_each(finding, setup, Limits.to_find_text(work.services.settings)), 1):
         seen[request["ordinal"]].told = answer.get("done", {})
         work.progress(done, total)
     ahead = _ahead({n: int(each.told.get("frames") or 1) for n, each in seen.items()})

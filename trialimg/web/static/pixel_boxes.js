@@ -19,7 +19,9 @@ function clamp(value, low, high) { return Math.min(Math.max(value, low), high); 
 export class PixelBoxes {
   // frames: [{image, frame, label}]; boxes: [{x, y, width, height, image, frame, by}], image and frame null for all.
   constructor(host, options) {
-    Object.assign(this, { host: host, at: 0, chosen: null, count: 0, past: [], pictures: new Map(), shapes: new Map() }, options);
+    const given = Object.assign({}, options);
+    delete given.boxes;
+    Object.assign(this, { host: host, at: 0, chosen: null, count: 0, past: [], pictures: new Map(), shapes: new Map() }, given);
     this.list = (options.boxes || []).map(this.numbered, this);
     this.svg = make('svg', { viewBox: '0 0 ' + this.columns + ' ' + this.rows, class: 'ti-picture', focusable: 'false' });
     this.shown = make('image', { x: 0, y: 0, width: this.columns, height: this.rows, preserveAspectRatio: 'none' }, this.svg);
