@@ -41,11 +41,7 @@ _TEXT: Final[Mapping[str, int]] = {
     "slice_thickness": 0x00180050,
     "protocol_name": 0x00181030,
 }
-_NUMBERS: Final[Mapping[str, int]] = {
-    "series_number": 0x00200011,
-    "instance_number": 0x00200013,
-    "frames": NUMBER_OF_FRAMES,
-}
+_NUMBERS: Final = {"series_number": 0x00200011, "instance_number": 0x00200013, "frames": NUMBER_OF_FRAMES}
 _ROWS, _COLUMNS, _SAMPLES, _BITS = 0x00280010, 0x00280011, 0x00280002, 0x00280100
 _CHARACTER_SET, _IMAGE_TYPE, BURNED_IN = 0x00080005, 0x00080008, 0x00280301
 REGIONS, OVERLAY_BITS = 0x00186011, 0x0100
