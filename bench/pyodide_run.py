@@ -85,13 +85,14 @@ def archives(folder: Path) -> list[Path]:
 
 def run_under_node(
     files: Iterable[Path],
-    target: Path | None = None,
+    target: Path,
     *,
     profile: Mapping[str, Any] = PROFILE,
-    rounds: int = 1,
+    digests: bool = True,
+    rounds: int = 0,
     everything: bool = False,
 ) -> Ran:
-    """Clean files under Pyodide, so many times over; the clean ones of the last time are put into a folder.
+    """Clean files under Pyodide into a folder, after so many rounds that are timed and leave nothing.
 
     ``everything`` has each module of the engine loaded too.
     """
@@ -101,7 +102,7 @@ def run_under_node(
     with tempfile.TemporaryDirectory(prefix="trialimg-pyodide-") as name:
         job = {"pyodide": str(PYODIDE), "task": str(TASK), "rounds": rounds, "everything": everything}
         job |= {"archives": [str(path) for path in archives(Path(name))], "files": [str(path) for path in files]}
-        job |= {"given": {"profile": profile, "key": KEY}, "target": str(target) if target else None}
+        job |= {"given": {"profile": profile, "key": KEY, "digests": digests}, "target": str(target)}
         told = Path(name) / "job.json"
         told.write_text(json.dumps(job), "utf-8")
         command = [node, str(HERE / "pyodide_node.mjs"), str(told)]
@@ -117,8 +118,8 @@ def run_under_node(
 
 
 def run_here(
-    files: Sequence[Path], target: Path, *, profile: Mapping[str, Any] = PROFILE
+    files: Sequence[Path], target: Path, *, profile: Mapping[str, Any] = PROFILE, digests: bool = True
 ) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
     """Clean files of one folder under this Python, by the same task; give what became of each, and the report."""
-    batch = Batch(str(files[0].parent), str(target), json.dumps({"profile": profile, "key": KEY}))
+    batch = Batch(str(files[0].parent), str(target), json.dumps({"profile": profile, "key": KEY, "digests": digests}))
     return [json.loads(batch.clean(path.name)) for path in files], json.loads(batch.report())

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import trialimg
-from trialimg.dicom.deidentify import clean_file
+from trialimg.dicom.deidentify import clean_file, clean_into
 from trialimg.domain.deid_report import Report, joined
 from trialimg.domain.deidentification import Profile, SubjectIdentity
 from trialimg.errors import TrialimgError
@@ -23,13 +23,17 @@ IDENTITY: Final = ("Sponsor", "PROT-1", "A phase II", "101", "Site one", "101-00
 
 
 class Batch:
-    """One subject's files, cleaned one after the other from a folder into another."""
+    """One subject's files, cleaned one after the other from a folder into another.
+
+    ``given`` is JSON: the profile, the subject's key, and whether the engine counts digests (else the caller does).
+    """
 
     def __init__(self, source: str, target: str, given: str) -> None:
         told = json.loads(given)
         self._source, self._target = Path(source), Path(target)
         self._profile, self._identity = Profile.from_mapping(told["profile"]), SubjectIdentity(*IDENTITY)
         self._key = told["key"].encode("ascii")
+        self._digests = told.get("digests", True)
         self._reports: list[Report] = []
         for folder in (self._source, self._target):
             folder.mkdir(parents=True, exist_ok=True)
@@ -38,12 +42,18 @@ class Batch:
         """Clean one file; give what became of it."""
         given: dict[str, Any] = {"profile": self._profile, "identity": self._identity, "subject_key": self._key}
         try:
+            if not self._digests:
+                made = clean_into(self._source / name, self._target / name, **given)
+                return self._told(name, made.report, made.hold_reason)
             result = clean_file(self._source / name, self._target / name, **given)
         except TrialimgError as refused:
             return json.dumps({"name": name, "refused": refused.sentence})
-        self._reports.append(result.report)
-        made = {"name": name, "sha256": result.sha256, "held": result.hold_reason}
-        return json.dumps({**made, "content": result.canonical_hash})
+        digests = {"sha256": result.sha256, "content": result.canonical_hash}
+        return self._told(name, result.report, result.hold_reason, **digests)
+
+    def _told(self, name: str, report: Report, held: str | None, **digests: str) -> str:
+        self._reports.append(report)
+        return json.dumps({"name": name, "held": held, **digests})
 
     def report(self) -> str:
         """Give the account of all files."""

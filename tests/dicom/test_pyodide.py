@@ -101,10 +101,10 @@ def test_what_is_refused_here_is_refused_there_in_the_same_words(tmp_path):
 @pytest.mark.slow
 def test_the_browser_needs_no_more_than_the_engine_and_loads_the_parser_only_for_a_file_that_wants_it(tmp_path):
     files = copied(tmp_path / "in", *_ORDINARY)
-    ran = run_under_node(files, everything=False)
+    ran = run_under_node(files, tmp_path)
     assert not ran.loaded_the_parser
     assert all("sha256" in each for each in ran.results)
-    ran = run_under_node(files[:1], everything=True)
+    ran = run_under_node(files[:1], tmp_path, everything=True)
     modules = {
         name.removesuffix(".py").replace("/", ".").removesuffix(".__init__")
         for name in engine_files()
