@@ -20,7 +20,10 @@ LONGER = {
 FORBIDDEN_NAMES = {"utils.py", "helpers.py", "common.py", "manager.py", "misc.py"}
 WORDS = re.compile(r"\b(" + "|".join(("TO" + "DO", "FIX" + "ME", "X" + "XX")) + r")\b")
 REGISTRIES = re.compile("|".join(("py" + r"pi\.org", "pythonhosted" + r"\.org", "npmjs" + r"\.(?:org|com)")))
-SOURCES = (".py", ".html", ".css", ".js", ".mjs", ".yaml", ".md", ".txt", ".in", ".toml", ".json", ".sh", "Makefile", "run")
+SOURCES = (
+    *(".py", ".html", ".css", ".js", ".mjs", ".yaml", ".md", ".txt", ".in", ".toml", ".json", ".sh"),
+    *("Makefile", "run"),
+)
 
 
 def tracked() -> list[Path]:
