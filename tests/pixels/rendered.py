@@ -55,7 +55,8 @@ def picture(
     width, height = SIZES[int(rng.integers(len(SIZES)))] if still is None else still.shape[1::-1]
     grey = ground(rng, width, height) if still is None else still
     image = Image.fromarray(np.repeat(grey[..., None], 3, axis=2))
-    draw, texts = ImageDraw.Draw(image), []
+    draw = ImageDraw.Draw(image)
+    texts: list[Text] = []
     for _ in range(60):
         points, line = int(rng.choice(sizes)), str(rng.choice(words))
         font = font_of(rng, fonts, points)

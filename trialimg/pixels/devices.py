@@ -93,7 +93,12 @@ def outside_the_regions(header: Dataset) -> tuple[Box, ...]:
             else:
                 above.append(Box(left, top, right - left, bottom - top))
     found = [box for boxes in bands.values() for box in boxes]
-    return tuple(sorted(box for box in found if box.width >= _THIN and box.height >= _THIN))
+    return tuple(sorted(box for box in found if not _is_sliver(box, found)))
+
+
+def _is_sliver(box: Box, others: Iterable[Box]) -> bool:
+    thin = box.width < _THIN or box.height < _THIN
+    return thin and not any(other.touches(box) for other in others if other is not box)
 
 
 def _region(item: Dataset) -> Box:
