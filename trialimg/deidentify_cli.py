@@ -226,6 +226,8 @@ def _leave(order: Order, account: Account, rules: Rules, key: SiteKey, total: in
 
 
 def _tell(account: Account) -> None:
+    from trialimg.client.account import LOOKED_AT
+
     named = a_person_looks()
     for item in account.refused:
         say(f"not taken: {item.source.shown(named=named)}: {item.sentence}")
@@ -233,7 +235,7 @@ def _tell(account: Account) -> None:
         say(f"left out: {item.source.shown(named=named)}: {item.sentence}")
     for item in account.held:
         say(f"held, and not written: {item.source.shown(named=named)}: {item.sentence}")
-    if any(item.code == "image.may_show_text" for item in account.held):
+    if any(item.code in LOOKED_AT for item in account.held):
         say("Look at what was held. Where no picture tells who it is of, run this again with --pixels reviewed.")
     if len(account.persons) > 1:
         say(_SEVERAL.format(count=len(account.persons)))

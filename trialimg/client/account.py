@@ -27,7 +27,8 @@ from trialimg.errors import NoSpace
 
 FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """What the system says where there is no room."""
-MAY_SHOW_TEXT: Final = "image.may_show_text"
+LOOKED_AT: Final = frozenset({"image.may_show_text", "image.recognisable"})
+"""What a person who has looked at the pixels can decide."""
 WHOEVER_RAN_IT: Final = "whoever ran the command"
 
 
@@ -99,7 +100,7 @@ def _times(report: Report, times: int, hold_code: str) -> Report:
         actions=tuple(action._replace(times=action.times * times) for action in report.actions),
         residue=report.residue._replace(searched=report.residue.searched * times, held=report.residue.held * times),
         recognisable=report.recognisable * times,
-        pixels=(_decided(hold_code, times),) if hold_code in {MAY_SHOW_TEXT, SHOWN} else (),
+        pixels=(_decided(hold_code, times),) if hold_code in LOOKED_AT | {SHOWN} else (),
     )
 
 

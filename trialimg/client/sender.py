@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Any, Final
@@ -13,9 +13,11 @@ from typing import Any, Final
 import httpx
 
 from trialimg.client.account import Account, Cleaned
-from trialimg.client.clean import Recipe, Wish, clean_folder
+from trialimg.client.clean import clean_folder
 from trialimg.client.server import PATIENCE, Server, Tell
 from trialimg.client.source import sources_of
+from trialimg.client.work import Recipe, Wish
+from trialimg.domain.deid_report import joined
 from trialimg.domain.deidentification import Profile, SubjectIdentity
 from trialimg.errors import BadInput, Conflict, Held, NoSpace, OurFault, TryLater, WrongPatient
 
@@ -104,7 +106,8 @@ def _clean(
         if done % 50 == 0 or done == total:
             tell(f"  {done} of {total} de-identified")
 
-    wish = Wish(reviewed=target.reviewed, pass_held=recipe.profile.deidentify_at == "server", durable=False)
+    pass_held = recipe.profile.deidentify_at == "server"
+    wish = Wish(reviewed=target.reviewed, pass_held=pass_held, durable=False, with_hashes=True)
     clean = clean_folder(paths, folder, recipe, wish=wish, jobs=jobs, progress=progress)
     for item in clean.refused:
         tell(f"  not taken: {item.source.shown(named=named)}: {item.sentence}")
@@ -129,12 +132,22 @@ def _deliver(server: Server, target: Target, clean: Account, tell: Tell) -> dict
     tell(f"Sending {len(going)} clean images.")
     try:
         _send_all(server, key, going, tell)
+        _tell_report(server, key, clean, tell)
         server.call("POST", f"submissions/{key}/complete", json={"count": len(going)})
     except (Exception, KeyboardInterrupt) as error:
         if not isinstance(error, TryLater):  # what cannot be reached cannot be told either
             server.give_up(key, _LEFT)
         raise
     return _follow(server, key, target.wait, tell)
+
+
+def _tell_report(server: Server, key: str, clean: Account, tell: Tell) -> None:
+    """Give the server the account of the cleaning, in which nothing is of a file; what was not sent is in it too."""
+    told = replace(joined(clean.reports().values()), outcomes=tuple(clean.outcomes()))
+    try:
+        server.call("POST", f"submissions/{key}/report", json=told.to_json())
+    except BadInput as error:
+        tell(f"  {error.sentence} The images are sent all the same.")
 
 
 def _send_all(server: Server, key: str, going: list[Cleaned], tell: Tell) -> None:

@@ -11,8 +11,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Final
 
-from trialimg.client.account import FULL, MAY_SHOW_TEXT, Cleaned, NotTaken
-from trialimg.client.children import allow_more_time
+from trialimg.client.account import FULL, LOOKED_AT, Cleaned, NotTaken
 from trialimg.client.source import Kind, Source
 from trialimg.dicom.canonical import canonical_hash
 from trialimg.dicom.deidentify import Made, clean_into, clean_ordinary
@@ -97,6 +96,8 @@ def one_by_one(tasks: tuple[Task, ...]) -> tuple[Task, ...]:
 
 def several(tasks: tuple[Task, ...]) -> list[Done | NotTaken]:
     """Clean the files of one message, each with the time that a file may take."""
+    from trialimg.client.children import allow_more_time  # there already: this runs in one
+
     outcomes = []
     for task in tasks:
         allow_more_time()
@@ -190,7 +191,7 @@ def _passes(result: Made, wish: Wish) -> bool:
     """Say whether a clean file may be handed on: what still names somebody never, whatever anybody says."""
     if not result.hold_code:
         return True
-    if result.hold_code != MAY_SHOW_TEXT:
+    if result.hold_code not in LOOKED_AT:
         return False
     return wish.pass_held or (wish.reviewed and looking_suffices(result.facts))
 

@@ -64,7 +64,7 @@ _OUTCOMES: Final = {
     DISCARDED: "discarded",
 }  # fmt: skip
 _DECISIONS: Final = {
-    MASKED: "what was marked was hidden",
+    MASKED: "parts hidden",
     SHOWN: "sent as they are",
     REJECTED: "not sent",
     WAITING: "wait for a decision",
@@ -223,12 +223,12 @@ def _residue(account: DeidAccount) -> Iterable[str]:
 
 def _pixels(pixels: tuple[PixelCount, ...]) -> Iterable[str]:
     if not pixels:
-        yield "No image was one that may show text in its pixels, or nothing was decided on any; no pixel was changed."
+        yield "No image was one whose pixels a person should see, or nothing was decided on any; no pixel was changed."
         return
     for each in pixels:
         who = f", decided by {each.role}" if each.role else ""
         boxes = f" in {each.boxes} {'box' if each.boxes == 1 else 'boxes'}" if each.boxes else ""
-        yield f"Pixels that may show text: {images(each.instances)}, {_DECISIONS[each.decision]}{boxes}{who}."
+        yield f"Pixels that a person should see: {images(each.instances)}, {_DECISIONS[each.decision]}{boxes}{who}."
 
 
 def decision_words(decision: str) -> str:
