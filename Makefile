@@ -54,6 +54,7 @@ else
 	$(PY) -m bench.first_image
 	$(PY) -m bench.browser_engine
 	$(PY) -m bench.casebook
+	$(PY) -m bench.burned_in --pictures 12
 endif
 
 deid-score: python
