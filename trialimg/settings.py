@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -144,6 +143,8 @@ def _convert(name: str, kind: Any, value: object, low: int | None) -> object:
 
 
 def _read_file(path: Path) -> Mapping[str, object]:
+    import tomllib  # not loaded where there is no file of settings
+
     try:
         return tomllib.loads(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError) as exc:

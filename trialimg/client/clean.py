@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Final
 
 from trialimg.client.account import Account, NotTaken
-from trialimg.client.children import Children
 from trialimg.client.shelf import Shelf
 from trialimg.client.source import sources_of
 from trialimg.client.staging import staging
@@ -76,6 +75,8 @@ def _here(tasks: Iterator[Task]) -> Generator[Done | NotTaken, None, None]:
 
 def _by_children(tasks: Iterator[Task], workers: int) -> Generator[Done | NotTaken, None, None]:
     """Clean in child processes, several files a message; give the outcomes in the order of the files."""
+    from trialimg.client.children import Children  # not loaded where none is needed
+
     batches = iter(lambda: tuple(islice(tasks, _BATCH)), ())
     preload = (_ENGINE, _PARSER) if workers == 1 else (_ENGINE,)
     children: Children[tuple[Task, ...], list[Done | NotTaken] | tuple[Task, ...]]

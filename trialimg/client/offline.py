@@ -7,15 +7,15 @@ import os
 import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from trialimg import trialfiles
 from trialimg.dicom.table import edition
 from trialimg.domain.deidentification import Profile
 from trialimg.domain.pseudonym import site_key
-from trialimg.domain.trial import TrialDefinition
 from trialimg.errors import BadInput, Misconfigured
-from trialimg.keyring import Keyring
+
+if TYPE_CHECKING:
+    from trialimg.domain.trial import TrialDefinition
 
 FORMS: Final = Path(__file__).resolve().parent.parent.parent / "forms"
 NOT_GIVEN: Final = "NOT GIVEN"
@@ -61,6 +61,8 @@ def find_profile(trial: str) -> Rules:
     folder = given if (given / "trial.yaml").is_file() else _newest(FORMS / trial.lower())
     if folder is None:
         raise BadInput("There is no such trial here; give the folder of its definition, such as forms/demo/1.0.")
+    from trialimg import trialfiles  # what reads definitions is not loaded where none is named
+
     return rules_of(trialfiles.load(folder))
 
 
@@ -88,6 +90,8 @@ def find_key(keys: Path, trial: str, site: str, key_file: Path | None) -> SiteKe
     """
     if key_file is not None:
         return _read(key_file, trial, site) if key_file.exists() else _make(key_file, trial, site)
+    from trialimg.keyring import Keyring  # not loaded where a file holds the key
+
     keyring = Keyring(keys)
     versions = [n for n in range(1, 100) if trial and keyring.has(f"trial-{trial}-v{n}")]
     if versions and site:

@@ -170,8 +170,8 @@ class Plan:
         """Attributes of table E.1-1 whose values this profile lets stand, so that nobody is alarmed to find them."""
         ruled = {rule.tag for rule in self.profile.rules if rule.action == "K" and not rule.creator}
         kept = {tag for tag in ruled if vr_of(tag) != "SQ"}
-        place = self.place(())
-        steps = {tag: place.step(tag, None).do for tag in self._rows if not tag >> 16 & 1}
+        rows = self._rows if len(self.profile.options) > 1 else ()  # the Basic Profile alone retains nothing
+        steps = {tag: self.place(()).step(tag, None).do for tag in rows if not tag >> 16 & 1}
         return frozenset(kept | {tag for tag, do in steps.items() if do in {Do.KEEP, Do.KEEP_UID}})
 
     def decide(self, at: At, tag: int, vr: str, rules: _Rules) -> Step:

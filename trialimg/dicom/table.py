@@ -10,9 +10,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+DATA: Final = Path(__file__).parent / "data"
 FULL_DATES: Final = "retain_longitudinal_full_dates"
 MODIFIED_DATES: Final = "retain_longitudinal_modified_dates"
 
@@ -50,7 +51,7 @@ _NONE: Final = Attribute("", "", "", is_retired=False)
 
 def read_data(name: str) -> dict[str, Any]:
     """Read a file of the package's data."""
-    document: dict[str, Any] = json.loads(files("trialimg.dicom").joinpath(f"data/{name}").read_text(encoding="utf-8"))
+    document: dict[str, Any] = json.loads(DATA.joinpath(name).read_text(encoding="utf-8"))
     return document
 
 

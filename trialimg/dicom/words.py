@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from functools import cache, lru_cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Final
 
 REMOVED: Final = "REMOVED"
@@ -57,7 +57,7 @@ _WITH: Final = frozenset("woc&/ .,")
 @cache
 def vocabulary() -> frozenset[str]:
     """Give the words, in small letters; they are read once."""
-    text = files("trialimg.dicom").joinpath("data/words.txt").read_text(encoding="ascii")
+    text = (Path(__file__).parent / "data" / "words.txt").read_text(encoding="ascii")
     return frozenset(text.split())
 
 
