@@ -176,7 +176,8 @@ def _rules(context: Any, trial_name: str, *, basic: bool) -> Rules:
     """Find a trial's rules among the definitions that come along, else among those loaded in this installation."""
     from dataclasses import replace
 
-    from trialimg.client.offline import basic_profile, find_profile, no_trial, rules_of
+    from trialimg.client.offline import find_profile, no_trial, rules_of
+    from trialimg.deidentify import basic_profile
     from trialimg.keyring import SESSION, Keyring
 
     if not trial_name:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from trialimg.dicom.table import edition
+from trialimg.deidentify import KEY_BYTES, NOT_GIVEN, basic_profile
 from trialimg.domain.deidentification import Profile
 from trialimg.domain.pseudonym import site_key
 from trialimg.errors import BadInput, Misconfigured
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from trialimg.domain.trial import TrialDefinition
 
 FORMS: Final = Path(__file__).resolve().parent.parent.parent / "forms"
-NOT_GIVEN: Final = "NOT GIVEN"
-"""Stands for a sponsor and a protocol where no trial is named: an empty one would not be valid (PS3.3 C.7.1.3)."""
-_KEY_BYTES: Final = 32
 
 
 @dataclass(frozen=True)
@@ -72,11 +69,6 @@ def rules_of(found: TrialDefinition) -> Rules:
     return Rules(found.code, found.title, found.sponsor, found.protocol_id, profile)
 
 
-def basic_profile() -> Profile:
-    """Give the Basic Profile of PS3.15 without any option or rule; its version is the edition of the table."""
-    return Profile("basic", edition())
-
-
 def no_trial() -> Rules:
     """Give the rules of whoever names no trial: the Basic Profile, and no names."""
     return Rules("", NOT_GIVEN, NOT_GIVEN, NOT_GIVEN, basic_profile())
@@ -99,7 +91,7 @@ def find_key(keys: Path, trial: str, site: str, key_file: Path | None) -> SiteKe
         return SiteKey(site, key, "installation", f"Using the key of site {site} of this installation.")
     return SiteKey(
         site,
-        secrets.token_bytes(_KEY_BYTES),
+        secrets.token_bytes(KEY_BYTES),
         "random",
         "There is no key here (give --key-file, or --site in an installation), so a random one is used for this run: "
         "UIDs will not agree with those of any other run.",
@@ -108,7 +100,7 @@ def find_key(keys: Path, trial: str, site: str, key_file: Path | None) -> SiteKe
 
 def _make(path: Path, trial: str, site: str) -> SiteKey:
     """Make the key file of a site, whole or not at all, and never over another one."""
-    key = secrets.token_bytes(_KEY_BYTES)
+    key = secrets.token_bytes(KEY_BYTES)
     text = json.dumps({"trial": trial, "site": site, "version": 1, "key": key.hex()})
     fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
@@ -144,7 +136,7 @@ def _read(path: Path, trial: str, site: str) -> SiteKey:
         of_site, of_trial, key = str(kept["site"]), str(kept["trial"]), bytes.fromhex(kept["key"])
     except (ValueError, KeyError, TypeError, OSError):
         key = b""
-    if len(key) != _KEY_BYTES:
+    if len(key) != KEY_BYTES:
         raise BadInput("The key file is none that trialimg wrote. Ask the trial's administrator for it.")
     if path.stat().st_mode & 0o077:
         raise Misconfigured(

@@ -1,0 +1,102 @@
+"""De-identification as a function: what its documentation shows is run, and it needs nothing of the web application."""
+
+from __future__ import annotations
+
+import io
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pydicom import dcmread
+from pydicom.data import get_testdata_file
+
+from trialimg.deidentify import NOT_GIVEN, Subject, basic_profile, clean, explain
+from trialimg.errors import BadDefinition, BadInput, Held, NotDicom
+
+ROOT = Path(__file__).resolve().parents[1]
+SUBJECT = Subject("101-001", bytes(range(32)), site="101")
+EXAMPLES = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "library.md").read_text("utf-8"), re.DOTALL)
+WITHOUT = ("flask", "sqlalchemy", "wtforms", "httpx", "click", "yaml", "numpy", "procrastinate", "weasyprint", "PIL")
+
+
+def sample(name: str) -> Path:
+    found = get_testdata_file(name)
+    assert isinstance(found, str)
+    return Path(found)
+
+
+def test_the_examples_of_the_documentation_run_as_they_stand_without_the_web_application(tmp_path: Path) -> None:
+    blocked = f"import sys\nfor name in {WITHOUT!r}:\n    sys.modules[name] = None\n"
+    (tmp_path / "example.py").write_text(blocked + "\n".join(EXAMPLES))
+    done = subprocess.run(
+        [sys.executable, tmp_path / "example.py"], cwd=tmp_path, capture_output=True, text=True, check=False,
+        env={"PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert len(EXAMPLES) == 4
+    assert dcmread(tmp_path / "clean.dcm").PatientID == "101-001"
+    assert "The protocol names series by their description." in done.stdout
+    assert "not taken: " in done.stdout
+
+
+def test_a_path_its_bytes_and_an_open_file_give_one_result() -> None:
+    path = sample("CT_small.dcm")
+    with path.open("rb") as stream:
+        ways = [clean(each, basic_profile(), SUBJECT) for each in (path, str(path), path.read_bytes(), stream)]
+    assert all(way == ways[0] for way in ways)
+    cleaned = dcmread(io.BytesIO(ways[0][0]))
+    assert cleaned.PatientName == "101-001"
+    assert cleaned.ClinicalTrialSponsorName == NOT_GIVEN
+    assert ways[0][1].table == "2026c"
+
+
+def test_the_key_decides_the_new_identifiers() -> None:
+    path = sample("CT_small.dcm")
+    same, again, other = (
+        dcmread(io.BytesIO(clean(path, basic_profile(), Subject("1", key))[0])).SOPInstanceUID
+        for key in (b"k" * 32, b"k" * 32, b"o" * 32)
+    )
+    assert same == again != other
+    assert "k" * 32 not in repr(Subject("1", b"k" * 32))
+
+
+def test_what_a_person_must_see_is_held_until_one_has_looked() -> None:
+    path = sample("examples_palette.dcm")
+    with pytest.raises(Held) as held:
+        clean(path, basic_profile(), SUBJECT)
+    assert "may show text" in held.value.sentence
+    content, report = clean(path, basic_profile(), SUBJECT, reviewed=True)
+    assert dcmread(io.BytesIO(content)).PatientID == "101-001"
+    assert report.instances == 1
+
+
+def test_what_still_names_the_patient_is_not_given_whatever_anybody_says() -> None:
+    named = dcmread(sample("CT_small.dcm"))
+    named.PatientName = "Okonkwo^Chidinma"
+    named.SeriesDescription = "Okonkwo chest"
+    keep = {"version": "1", "rules": [{"tag": "0008,103E", "action": "K", "why": "the protocol"}]}
+    stream = io.BytesIO()
+    named.save_as(stream)
+    with pytest.raises(Held) as held:
+        clean(stream.getvalue(), keep, SUBJECT, reviewed=True)
+    assert "(0008,103E)" in held.value.sentence
+    assert "Okonkwo" not in held.value.sentence
+
+
+@pytest.mark.parametrize("subject", [Subject("", b"k" * 32), Subject("1", b"short"), Subject("  ", b"k" * 32)])
+def test_a_subject_without_number_or_key_is_refused(subject: Subject) -> None:
+    with pytest.raises(BadInput):
+        clean(sample("CT_small.dcm"), basic_profile(), subject)
+
+
+def test_what_is_no_image_or_no_profile_is_refused() -> None:
+    with pytest.raises(NotDicom):
+        clean(b"no image at all", basic_profile(), SUBJECT)
+    with pytest.raises(BadDefinition):
+        clean(sample("CT_small.dcm"), {"version": "1", "dates": "sometimes"}, SUBJECT)
+
+
+def test_it_says_which_rule_applies_and_why() -> None:
+    assert "table E.1-1" in explain(0x00080020, basic_profile())

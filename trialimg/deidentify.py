@@ -1,0 +1,99 @@
+"""De-identification as a function, for programs that want nothing else of trialimg: bytes in, bytes and a report out.
+
+    from trialimg.deidentify import Subject, basic_profile, clean
+
+    content, report = clean("original.dcm", basic_profile(), Subject("101-001", site_key))
+
+It needs pydicom at most: no web application, no data base, no settings. docs/library.md tells the rest.
+"""
+
+from __future__ import annotations
+
+import io
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+from trialimg.dicom.deidentify import clean_into, plan_of
+from trialimg.dicom.screen import looking_suffices
+from trialimg.dicom.table import edition
+from trialimg.domain.deid_report import Report
+from trialimg.domain.deidentification import Profile, SubjectIdentity
+from trialimg.domain.pseudonym import subject_key
+from trialimg.errors import BadInput, Held
+
+__all__ = ["NOT_GIVEN", "Profile", "Report", "Subject", "basic_profile", "clean", "explain"]
+
+NOT_GIVEN: Final = "NOT GIVEN"
+"""Stands for a sponsor and a protocol where none is named: an empty one would not be valid (PS3.3 C.7.1.3)."""
+KEY_BYTES: Final = 32
+_BY_A_LOOK: Final = frozenset({"image.may_show_text", "image.recognisable"})
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Who the images are of, in the trial's words: ``number`` stands where the patient stood.
+
+    ``site_key`` is 32 secret bytes, the same for all subjects of a site and kept there: with the same key the same
+    original gives the same UIDs, and without it nobody can compute them.
+    """
+
+    number: str
+    site_key: bytes = field(repr=False)
+    site: str = ""
+    sponsor: str = NOT_GIVEN
+    protocol_id: str = NOT_GIVEN
+    protocol_name: str = NOT_GIVEN
+    time_point: str = ""
+
+
+def basic_profile() -> Profile:
+    """Give the Basic Profile of PS3.15 without any option or rule; its version is the edition of the table."""
+    return Profile("basic", edition())
+
+
+def clean(
+    file: str | Path | bytes | BinaryIO,
+    profile: Profile | Mapping[str, Any],
+    subject: Subject,
+    *,
+    reviewed: bool = False,
+) -> tuple[bytes, Report]:
+    """Clean one DICOM file; give the clean file, and the account of what was done to it.
+
+    ``profile`` may be the content of a trial's ``deidentification.yaml``. Raises :class:`Held` for what a person must
+    see first; ``reviewed`` says that one has, and lets pass what may show text in its pixels, or a face. What still
+    names the patient after cleaning is never given. Raises :class:`NotDicom` and :class:`UnreadableObject`, for what is
+    no whole image, :class:`BadInput` for a subject without number or key, :class:`BadDefinition` for a profile that is
+    none.
+    """
+    rules = profile if isinstance(profile, Profile) else Profile.from_mapping(profile)
+    number = subject.number.strip()
+    if not number or len(subject.site_key) < KEY_BYTES:
+        raise BadInput(f"A subject needs a number, and a key of its site of at least {KEY_BYTES} bytes.")
+    identity = SubjectIdentity(
+        subject.sponsor, subject.protocol_id, subject.protocol_name, subject.site, "", number, subject.time_point,
+        subject.time_point,
+    )  # fmt: skip
+    with tempfile.TemporaryDirectory(prefix="trialimg-") as folder:
+        target = Path(folder) / "clean"
+        made = clean_into(
+            _source(file), target, profile=rules, identity=identity, subject_key=subject_key(subject.site_key, number)
+        )
+        passes = reviewed and made.hold_code in _BY_A_LOOK and looking_suffices(made.facts)
+        if made.hold_reason is not None and not passes:
+            raise Held(made.hold_reason)
+        return target.read_bytes(), made.report
+
+
+def explain(tag: int, profile: Profile) -> str:
+    """Say which rule applies to an attribute of an image under a profile, and why."""
+    return plan_of(profile).place(()).step(tag, None).why
+
+
+def _source(file: str | Path | bytes | BinaryIO) -> Path | BinaryIO:
+    if isinstance(file, bytes):
+        return io.BytesIO(file)
+    return Path(file) if isinstance(file, str) else file
