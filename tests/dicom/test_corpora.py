@@ -6,15 +6,27 @@ import pydicom
 import pytest
 
 from tests.dicom.conftest import corpora
-from tests.dicom.pictures import same_picture
+from tests.dicom.pictures import same_image
 from trialimg.dicom.deidentify import clean_file, verify_clean
 from trialimg.dicom.residue import identifying_values
+from trialimg.domain.deidentification import Profile
 from trialimg.errors import BadInput
 
 pytestmark = pytest.mark.corpora
 
 
-def test_real_files_are_refused_or_come_out_clean_with_the_same_pixels(corpus_files, tmp_path, profile, identity, key):
+CLEANED = Profile(
+    "demo",
+    "1",
+    chosen=frozenset({"clean_descriptors", "clean_structured_content", "clean_graphics", "retain_safe_private"}),
+    safe_private="curated",
+)
+
+
+@pytest.mark.parametrize("how", [None, CLEANED], ids=["the demo's", "with what options clean and keep"])
+def test_real_files_are_refused_or_come_out_clean_with_the_same_pixels(how, corpus_files, tmp_path, request):
+    profile = how or request.getfixturevalue("profile")
+    identity, key = request.getfixturevalue("identity"), request.getfixturevalue("key")
     cleaned = 0
     for source in corpus_files:
         try:
@@ -24,7 +36,7 @@ def test_real_files_are_refused_or_come_out_clean_with_the_same_pixels(corpus_fi
         cleaned += 1
         assert verify_clean(tmp_path / "c.dcm", profile=profile, identity=identity).sha256 == result.sha256
         before, after = pydicom.dcmread(source, force=True), pydicom.dcmread(tmp_path / "c.dcm")
-        assert same_picture(before.get("PixelData"), after.get("PixelData"))
+        assert same_image(before, after)
         if result.hold_reason is None:
             content = (tmp_path / "c.dcm").read_bytes().lower()
             names = [v for v in identifying_values(before) if len(v) > 7 and v.isascii() and not v.isdecimal()]
