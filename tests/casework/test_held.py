@@ -35,6 +35,7 @@ def act(bed: Bed, key: str, decision: Decision, ordinals: frozenset[int], reason
 
 @pytest.mark.parametrize("decision", list(Decision))
 def test_each_decision_stands_in_the_trail_with_its_reason(bed: Bed, key: str, decision: Decision) -> None:
+    bed.show_nothing(key)
     assert act(bed, key, decision, held(bed, key), "There is only a table.") == 1
     db.session.rollback()
     wanted = select(AuditRecord).where(AuditRecord.reason == "There is only a table.")
@@ -62,6 +63,7 @@ def test_one_that_is_gone_among_those_chosen_stops_the_whole_decision(bed: Bed, 
 
 def test_images_under_way_wait_for_their_turn(bed: Bed, key: str) -> None:
     ordinals = held(bed, key)
+    bed.show_nothing(key)
     act(bed, key, Decision.SEND, ordinals)
     with pytest.raises(Conflict, match="under way"):
         act(bed, key, Decision.DISCARD, ordinals)

@@ -97,14 +97,11 @@ def test_images_sent_again_after_a_cancelled_attempt_are_linked(bed: Bed, ct: li
 
 
 def test_cancelling_the_rest_of_a_linked_submission_leaves_what_is_linked(bed: Bed, tmp_path: Path) -> None:
-    from trialimg.casework.held import Decision, decide
-
     small_ct(tmp_path / "dose", dose_report=True)
     key = bed.link([path for path in (tmp_path / "dose").rglob("*") if path.is_file()])
     held = frozenset(o.ordinal for o in bed.objects(key) if o.fate == Fate.HELD)
     sent = bed.fates(key).count(Fate.SENT)
-    with bed.world.acting("coordinator-101", "Only numbers.") as uow:
-        decide(uow, submission_place(key), ordinals=held, decision=Decision.SEND, reason="Only numbers.")
+    bed.look_and_send(key)
     cancel(bed, key, "There was a name after all.")
     bed.run()
     assert bed.stage(key) is Stage.LINKED, bed.sentence(key)

@@ -136,12 +136,17 @@ def confirm(page: Page) -> None:
     expect(page.locator(".ti-flashes")).to_contain_text("Confirmed")
 
 
-def decide(page: Page, decision: str, reason: str) -> None:
-    """Decide on the held images that are chosen."""
-    page.get_by_role("radio", name=decision).check()
-    page.get_by_role("textbox", name=re.compile("^Reason")).first.fill(reason)
-    page.get_by_role("button", name="Decide").click()
-    expect(page.locator(".ti-flashes")).to_contain_text("The decision is recorded")
+def reject_pixels(clara: Visitor, reason: str) -> None:
+    """Look at the pixels of the one held image, reject it with a reason, and send the decision."""
+    page = clara.page
+    page.get_by_role("link", name="Look at the pixels").click()
+    expect(page.locator("[data-picture][data-shown]")).to_be_visible(timeout=PATIENCE)
+    clara.look("21-held-pixels", TRIAL, "CT", says="Held pixels")
+    page.get_by_text("Do not send it").click()
+    page.get_by_role("textbox", name=re.compile("^Reason")).fill(reason)
+    page.get_by_role("button", name="Reject this series").click()
+    page.get_by_role("button", name="Send what is decided").click()
+    expect(page.locator(".ti-flashes")).to_contain_text("1 discarded")
 
 
 def cancel(page: Page) -> None:

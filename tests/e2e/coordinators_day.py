@@ -93,10 +93,9 @@ def _attach_and_confirm(clara: Visitor, visit: str, disc: Path) -> str:
 
 def _held_one_is_discarded(clara: Visitor) -> None:
     page = clara.page
-    expect(page.get_by_role("heading", name="1 held image waits for a decision")).to_be_visible()
-    act.pictures_are_shown(page, 1)
+    expect(page.get_by_role("heading", name="1 held image waits for a look at its pixels")).to_be_visible()
     clara.look("20-linked-one-held", TRIAL, "CT", says="Images sent")
-    act.decide(page, "Discard", "The dose report has the patient's name in its picture.")
+    act.reject_pixels(clara, "The dose report is not wanted here.")
     act.stage(page, "linked")
 
 

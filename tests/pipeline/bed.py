@@ -17,17 +17,22 @@ from seed_data.phantom.ct import write_ct
 from seed_data.phantom.identities import PATIENT_IDENTITIES, Patient
 from tests.world import World
 from trialimg.archive.port import Archive, Held, PushResult
-from trialimg.casework import imaging
+from trialimg.casework import imaging, pixel_review
 from trialimg.casework.access import Place, slot_place, submission_place
 from trialimg.casework.enrolment import date_visit
+from trialimg.casework.pixel_review_page import review_page, series_view
 from trialimg.casework.services import EXTENSION, Services, services
 from trialimg.casework.submission import quarantine
 from trialimg.casework.summary import Summary, parse_summary
+from trialimg.domain.mask import Box
+from trialimg.domain.permission import Role
+from trialimg.domain.pixel_review import Drawn, Look, read_on
 from trialimg.domain.submission import Fate, Stage
 from trialimg.pipeline import intake
 from trialimg.store.base import db
 from trialimg.store.imaging import ImagingStudy, Submission, SubmissionObject
 from trialimg.store.job import Job
+from trialimg.store.pixel_review import PixelReview
 from trialimg.worker import run_until_idle
 
 PATIENT = PATIENT_IDENTITIES[0]
@@ -104,6 +109,27 @@ class Bed:
     def retry(self, key: str) -> None:
         with self.world.acting("data-manager") as uow:
             imaging.retry(uow, submission_place(key))
+
+    def look_and_send(self, key: str) -> None:
+        """Accept the boxes proposed for every held picture, and send what is decided."""
+        place = submission_place(key)
+        for line in review_page(place).lines:
+            drawn = [
+                Drawn(Box(b.x, b.y, b.width, b.height), *read_on(b.on)) for b in series_view(place, line.series).boxes
+            ]
+            with self.world.acting(f"coordinator-{self.site}") as uow:
+                pixel_review.approve(
+                    uow, place, line.series, seen=line.seen, drawn=drawn, also=False, role=Role.SITE_COORDINATOR
+                )
+        seen = review_page(place).seen
+        with self.world.acting(f"coordinator-{self.site}") as uow:
+            pixel_review.send(uow, place, seen=seen)
+
+    def show_nothing(self, key: str) -> None:
+        """Let no picture be there of what is held, as of a kind that cannot be decoded here."""
+        with self.world.acting("data-manager") as uow:
+            for review in uow.session.scalars(select(PixelReview).where(PixelReview.submission_id == key)):
+                review.state = Look.UNSEEN.value
 
     def run(self, patience: float = 0.0) -> int:
         return run_until_idle(self.app, patience=patience)

@@ -70,7 +70,7 @@ def test_a_held_image_can_be_looked_at(bed: Bed, dosed: list[Path]) -> None:
 
 def test_a_released_image_joins_its_study_and_the_whole_is_proved_again(bed: Bed, dosed: list[Path]) -> None:
     key = bed.link(dosed)
-    decide(bed, key, held.Decision.SEND)
+    bed.look_and_send(key)
     bed.run()
     assert bed.stage(key) is Stage.LINKED, bed.sentence(key)
     assert set(bed.fates(key)) == {Fate.SENT}

@@ -156,6 +156,8 @@ def test_cancelling_something_confirmed_needs_a_reason(bed: Bed, ct: list[Path])
 def test_held_images_are_seen_and_decided_on_by_the_sites_people_only(bed: Bed, with_dose: str) -> None:
     page, ordinal = f"/submissions/{with_dose}", held_ordinal(bed, with_dose)
     who = visitor(bed)
+    assert "Look at the pixels" in words(who.get(page))
+    bed.show_nothing(with_dose)
     assert "waits for a decision" in words(who.get(page))
     got = who.get(f"{page}/objects/{ordinal}/picture")
     assert (got.status_code, got.mimetype) == (200, "image/png")
@@ -193,6 +195,7 @@ def test_a_discarded_image_is_destroyed_with_its_picture(bed: Bed, with_dose: st
 def test_a_sent_image_joins_the_study_and_the_whole_is_verified(bed: Bed, with_dose: str) -> None:
     page = f"/submissions/{with_dose}"
     (before,) = [study.instance_count for study in bed.studies()]
+    bed.show_nothing(with_dose)
     who = visitor(bed)
     who.get(page)
     answer = who.post(f"{page}/decision", {"all": "1", "decision": "send", "reason": "Only numbers."})
@@ -205,6 +208,7 @@ def test_a_sent_image_joins_the_study_and_the_whole_is_verified(bed: Bed, with_d
 
 def test_keeping_waits_and_says_who_kept_it(bed: Bed, with_dose: str) -> None:
     page = f"/submissions/{with_dose}"
+    bed.show_nothing(with_dose)
     who = visitor(bed)
     who.get(page)
     assert who.post(f"{page}/decision", {"all": "1", "decision": "keep", "reason": "Asking."}).status_code == 303
