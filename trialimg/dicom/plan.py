@@ -242,7 +242,9 @@ class Plan:
             if vr in DATES:
                 return self._dated(vr) or by_letters("X", what, why)
             return _by_letter("C", "", what, why) or by_letters("X", what, why)
-        return by_letters("X" if rule.action == "U" else rule.action, what, why)
+        # A sequence that nothing demands has items or is not there; one that may be empty is emptied by X too.
+        without = rule.action == "U" or (rule.action == "Z" and vr == "SQ")
+        return by_letters("X" if without else rule.action, what, why)
 
     def _by_date_option(self, row: Row | None, tag: int, vr: str) -> Choice | None:
         """Apply the options for dates, 113106 and 113107; what holds a date in another form is none to keep."""

@@ -14,7 +14,7 @@ from typing import Final
 
 from trialimg.dicom.plan import Do, Plan, Step
 from trialimg.dicom.syntaxes import CHARACTER_SETS
-from trialimg.dicom.table import edition, is_registered, keyword_of, tag_text
+from trialimg.dicom.table import edition, is_registered, keyword_of, tag_text, vm_of
 from trialimg.dicom.unlisted import cleaned_value
 from trialimg.domain.deid_report import NOT_SEARCHED, ActionCount, Report, Residue, rules_of
 from trialimg.domain.deidentification import Profile
@@ -23,8 +23,17 @@ from trialimg.domain.pseudonym import cap_age, date_shift, map_uid, shift_date
 REMOVED_TEXT: Final = b"REMOVED"
 DUMMY_CODE: Final = ("REMOVED", "99TRIALIMG", "REMOVED")
 """Value, scheme and meaning; a scheme of one's own begins with 99 (PS3.16 chapter 8)."""
-_SHAPED: Final = {0x00080201: b"+0000"}
-"""Attributes whose value has a form that their VR does not tell: Timezone Offset From UTC."""
+_SHAPED: Final = {
+    0x00080201: b"+0000",
+    0x00080060: b"OT",
+    0x00280301: b"YES",
+    0x00080008: b"DERIVED\\SECONDARY\\OTHER",
+    **dict.fromkeys((0x00280030, 0x00181164, 0x00182010), b"1\\1"),
+    **dict.fromkeys((0x00180050, 0x00281053, 0x00281051), b"1"),
+    0x00200037: b"1\\0\\0\\0\\1\\0",
+}
+"""Attributes whose value has a form that their VR does not tell: the offset from UTC, what an image is and may show,
+distances of pixels and slices, a slope and a width, which may not be 0, and directions."""
 _ZEROS: Final = {"US": 2, "SS": 2, "UL": 4, "SL": 4, "FL": 4, "AT": 4, "UV": 8, "SV": 8, "FD": 8}
 _DUMMIES: Final = {
     "AS": b"000Y",
@@ -55,9 +64,17 @@ Counts = Counter[tuple[Path, str]]
 """How often an attribute was met at a path, by the letter of what was done to it."""
 
 
+@lru_cache(maxsize=1 << 10)
 def dummy(vr: str, tag: int = 0) -> bytes:
-    """Give the value, the same for every subject, that stands where one must and may not be told."""
-    return _SHAPED.get(tag) or _DUMMIES.get(vr, REMOVED_TEXT)
+    """Give the value, the same for every subject, that stands where one must and may not be told.
+
+    It is as many values as the attribute has at least (PS3.6).
+    """
+    if tag in _SHAPED:
+        return _SHAPED[tag]
+    one, fewest = _DUMMIES.get(vr, REMOVED_TEXT), vm_of(tag).split("-")[0] if tag else ""
+    times = int(fewest) if fewest.isdecimal() else 1
+    return one * times if vr in _ZEROS else b"\\".join([one] * times)
 
 
 def nested_subject(subject_number: str) -> str:
