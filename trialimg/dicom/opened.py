@@ -43,7 +43,7 @@ class Opened:
             self.size = len(self.head) if self._file is None else os.fstat(self._file).st_size
             if self._file is not None:
                 self.head = os.pread(self._file, _FIRST_READ, 0)
-            self.start, self.syntax = self._meta()
+            self.start, self.syntax, self.sop_class = self._meta()
         except BaseException:
             self.close()
             raise
@@ -75,8 +75,8 @@ class Opened:
         """Tell whether pixel data are a sequence of compressed fragments."""
         return self.syntax in ENCAPSULATED
 
-    def _meta(self) -> tuple[int, str]:
-        """Read file meta information; give where the data set begins, and its transfer syntax."""
+    def _meta(self) -> tuple[int, str, bytes]:
+        """Read file meta information; give where the data set begins, its transfer syntax, and its class."""
         if self.head[_PREAMBLE : _PREAMBLE + 4] != b"DICM":
             raise Unusual
         try:
@@ -86,10 +86,11 @@ class Opened:
         syntax = meta.get(_TRANSFER_SYNTAX, b"").rstrip(b"\0 ").decode("ascii", "replace")
         vr = self.head[start + 4 : start + 6]
         told = vr.isalpha() and vr.isupper()
-        is_index = meta.get(_CLASS, b"").rstrip(b"\0 ") == DICOMDIR_CLASS.encode()
+        sop_class = meta.get(_CLASS, b"")
+        is_index = sop_class.rstrip(b"\0 ") == DICOMDIR_CLASS.encode()
         if is_index or syntax not in _SYNTAXES or told == (syntax == IMPLICIT):
             raise Unusual
-        return start, syntax
+        return start, syntax, sop_class
 
     def read_more(self) -> None:
         """Read a longer beginning; Unusual where there is none."""

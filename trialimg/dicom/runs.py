@@ -40,14 +40,16 @@ class Series:
     """What is known of the files that are met one after the other."""
 
     def __init__(self, barriers: Sequence[int]) -> None:
-        """Take the tags of what the engine writes itself: no run goes over one."""
+        """Take the tags that no run may go over."""
         self.barriers = sorted(barriers)
         self.runs: dict[bytes, Run] = {}
         self._previous: tuple[bytes, list[Mark]] | None = None
         self._single = 0
 
-    def shared(self, data: bytes, marks: list[Mark]) -> list[tuple[int, int]]:
-        """Take the attributes of a file that are in no run; give the parts that can become runs, if it is time."""
+    def shared(self, data: bytes, marks: list[Mark]) -> list[tuple[bytes, int, int]]:
+        """Take the attributes of a file that are in no run; give what can become a run, with its first
+        and last tag, if it is time.
+        """
         if self.runs:
             if len(marks) > self._single + _MOST_STRANGERS:
                 self.runs = {}
@@ -58,24 +60,22 @@ class Series:
             return []
         parts = list(self._parts(data, marks))
         self._previous = None
-        self._single = len(marks) - sum(count - 1 for _, _, count in parts)
-        return [(start, stop) for start, stop, _ in parts]
+        self._single = len(marks) - sum(count - 1 for *_, count in parts)
+        return [(data[start:stop], first, last) for start, stop, first, last, _ in parts]
 
-    def _parts(self, data: bytes, marks: list[Mark]) -> list[tuple[int, int, int]]:
-        """Give start, end and number of attributes of each part that the previous file has too."""
+    def _parts(self, data: bytes, marks: list[Mark]) -> list[tuple[int, int, int, int, int]]:
+        """Give start, end, first and last tag and number of attributes of each part that the previous file has too."""
         assert self._previous is not None
         before = {tag: self._previous[0][start:stop] for tag, start, stop in self._previous[1]}
-        found: list[tuple[int, int, int]] = []
-        last = -1
+        found: list[tuple[int, int, int, int, int]] = []
         for tag, start, stop in marks:
             if tag in _BY_THEMSELVES or stop - start > _LONGEST or before.get(tag) != data[start:stop]:
                 continue
-            joins = found and found[-1][1] == start and not self._parted(last, tag)
-            if joins:
-                found[-1] = found[-1][0], stop, found[-1][2] + 1
+            if found and found[-1][1] == start and not self._parted(found[-1][3], tag):
+                begin, _, first, _, count = found[-1]
+                found[-1] = begin, stop, first, tag, count + 1
             else:
-                found.append((start, stop, 1))
-            last = tag
+                found.append((start, stop, tag, tag, 1))
         return found
 
     def _parted(self, one: int, other: int) -> bool:

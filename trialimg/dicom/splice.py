@@ -13,13 +13,15 @@ from trialimg.dicom.attributes import Attributes, Written
 from trialimg.dicom.encode import encoded
 from trialimg.dicom.ground import PIXEL, TEXT, Ground, Known, Unusual
 from trialimg.dicom.header import GATHERED
-from trialimg.dicom.markers import STUDY_ID, STUDY_UID
+from trialimg.dicom.markers import METHOD_CODES, STUDY_ID, STUDY_UID
 from trialimg.dicom.needles import BETWEEN
 from trialimg.dicom.runs import Mark, Run
 from trialimg.dicom.values import Values
 from trialimg.domain.pseudonym import study_id
 
 _MOST_ATTRIBUTES: Final = 20_000
+NOT_IN_RUNS: Final = (METHOD_CODES, STUDY_ID)
+"""What the engine writes that is not known before the whole data set is."""
 _NEVER: Final = 1 << 40
 """Above every tag."""
 
@@ -72,15 +74,14 @@ class Splice(Attributes):
             if tag >= following:
                 out.append(data[run:position])
                 run = position
-                insert = self._insert_below(tag, out)
-                following = self.inserts[-1].tag if self.inserts else _NEVER
-                if insert is not None:
-                    position = run = self._beside(insert, known, key, position, out)
-                    continue
+                following = self._insert_below(tag, out)
             shared = runs.get(key)
             if shared is not None and data.startswith(shared.original, position):
-                self._take(shared)
                 stop, written, last = position + len(shared.original), shared.written, shared.tags[-1]
+                following = self._take(shared)
+            elif tag == following:
+                stop, written = self._beside(known, key, position)
+                following = self.inserts[-1].tag if self.inserts else _NEVER
             elif known.code == PIXEL:
                 self.pixels = self.head(known, position)
                 position = self.pixels[0]
@@ -109,8 +110,10 @@ class Splice(Attributes):
             raise Unusual
         return stop, written
 
-    def _take(self, run: Run) -> None:
-        """Take over what cleaning a run did."""
+    def _take(self, run: Run) -> int:
+        """Take over what cleaning a run did; give the tag that the engine writes next."""
+        while self.inserts and self.inserts[-1].tag <= run.tags[-1]:
+            self.inserts.pop()  # it is in the run
         self.tags += run.tags[1:]
         dict.update(self.done, run.done)
         self.names += run.names
@@ -118,6 +121,7 @@ class Splice(Attributes):
             mine.extend(its)
         self.before.values.update(run.before)
         self.after.values.update(run.after)
+        return self.inserts[-1].tag if self.inserts else _NEVER
 
     def as_run(self) -> Run | None:
         """Clean attributes that are all of the data; None where they are more than a run can tell."""
@@ -131,14 +135,11 @@ class Splice(Attributes):
         changed = None if written == self.data else written
         return Run(self.data, changed, tuple(self.tags), dict(self.done), self.names, left, before, after)
 
-    def _insert_below(self, tag: int, out: list[bytes]) -> Insert | None:
-        """Write what the engine inserts before an attribute; give what it inserts there."""
-        while self.inserts and self.inserts[-1].tag <= tag:
-            insert = self.inserts.pop()
-            if insert.tag == tag:
-                return insert
-            out.append(self._inserted(insert))
-        return None
+    def _insert_below(self, tag: int, out: list[bytes]) -> int:
+        """Write what the engine inserts before an attribute; give the tag that it writes next."""
+        while self.inserts and self.inserts[-1].tag < tag:
+            out.append(self._inserted(self.inserts.pop()))
+        return self.inserts[-1].tag if self.inserts else _NEVER
 
     def _inserted(self, insert: Insert) -> bytes:
         if insert.tag == STUDY_ID:
@@ -151,11 +152,13 @@ class Splice(Attributes):
         uid = self.after.values.get(STUDY_UID, b"").decode("ascii").strip(" \0")
         return Insert.of(STUDY_ID, "SH", study_id(uid), implicit=self.implicit)
 
-    def _beside(self, insert: Insert, known: Known, key: bytes, position: int, out: list[bytes]) -> int:
-        """Treat an attribute that the engine writes too, and write the one that counts."""
+    def _beside(self, known: Known, key: bytes, position: int) -> Written:
+        """Treat an attribute that the engine writes too; give the one that counts."""
+        insert = self.inserts.pop()
         start, length = self.head(known, position)
         stop, written = self.treat(known, key, start, length, len(self.data))
         if insert.takes_place or written == b"":
             written = self._inserted(insert)
-        out.append(self.data[position:stop] if written is None else written)
-        return stop
+        if insert.tag not in NOT_IN_RUNS:
+            self.marks.append((insert.tag, position, stop))
+        return stop, written

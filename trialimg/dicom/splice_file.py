@@ -19,7 +19,7 @@ from trialimg.dicom.opened import Opened, write_new
 from trialimg.dicom.part10 import Part10
 from trialimg.dicom.plan import Plan
 from trialimg.dicom.runs import Series
-from trialimg.dicom.splice import Insert, Splice
+from trialimg.dicom.splice import NOT_IN_RUNS, Insert, Splice
 from trialimg.dicom.strange import plane_of
 from trialimg.dicom.syntaxes import SIMPLE_ENCODINGS
 from trialimg.dicom.table import is_registered
@@ -87,7 +87,7 @@ class _Work:
         self._grounds.clear()
         self._roots.clear()
         self._series.clear()
-        self._guess = self._root(b"", ())
+        self._guess: Ground | None = None
 
     def _made(self, identity: SubjectIdentity) -> list[Insert]:
         """Make what is written into every file, the last tag first."""
@@ -121,8 +121,10 @@ class _Work:
 
     def _clean(self, file: Opened) -> tuple[Splice, list[bytes]]:
         """Clean as the last file was, and again as its own class and attributes want it where these differ."""
-        if self._guess.learnt.is_full:
+        if self._guess is not None and self._guess.learnt.is_full:
             self._forget()
+        if self._guess is None:
+            self._guess = self._root(file.sop_class, ())
         for _ in range(2):
             series = self._series[id(self._guess)]
             splice = Splice(file.head, self.values, list(self._inserts), self._guess, series.runs)
@@ -136,9 +138,9 @@ class _Work:
 
     def _learn(self, series: Series, splice: Splice) -> None:
         """Learn what the files of a series share."""
-        for start, stop in series.shared(splice.data, splice.marks):
-            part = splice.data[start:stop]
-            run = Splice(part, self.values, [], splice.ground, {}).as_run()
+        for part, first, last in series.shared(splice.data, splice.marks):
+            inserts = [insert for insert in self._inserts if first <= insert.tag <= last]
+            run = Splice(part, self.values, inserts, splice.ground, {}).as_run()
             if run is not None:
                 series.runs[part[: splice.ground.width]] = run
 
@@ -149,7 +151,7 @@ class _Work:
             ground = self._grounds.get(id(place))
             if ground is None:
                 ground = self._grounds[id(place)] = Ground(place, (), self.plan, implicit=self.implicit)
-                self._series[id(ground)] = Series([insert.tag for insert in self._inserts])
+                self._series[id(ground)] = Series(NOT_IN_RUNS)
             if len(self._roots) >= _MOST_ROOTS:
                 self._roots.clear()
             self._roots[sop_class, tags] = ground
