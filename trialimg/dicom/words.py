@@ -8,6 +8,7 @@ are grouped, and words that are spelled letter by letter.
 from __future__ import annotations
 
 import re
+import unicodedata
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Final
@@ -44,6 +45,10 @@ _DECIMAL: Final = re.compile(r"\d{1,3}\.\d{1,3}0*|\d{1,3}:1")
 """A measure, or a ratio."""
 _VERSION: Final = re.compile(r"\d\.\d{1,3}\.\d{1,2}")
 _B_VALUE: Final = re.compile(r"b[=_-]?\d{1,4}", re.IGNORECASE)
+_DIGITS_OF_B: Final = 4
+_LIGATURES: Final = str.maketrans(
+    {"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "ß": "ss", "œ": "oe", "Œ": "Oe", "æ": "ae"}
+)
 _LONGEST_NUMBER: Final = 3
 """Digits. A longer number may be a year, a date, a telephone or somebody's number; a longer group of them too."""
 _SHORT: Final = 2
@@ -95,13 +100,15 @@ def cleaned_words(text: str, words: frozenset[str] = _NOTHING) -> str:
     What is known stays as it stands, blanks too; where no word is left it is ``REMOVED``. ``words``, in small letters,
     are known besides. Cleaning again changes nothing.
     """
+    if not text.isascii():
+        text = _unaccented(text)
     parted = text.split("\\")
     if len(parted) > 1:
         return "\\".join(cleaned_words(part, words) for part in parted)
     kept = _SOMEBODYS.sub(" ", text)
     kept = _GROUPS.sub(lambda found: found[0] if _names_nobody(found) else " ", kept)
     kept = _SPELLED.sub(lambda found: found[0] if set(found[0].lower()) <= _WITH else " ", kept)
-    kept = _TOKEN.sub(lambda found: found[0] if is_known(found[0], words=words) or _is_jpeg_2000(found) else "", kept)
+    kept = _TOKEN.sub(lambda found: found[0] if is_known(found[0], words=words) or _is_of_a_phrase(found) else "", kept)
     if kept == text and text.isascii():
         return text
     kept = re.sub(r"[^\x20-\x7e]|[\^=~`]", " ", kept)
@@ -112,8 +119,19 @@ def cleaned_words(text: str, words: frozenset[str] = _NOTHING) -> str:
     return (again if _TOKEN.search(again) else "") or (REMOVED if text.strip() else "")
 
 
-def _is_jpeg_2000(found: re.Match[str]) -> bool:
-    return found[0] == "2000" and found.string[: found.start()].endswith("JPEG ")
+def _is_of_a_phrase(found: re.Match[str]) -> bool:
+    """Tell whether a longer number is that of JPEG 2000, or a b-value of diffusion."""
+    number, before = found[0], found.string[: found.start()]
+    if number == "2000" and before.endswith("JPEG "):
+        return True
+    return (
+        number.isdecimal() and len(number) == _DIGITS_OF_B and number.endswith("00") and before.lower().endswith("b=")
+    )
+
+
+def _unaccented(text: str) -> str:
+    """Write letters with marks as the list of words has them; letters of other scripts stay and are no words."""
+    return "".join(c for c in unicodedata.normalize("NFKD", text.translate(_LIGATURES)) if not unicodedata.combining(c))
 
 
 def _names_nobody(found: re.Match[str]) -> bool:
