@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from trialimg.casework.access import Place
 from trialimg.casework.imaging import a_reason
-from trialimg.casework.pixel_series import MAY_SHOW_TEXT, on_review_page
+from trialimg.casework.pixel_series import REVIEWED, on_review_page
 from trialimg.casework.submission import destroy_unneeded, load, move, quarantine
 from trialimg.domain.submission import Fate, Outcome, Stage
 from trialimg.errors import BadInput, Conflict
@@ -36,7 +36,7 @@ def decide(uow: UnitOfWork, place: Place, *, ordinals: frozenset[int], decision:
         raise Conflict("These images are under way. Decide when the submission is linked or held; nothing was changed.")
     why = a_reason(reason)
     held = _held(uow, submission, ordinals)
-    if decision is Decision.SEND and any(item.code != MAY_SHOW_TEXT for item in held):
+    if decision is Decision.SEND and any(item.code not in REVIEWED for item in held):
         raise BadInput(
             "Some of these images are not held for what their pixels may show: looking at them cannot settle it, so "
             "they cannot be sent. Discard them, or keep them and ask a data manager. Nothing was changed."

@@ -20,7 +20,10 @@ from trialimg.store.pixel_review import PixelReview
 from trialimg.store.unit_of_work import UnitOfWork
 
 MAY_SHOW_TEXT: Final = "image.may_show_text"
-"""The code of the one reason to hold that a person who looks at the picture can settle."""
+RECOGNISABLE: Final = "image.recognisable"
+"""The code of what is held because it may show a face."""
+REVIEWED: Final = frozenset({MAY_SHOW_TEXT, RECOGNISABLE})
+"""The codes of the reasons to hold that a person who looks at the picture can settle."""
 
 
 Pair = tuple[PixelReview, SubmissionObject]
@@ -49,7 +52,7 @@ def held_reviews(session: Any, submission_id: str) -> list[tuple[PixelReview, Su
         select(PixelReview, SubmissionObject)
         .join(SubmissionObject, SubmissionObject.id == PixelReview.object_id)
         .where(PixelReview.submission_id == submission_id, SubmissionObject.fate == Fate.HELD.value)
-        .where(SubmissionObject.code == MAY_SHOW_TEXT)
+        .where(SubmissionObject.code.in_(REVIEWED))
         .order_by(SubmissionObject.ordinal)
     )
     return [(review, item) for review, item in session.execute(wanted).all()]
@@ -111,7 +114,7 @@ def found_boxes(review: PixelReview) -> list[tuple[Box, bool]]:
 
 def waits_for_look(item: SubmissionObject) -> bool:
     """Say whether an object is held for what its pixels may show."""
-    return item.fate == Fate.HELD and item.code == MAY_SHOW_TEXT
+    return item.fate == Fate.HELD and item.code in REVIEWED
 
 
 def noted_masks(submission_id: str) -> dict[int, list[list[int | None]]]:

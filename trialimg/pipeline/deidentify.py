@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from sqlalchemy import select
 
-from trialimg.casework.pixel_series import MAY_SHOW_TEXT, noted_masks, pixel_counts, waits_for_look
+from trialimg.casework.pixel_series import REVIEWED, noted_masks, pixel_counts, waits_for_look
 from trialimg.casework.submission import destroy_unneeded, load, move
 from trialimg.domain.deid_report import Report, joined
 from trialimg.domain.submission import TO_CLEAN, Fate, Outcome
@@ -60,7 +60,7 @@ def _finish(uow: UnitOfWork, claim: Claim, answers: dict[int, Json]) -> None:
     done = [answer["done"] for answer in answers.values() if "done" in answer]
     to_review = [row for row in rows.values() if row.ordinal in answers and waits_for_look(row)]
     ask_to_look(uow, submission.id, submission.trial_id, to_review)
-    submission.report = _report(uow, submission, [each for each in done if each["code"] != MAY_SHOW_TEXT])
+    submission.report = _report(uow, submission, [each for each in done if each["code"] not in REVIEWED])
     _mark(uow, submission, {each["fingerprint"]: each["study_instance_uid"] for each in done})
     _go_on(uow, submission, Counter(Fate(row.fate) for row in rows.values()), rows.values())
     destroy_unneeded(uow, submission)

@@ -9,7 +9,7 @@ from typing import Any, Final
 from sqlalchemy import select
 
 from trialimg.casework.access import Place
-from trialimg.casework.pixel_series import held_reviews, open_review
+from trialimg.casework.pixel_series import MAY_SHOW_TEXT, held_reviews, open_review
 from trialimg.casework.submission import destroy_unneeded, load, picture_note
 from trialimg.domain.pixel_review import Look
 from trialimg.domain.submission import Fate, Step
@@ -43,24 +43,24 @@ class _Seen:
 
 def look(work: Work) -> Finish:
     """Find text in held images and make their pictures, so that whoever decides waits for neither."""
-    waiting = _waiting(work.submission_id)
+    waiting, for_text = _waiting(work.submission_id)
     seen = {ordinal: _Seen() for ordinal in waiting}
     setup = child_setup(work.services, load_claim(work.submission_id))
     limits = Limits.of(work.services.settings)
-    finding = [{"do": "find_text", "ordinal": n, "sha256": sha} for n, sha in waiting.items()]
-    total = 2 * len(waiting)
+    finding = [{"do": "find_text", "ordinal": n, "sha256": sha} for n, sha in waiting.items() if n in for_text]
+    total = len(finding) + len(waiting)
     work.progress(0, total)
     for done, (request, answer) in enumerate(ask_each(finding, setup, Limits.to_find_text(work.services.settings)), 1):
         seen[request["ordinal"]].told = answer.get("done", {})
         work.progress(done, total)
     ahead = _ahead({n: int(each.told.get("frames") or 1) for n, each in seen.items()})
     pictures = [picture_request(n, waiting[n], frame) for n, frame in ahead]
-    total = len(waiting) + len(pictures)
+    total = len(finding) + len(pictures)
     for done, (request, answer) in enumerate(ask_each(pictures, setup, limits), 1):
         if "done" in answer:
             seen[request["ordinal"]].pictures += 1
             seen[request["ordinal"]].told = {**answer["done"], **seen[request["ordinal"]].told}
-        work.progress(len(waiting) + done, total)
+        work.progress(len(finding) + done, total)
     return lambda uow: _finish(uow, work.submission_id, seen)
 
 
@@ -92,18 +92,21 @@ def start_look(uow: UnitOfWork, place: Place) -> None:
         enqueue(uow, Step.LOOK.value, trial_id=submission.trial_id, submission_id=submission.id, queue=QUEUE)
 
 
-def _waiting(submission_id: str) -> dict[int, str]:
-    """Give the objects nobody has searched yet, with the hash of their bytes."""
+def _waiting(submission_id: str) -> tuple[dict[int, str], frozenset[int]]:
+    """Give the objects nobody has looked at, with the hash of their bytes, and those that may show text.
+
+    What is held for a face is not searched: it is CT or MR, hundreds at a time.
+    """
     wanted = (
-        select(SubmissionObject.ordinal, SubmissionObject.received_sha256)
+        select(SubmissionObject.ordinal, SubmissionObject.received_sha256, SubmissionObject.code)
         .join(PixelReview, PixelReview.object_id == SubmissionObject.id)
         .where(SubmissionObject.submission_id == submission_id, SubmissionObject.fate == Fate.HELD.value)
         .where(PixelReview.state == Look.WAITING.value)
         .order_by(SubmissionObject.ordinal)
     )
-    found = {ordinal: sha256 for ordinal, sha256 in db.session.execute(wanted)}  # noqa: C416 (a row is no tuple to mypy)
+    rows = db.session.execute(wanted).all()
     db.session.rollback()
-    return found
+    return {row[0]: row[1] for row in rows}, frozenset(row[0] for row in rows if row[2] == MAY_SHOW_TEXT)
 
 
 def _ahead(frames: dict[int, int]) -> list[tuple[int, int]]:

@@ -1,0 +1,184 @@
+"""The page of held pixels at its door: who is let in, what hostile posts change (nothing), and what it shows whom."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from tests.casework.pixel_bed import NAME_BOX, clip_study, held_of, known_finds, reviews, view_of
+from tests.pipeline.bed import Bed
+from tests.web.imaging_bed import Visitor, bed, text, visitor, words
+from trialimg.casework.access import submission_place
+from trialimg.casework.definition import definition
+from trialimg.casework.pixel_review import reviewing_role
+from trialimg.domain.permission import Role
+from trialimg.domain.submission import Fate
+from trialimg.store.trial import TrialDefinitionVersion
+
+__all__ = ["bed", "known_finds"]
+pytestmark = pytest.mark.usefixtures("known_finds")
+BOX = {"x": "5", "y": "6", "width": "290", "height": "45", "on": ""}
+
+
+@pytest.fixture
+def key(bed: Bed, tmp_path: Path) -> str:
+    return bed.link(clip_study(tmp_path / "clip"))
+
+
+def address(key: str, act: str = "") -> str:
+    base = f"/submissions/{key}/pixels"
+    return f"{base}/{view_of(key).line.series}{'/' + act if act else ''}"
+
+
+def form(key: str, *boxes: dict[str, str], **more: str) -> dict[str, Any]:
+    """What the page would post: its mark, and the four numbers and images of each box."""
+    columns = {name: [box[name] for box in boxes] for name in BOX} if boxes else {}
+    return {"seen": view_of(key).line.seen, **columns, **more}
+
+
+def ready(bed: Bed, key: str, name: str = "coordinator-101") -> Visitor:
+    who = visitor(bed, name)
+    who.get(f"/submissions/{key}/pixels" if name != "imaging-qc" else "/account")
+    return who
+
+
+@pytest.fixture
+def imaging_qc_is_named(bed: Bed) -> Iterator[None]:
+    """The trial's definition names the central role."""
+    with bed.world.acting("data-manager") as uow:
+        for version in uow.session.scalars(select(TrialDefinitionVersion)):
+            content = json.loads(version.content)
+            content["deidentification"]["pixel_review"] = ["site", "imaging_qc"]
+            version.content = json.dumps(content)
+    definition.cache_clear()  # a version never changes but here
+    yield
+    definition.cache_clear()
+
+
+def test_the_submission_leads_there_and_the_page_shows_the_frame_with_its_box(bed: Bed, key: str) -> None:
+    who = visitor(bed)
+    assert f'href="/submissions/{key}/pixels"' in text(who.get(f"/submissions/{key}"))
+    page = text(who.get(f"/submissions/{key}/pixels"))
+    (ordinal,) = held_of(bed, key)
+    picture = f"/submissions/{key}/objects/{ordinal}/frames/1/picture"
+    assert f'href="{picture}"' in page
+    assert '<rect class="ti-box-line" x="5" y="6" width="290" height="45"/>' in page
+    got = who.get(picture)
+    assert (got.status_code, got.mimetype, got.data[:4]) == (200, "image/png", b"\x89PNG")
+    assert "no-store" in got.headers["Cache-Control"]
+
+
+def test_approve_take_back_and_send_by_the_forms(bed: Bed, key: str) -> None:
+    who = ready(bed, key)
+    assert who.post(address(key, "approve"), form(key, BOX)).status_code == 303
+    assert json.loads(reviews(key)[0].mask) == [[None, *NAME_BOX]]
+    page = who.get(f"/submissions/{key}/pixels")
+    assert "1 image is decided" in words(page)
+    assert who.post(address(key, "back"), form(key)).status_code == 303
+    assert reviews(key)[0].decision == ""
+    assert who.post(address(key, "approve"), form(key)).status_code == 303
+    page = text(who.get(f"/submissions/{key}/pixels"))
+    seen = page.split('action="' + f"/submissions/{key}/pixels/send", 1)[1].split('name="seen" value="', 1)[1][:16]
+    answer = who.post(f"/submissions/{key}/pixels/send", {"seen": seen})
+    assert (answer.status_code, answer.location) == (303, f"/submissions/{key}")
+    bed.run()
+    assert set(bed.fates(key)) == {Fate.SENT}
+
+
+@pytest.mark.parametrize(
+    "boxes",
+    [
+        [BOX | {"x": "-700"}], [BOX | {"x": "1000000000"}], [BOX | {"width": "-1"}], [BOX | {"height": "0"}],
+        [BOX | {"x": "9" * 400}], [BOX | {"x": "1e9"}], [BOX | {"y": "NaN"}], [BOX | {"y": ""}], [BOX | {"y": "٣"}],
+        [BOX | {"on": "1"}], [BOX | {"on": "999999"}], [BOX | {"on": "x"}], [BOX | {"on": "3/99"}],
+        [BOX | {"on": "3/0"}], [BOX | {"on": "' OR 1=1"}], [BOX | {"x": str(n)} for n in range(201)],
+    ],
+    ids=lambda boxes: str(boxes[0])[:60] if len(boxes) == 1 else "too many",
+)  # fmt: skip
+def test_a_hostile_box_is_refused_with_a_sentence_and_changes_nothing(
+    bed: Bed, key: str, boxes: list[dict[str, str]]
+) -> None:
+    who = ready(bed, key)
+    answer = who.post(address(key, "approve"), form(key, *boxes))
+    assert answer.status_code == 422, words(answer)
+    assert "There is a problem" in words(answer)
+    assert reviews(key)[0].decision == ""
+
+
+def test_columns_that_do_not_belong_together_and_a_stale_mark_are_refused(bed: Bed, key: str) -> None:
+    who = ready(bed, key)
+    assert who.post(address(key, "approve"), {**form(key, BOX), "x": ["1", "2"]}).status_code == 422
+    for stale in ("", "0" * 16, "x" * 5000):
+        for act in ("approve", "back"):
+            assert who.post(address(key, act), form(key, BOX, seen=stale)).status_code == 409
+        assert who.post(address(key, "reject"), {"seen": stale, "reason": "No."}).status_code == 409
+        assert who.post(f"/submissions/{key}/pixels/send", {"seen": stale}).status_code in {409, 422}
+    assert reviews(key)[0].decision == ""
+
+
+def test_another_series_than_those_that_wait_is_not_there(bed: Bed, key: str) -> None:
+    who = ready(bed, key)
+    sent = next(each.ordinal for each in bed.objects(key) if each.fate == Fate.SENT)
+    for series in (sent, 999, 10**9):
+        assert who.get(f"/submissions/{key}/pixels/{series}").status_code == 404
+        assert who.post(f"/submissions/{key}/pixels/{series}/approve", form(key, BOX)).status_code == 409
+    (ordinal,) = held_of(bed, key)
+    for place in (f"{sent}/frames/1", f"{ordinal}/frames/0", f"{ordinal}/frames/4", f"{ordinal}/frames/{10**12}"):
+        assert who.get(f"/submissions/{key}/objects/{place}/picture").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [
+        ("coordinator-101", 200), ("investigator-101", 200), ("imaging-qc", 403), ("monitor", 403), ("sponsor", 403),
+        ("data-manager", 403), ("inspector", 403), ("trial-administrator", 403), ("coordinator-102", 404),
+        ("reader", 404), ("nobody", 404),
+    ],
+)  # fmt: skip
+def test_pixels_nobody_has_looked_at_are_shown_to_the_sites_people(
+    bed: Bed, key: str, name: str, status: int
+) -> None:
+    who = visitor(bed, name)
+    who.get("/account")
+    (ordinal,) = held_of(bed, key)
+    base = f"/submissions/{key}/pixels"
+    for shown in (base, address(key), f"{base}/progress", f"/submissions/{key}/objects/{ordinal}/frames/1/picture"):
+        assert who.get(shown).status_code == status, shown
+    if status != 200:
+        for act in ("approve", "reject", "back", "boxes"):
+            assert who.post(address(key, act), form(key, BOX, reason="x")).status_code == status, act
+        for act in ("send", "look"):
+            assert who.post(f"{base}/{act}").status_code == status, act
+        assert reviews(key)[0].decision == ""
+
+
+@pytest.mark.usefixtures("imaging_qc_is_named")
+def test_imaging_qc_sees_and_decides_where_the_trial_names_it(bed: Bed, key: str) -> None:
+    who = visitor(bed, "imaging-qc")
+    assert who.get(f"/submissions/{key}/pixels").status_code == 200
+    assert who.post(address(key, "approve"), form(key, BOX)).status_code == 303
+    assert (reviews(key)[0].decided_as, reviews(key)[0].decided_by) == ("imaging QC", "imaging-qc@trial.example")
+    place = submission_place(key)
+    assert reviewing_role(bed.world.person("coordinator-101"), place) is Role.SITE_COORDINATOR
+    assert reviewing_role(bed.world.person("monitor"), place) is None
+
+
+def test_boxes_are_shown_as_typed_without_a_decision(bed: Bed, key: str) -> None:
+    who = ready(bed, key)
+    answer = who.post(address(key, "boxes"), form(key, BOX, BOX | {"x": "400"}))
+    assert answer.status_code == 200
+    assert '<rect class="ti-box-line" x="400" y="6" width="290" height="45"/>' in text(answer)
+    assert reviews(key)[0].decision == ""
+
+
+def test_what_was_typed_stays_when_it_is_refused(bed: Bed, key: str) -> None:
+    who = ready(bed, key)
+    answer = text(who.post(address(key, "approve"), form(key, BOX | {"x": "111"}, BOX | {"x": "9000"})))
+    assert 'value="111"' in answer
+    assert 'value="9000"' in answer
+    assert "lies outside the image" in answer
