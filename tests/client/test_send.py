@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ import pytest
 from seed_data.phantom.identities import PATIENT_IDENTITIES, planted_strings
 from tests.client.conftest import ROOT, Served, environment, make_served
 from tests.pipeline.bed import PATIENT, small_ct
+from trialimg.domain.deid_report import Report
 
 pytestmark = pytest.mark.slow
 
@@ -36,6 +39,18 @@ def test_a_study_sent_ends_linked_and_its_account_is_one_document(served: Served
     assert re.search(r"5 of 5 sent\n", done.stderr)
     assert "linked:" in done.stderr
     names_nobody(done.stdout + done.stderr + served.log.read_text())
+    told = told_report(served, account["submission"])
+    report = Report.from_json(json.loads(told))
+    assert report.instances == report.residue.searched == 5
+    assert ("(0010,0010)", "PatientName") in {action[:2] for action in report.actions}
+    names_nobody(told)
+
+
+def told_report(served: Served, submission: str) -> str:
+    """Give what the server keeps of the sender's own report."""
+    with closing(sqlite3.connect(served.data / "trialimg.sqlite")) as base:
+        (told,) = base.execute("select sender_report from submission where id = ?", (submission,)).fetchone()
+    return str(told)
 
 
 def test_the_same_study_again_is_refused_without_a_trace_left_waiting(served: Served, ct: Path) -> None:
