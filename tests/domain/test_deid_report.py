@@ -15,6 +15,8 @@ from trialimg.domain.deid_report import (
     ENGINE,
     HELD,
     MASKED,
+    MOST_PATHS,
+    OTHER_PATHS,
     ActionCount,
     OutcomeCount,
     OwnRule,
@@ -76,6 +78,20 @@ def test_own_rules_are_printed_with_their_reason():
     assert first == OwnRule("(0008,1030)", "K", "The protocol names it.")
     assert "SIEMENS MED" in second.about
     assert second.why == "b value"
+
+
+def test_a_report_lists_a_bounded_number_of_paths_and_loses_no_count():
+    def many(start: int) -> Report:
+        rows = [ActionCount(f"(0009,{n:04X})", "private", "XZ"[n % 2], 1) for n in range(start, start + 15_000)]
+        return Report("p", "1", 1, ("113100",), tuple(rows))
+
+    one = many(0)
+    both = joined([one, many(15_000), one])
+    for report, times in ((one, 15_000), (both, 45_000)):
+        assert len(report.actions) <= MOST_PATHS
+        assert sum(action.times for action in report.actions) == times
+        assert {action.tag for action in report.actions[-2:]} == {OTHER_PATHS}
+        assert Report.from_json(json.loads(json.dumps(report.to_json()))) == report
 
 
 def changed(path: tuple[Any, ...], value: Any) -> dict[str, Any]:

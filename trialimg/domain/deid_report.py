@@ -26,12 +26,15 @@ CLEANED, HELD, REFUSED, DUPLICATE, LEFT_OUT, DISCARDED = OUTCOMES = (
 MASKED, SHOWN, REJECTED, WAITING = DECISIONS = ("masked", "shown", "rejected", "waiting")
 """What a person, or a rule, decided on pixels: hidden in boxes, sent as they are, not sent, or nothing yet."""
 
-_PATH: Final = re.compile(r"\([0-9A-F]{4},[0-9A-Fx]{4}\)(\.\([0-9A-F]{4},[0-9A-Fx]{4}\))*")
+_PATH: Final = re.compile(r"\([0-9A-Fx]{4},[0-9A-Fx]{4}\)(\.\([0-9A-F]{4},[0-9A-Fx]{4}\))*")
 _ITEM: Final = re.compile(r"\[\d+\]")
 _KEYWORD: Final = re.compile(r"[A-Za-z0-9_]{0,80}")
 _CODE: Final = re.compile(r"[a-z][a-z0-9_.]{0,39}|")
 _ROLE: Final = re.compile(r"[A-Za-z ]{0,40}")
-_MOST_ROWS: Final = 50_000
+MOST_PATHS: Final = 10_000
+"""How many paths a report lists. Real studies have hundreds; what a file that is made to do harm has more is summed."""
+OTHER_PATHS: Final = "(xxxx,xxxx)"
+_MOST_ROWS: Final = 2 * MOST_PATHS
 _LONGEST: Final = 2_000
 _MOST: Final = 10**9
 
@@ -122,6 +125,11 @@ class Report:
     engine: str = ENGINE
     table: str = ""
 
+    def __post_init__(self) -> None:
+        """Keep the list of paths to a length that can be shown and kept."""
+        if len(self.actions) > MOST_PATHS:
+            object.__setattr__(self, "actions", _bounded(self.actions))
+
     def __add__(self, other: Report) -> Report:
         """Join the reports of two parts; both must have been made under one version of one profile."""
         return joined((self, other))
@@ -204,6 +212,17 @@ def joined(reports: Iterable[Report]) -> Report:
             tuple(sorted({path for each in residues for path in each.paths})),
         ),
     )
+
+
+def _bounded(actions: tuple[ActionCount, ...]) -> tuple[ActionCount, ...]:
+    """Sum up the paths beyond the first ones, by action."""
+    room = MOST_PATHS - len(ACTIONS)
+    others = Counter({row.action: row.times for row in actions if row.tag == OTHER_PATHS})
+    named = [row for row in actions if row.tag != OTHER_PATHS]
+    for row in named[room:]:
+        others[row.action] += row.times
+    rest = [ActionCount(OTHER_PATHS, "others", action, times) for action, times in sorted(others.items())]
+    return (*named[:room], *rest)
 
 
 Row = TypeVar("Row", ActionCount, PixelCount, OutcomeCount)
