@@ -16,6 +16,7 @@ from seed_data.casebook import TRIAL, Enrolled, coordinator
 from seed_data.phantom.ct import write_ct
 from seed_data.phantom.identities import PATIENT_IDENTITIES, Patient
 from seed_data.phantom.mr import write_mr
+from seed_data.phantom.ultrasound import write_ultrasound
 from seed_data.story import Ending, Images
 from trialimg.casework import imaging
 from trialimg.casework.access import Place, slot_place, submission_place
@@ -79,10 +80,11 @@ def _study(folder: Path, patient: Patient, sending: Sending) -> list[Path]:
     key = f"{sending.visit} {images.slot}"
     if images.slot == "MR":
         return write_mr(folder, patient, study_date=day, slices=images.slices, study_key=key)
-    return write_ct(
+    made = write_ct(
         folder, patient, study_date=day, lesions=images.lesions, slices=images.slices, size=images.size,
         study_key=key, dose_report=images.dose_report, rtstruct=images.rtstruct,
     )  # fmt: skip
+    return [*made, write_ultrasound(folder, patient, study_date=day, study_key=key)] if images.ultrasound else made
 
 
 def _no_images(folder: Path, patient: Patient) -> list[Path]:

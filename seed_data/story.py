@@ -34,6 +34,7 @@ class Images:
     lesions: tuple[Lesion, ...] = ()
     dose_report: bool = False
     rtstruct: bool = False
+    ultrasound: bool = False
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,8 @@ STORY: Final = (
             "W8": VisitStory(13, (Images(lesions=_SMALL, ending=Ending.TO_CONFIRM),), forms="in progress"),
         },
     ),
-    SubjectStory("101", 2, {"SCR": VisitStory(90, (Images(lesions=_SMALL),))}),
+    # A clip with the patient's name in it waits for a look at its pixels; the CT beside it is linked.
+    SubjectStory("101", 2, {"SCR": VisitStory(90, (Images(lesions=_SMALL, ultrasound=True),))}),
     SubjectStory(
         "101", 3, {"SCR": VisitStory(20, (Images(lesions=_SMALL), Images(slot="MR", slices=24)), forms="complete")}
     ),

@@ -37,6 +37,15 @@ def test_the_demo_is_in_every_state_a_trial_can_be_in(demo: Demo, visit: Visit) 
     assert stages["surveyed"] == 2
 
 
+def test_the_clip_of_the_demo_waits_for_a_look_at_its_pixels(demo: Demo, visit: Visit) -> None:
+    person = demo.comes(visit, "coordinator-101", f"{SUBJECTS}/101-003/visits/SCR/slots/CT")
+    person.page.get_by_role("link", name="Look at them and decide").click()
+    person.page.get_by_role("link", name="Look at the pixels").click()
+    expect(person.page.locator("[data-picture][data-shown]")).to_be_visible()
+    expect(person.page.locator("[data-box]").first).to_be_visible()
+    person.look("55-demo-held-pixels", says="Held pixels")
+
+
 @pytest.mark.parametrize(
     ("user", "path"),
     [

@@ -15,6 +15,7 @@ from seed_data.phantom.ct import write_ct
 from seed_data.phantom.identities import PATIENT_IDENTITIES, planted_strings
 from seed_data.phantom.lesions import Lesion
 from seed_data.phantom.mr import write_mr
+from seed_data.phantom.ultrasound import write_ultrasound
 from tests.seed.conftest import Written
 
 
@@ -139,6 +140,16 @@ def test_the_dose_page_shows_the_name_in_its_pixels(short_ct: Written):
     name_line = page.pixel_array[66:92]
     assert (name_line > 128).sum() > 200
     assert (page.pixel_array[470:] > 128).sum() == 0
+
+
+def test_the_clip_shows_the_name_in_every_frame_beside_the_echoes_and_is_valid(tmp_path: Path):
+    path = write_ultrasound(tmp_path, PATIENT_IDENTITIES[0], study_date="20260302", study_key="screening", frames=3)
+    clip = pydicom.dcmread(path)
+    assert clip.NumberOfFrames == 3
+    top = clip.SequenceOfUltrasoundRegions[0].RegionLocationMinY0
+    assert all((frame[:top] > 128).sum() > 500 for frame in clip.pixel_array)
+    assert len({frame.tobytes() for frame in clip.pixel_array}) == 3
+    assert complaints([path]) == []
 
 
 def test_progress_is_told_up_to_the_last_file(tmp_path: Path):
