@@ -5,6 +5,7 @@ A series here is what one look covers: images of one series, of one size, from o
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -20,6 +21,7 @@ MOST_DRAWN: Final = 2000
 """Boxes of one series; each image of it takes 200."""
 
 _ALIKE: Final = 0.5
+_ON: Final = re.compile(r"([0-9]{1,12})(?:/([1-9][0-9]{0,11}))?")
 
 
 class Look(StrEnum):
@@ -66,12 +68,12 @@ class Sized:
 
 def read_on(text: str) -> tuple[int | None, int | None]:
     """Read what ``Drawn.on`` wrote; raises BadInput."""
-    ordinal, _, frame = text.strip().partition("/")
-    if not ordinal and not frame:
+    if not text.strip():
         return None, None
-    if not ordinal.isdecimal() or (frame and not frame.isdecimal()) or len(text) > 30 or frame == "0":  # noqa: PLR2004
+    found = _ON.fullmatch(text.strip())
+    if found is None:
         raise BadInput("It was not understood which images a box is for. Load the page again; nothing was changed.")
-    return int(ordinal), int(frame) - 1 if frame else None
+    return int(found[1]), int(found[2]) - 1 if found[2] else None
 
 
 def masks(drawn: Iterable[Drawn], images: Iterable[Sized]) -> dict[int, Mask]:
