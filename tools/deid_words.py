@@ -28,6 +28,7 @@ from trialimg.dicom.words import REMOVED, cleaned_words
 RIGHTLY: Final = frozenset({"cheng", "scott", "kaufman", "douglas", "davidson", "ashvins", "dlamb"})
 """Names that stand in descriptions of the corpora."""
 _ALSO: Final = frozenset({"TextValue", "ContentDescription", "ContentLabel", "BodyPartExamined"})
+_ADDRESS: Final = re.compile(r"\S+://\S+")
 _NUMBER: Final = re.compile(r"\d+")
 _WORD: Final = re.compile(r"[^\W_]+")
 
@@ -68,9 +69,10 @@ def removed(text: str) -> tuple[int, list[str]]:
     return len(words), gone
 
 
-def is_rightly_removed(word: str) -> bool:
-    """Tell whether a word of the corpora had to go: a name, or a number that might be a date or somebody's."""
-    return word.lower() in RIGHTLY or _NUMBER.fullmatch(word) is not None
+def is_rightly_removed(word: str, text: str) -> bool:
+    """Tell whether a word of the corpora had to go: a name, an address, a number that might be a date or somebody's."""
+    addressed = any(word in address for address in _ADDRESS.findall(text))
+    return word.lower() in RIGHTLY or _NUMBER.fullmatch(word) is not None or addressed
 
 
 def main(arguments: list[str]) -> int:
@@ -91,7 +93,7 @@ def main(arguments: list[str]) -> int:
         number, lost = removed(text)
         words += number * times
         gone += len(lost) * times
-        rightly += sum(map(is_rightly_removed, lost)) * times
+        rightly += sum(is_rightly_removed(word, text) for word in lost) * times
         often.update({word: lost.count(word) * times for word in set(lost)})
         if lost and order.show:
             print(f"{times:5} {keyword}: {text!r} -> {cleaned_words(text)!r}")
@@ -99,7 +101,9 @@ def main(arguments: list[str]) -> int:
     print(
         f"{counts.total()} texts, {len(counts)} of them different, {words} words; {gone} words go ({gone / words:.2%})"
     )
-    print(f"{rightly} of them are names, dates and numbers; {wrongly} words go wrongly ({wrongly / words:.2%})")
+    print(
+        f"{rightly} of them are names, addresses, dates and numbers; {wrongly} words go wrongly ({wrongly / words:.2%})"
+    )
     print(", ".join(f"{word} {times}" for word, times in often.most_common(order.most)))
     return 0
 

@@ -223,12 +223,9 @@ class Plan:
             return None
         if (row is None and vr in DATES) or (row is not None and FULL_DATES in row.options):
             return self._by_date_option(row, tag, vr)
-        for option in self._options if row is not None else ():
-            letter = row.options.get(option) if row is not None else None
-            found = _by_letter(letter, option, what) if letter else None
-            if found is not None:
-                return found
-        return None
+        letters = row.options if row is not None else {}
+        found = (_by_letter(letters[option], option, what) for option in self._options if option in letters)
+        return next((choice for choice in found if choice is not None), None)
 
     def _by_rule(self, rule: Rule, what: Attribute) -> Choice:
         tag, vr, why = what.tag, what.vr, _reason(rule)
@@ -259,8 +256,8 @@ class Plan:
         if self.profile.dates == "kept":
             return Do.KEEP_DATE, "K", "the trial keeps dates"
         if self.profile.dates == "shifted":
-            shift = "the trial shifts dates by the subject's own number of days"
-            return (Do.KEEP_DATE, "K", f"{shift}; a time alone stays") if vr == "TM" else (Do.SHIFT, "C", shift)
+            why = "the trial shifts dates by the subject's own number of days; times stay"
+            return (Do.KEEP_DATE, "K", why) if vr == "TM" else (Do.SHIFT, "C", why)
         return None
 
     def _retained(self, choice: Choice) -> Choice:

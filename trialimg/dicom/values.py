@@ -26,7 +26,7 @@ DUMMY_CODE: Final = ("REMOVED", "99TRIALIMG", "REMOVED")
 _SHAPED: Final = {
     0x00080201: b"+0000",
     0x00080060: b"OT",
-    0x00280301: b"YES",
+    **dict.fromkeys((0x00280301, 0x00280302), b"YES"),
     0x00080008: b"DERIVED\\SECONDARY\\OTHER",
     **dict.fromkeys((0x00280030, 0x00181164, 0x00182010), b"1\\1"),
     **dict.fromkeys((0x00180050, 0x00281053, 0x00281051), b"1"),

@@ -24,6 +24,9 @@ _MONTH: Final = (
     r"nov|de[cz]|d[eé]c|ene)[a-zé]*\.?"
 )
 _MARKS: Final = "[ .,'/_-]{0,2}"
+_TOP_LEVEL: Final = (
+    "com|org|net|edu|gov|int|mil|info|health|de|at|ch|fr|uk|it|es|nl|be|eu|us|ca|au|jp|cn|br|pl|se|dk|no"
+)
 _SOMEBODYS: Final = re.compile(
     "|".join(
         (
@@ -31,12 +34,14 @@ _SOMEBODYS: Final = re.compile(
             r"(?<![^\W_])(?:aged?|alter|edad|[aâ]ge|et[aà]) ?[:=]? ?\d{1,3}(?!\d)",
             rf"(?<!\w)\d{{1,4}}(?:st|nd|rd|th|er|\.)?{_MARKS}{_MONTH}(?![^\W\d_]){_MARKS}\d{{0,4}}(?!\d)",
             rf"(?<![^\W\d_]){_MONTH}{_MARKS}\d{{1,4}}(?!\d)",
+            r"\S*://\S*|(?<!\w)www\.\S+|[\w.+-]+@[\w-]+\.[\w.-]*[a-z]\S*",
+            rf"(?<![\w.-])[a-z0-9][\w-]*(?:\.[\w-]+)*\.(?:{_TOP_LEVEL})(?:[/:]\S*)?(?![\w])",
             r"(?<!\d)(?:\d{4}([./-])\d{1,2}\1\d{1,2}|\d{1,2}([./-])\d{1,2}\2(?:\d{4}|\d\d))(?!\d)",
         )
     ),
     re.IGNORECASE,
 )
-"""Ages, and dates in figures or with the name of a month."""
+"""Ages, dates in figures or with the name of a month, and addresses of web and mail."""
 _GROUPS: Final = re.compile(r"(?<![^\W_])\d+(?:[ ./:\-_+()]{1,3}\d+)+(?![^\W_])")
 """Numbers with nothing but marks between them."""
 _SPELLED: Final = re.compile(r"(?<![^\W_])[^\W\d_](?:[^\w]{1,2}[^\W\d_]|_[^\W\d_]){2,}(?![^\W_])")
@@ -93,18 +98,40 @@ def _are_short(letters: list[str], shortest: int) -> bool:
     )
 
 
-@lru_cache(maxsize=4096)
+_LONGEST_REMEMBERED: Final = 256
+_MOST_PASSES: Final = 16
+"""A text that still changes then is made to: nothing of it stays."""
+
+
 def cleaned_words(text: str, words: frozenset[str] = _NOTHING) -> str:
     """Give a free text without the words that nobody knows, without dates, ages, telephones and long numbers.
 
     What is known stays as it stands, blanks too; where no word is left it is ``REMOVED``. ``words``, in small letters,
     are known besides. Cleaning again changes nothing.
     """
+    return _remembered(text, words) if len(text) <= _LONGEST_REMEMBERED else _cleaned(text, words)
+
+
+def _cleaned(text: str, words: frozenset[str]) -> str:
     if not text.isascii():
         text = _unaccented(text)
-    parted = text.split("\\")
-    if len(parted) > 1:
-        return "\\".join(cleaned_words(part, words) for part in parted)
+    if "\\" in text:
+        return "\\".join(cleaned_words(part, words) for part in text.split("\\"))
+    before, kept = text, _once(text, words)
+    # What stood on both sides of a word that went may make a date or an age of the rest.
+    for _ in range(_MOST_PASSES):
+        if kept == before:
+            break
+        before, kept = kept, _once(kept, words)
+    if kept == text:
+        return text
+    return kept if kept == before and _TOKEN.search(kept) else REMOVED if text.strip() else ""
+
+
+_remembered = lru_cache(maxsize=4096)(_cleaned)
+
+
+def _once(text: str, words: frozenset[str]) -> str:
     kept = _SOMEBODYS.sub(" ", text)
     kept = _GROUPS.sub(lambda found: found[0] if _names_nobody(found) else " ", kept)
     kept = _SPELLED.sub(lambda found: found[0] if set(found[0].lower()) <= _WITH else " ", kept)
@@ -113,10 +140,7 @@ def cleaned_words(text: str, words: frozenset[str] = _NOTHING) -> str:
         return text
     kept = re.sub(r"[^\x20-\x7e]|[\^=~`]", " ", kept)
     kept = re.sub(r"([(\[{\"'<])\s*([)\]}\"'>])", " ", kept)
-    kept = re.sub(r"\s+", " ", kept).strip(" ,;:/-_.@")
-    # What stood on both sides of a word that went may make a date or an age of the rest.
-    again = kept and cleaned_words(kept, words)
-    return (again if _TOKEN.search(again) else "") or (REMOVED if text.strip() else "")
+    return re.sub(r"\s+", " ", kept).strip(" ,;:/-_.@")
 
 
 def _is_of_a_phrase(found: re.Match[str]) -> bool:
