@@ -15,7 +15,7 @@ from tests.pipeline.bed import PATIENT, Bed
 from tests.web.imaging_bed import bed as bed  # noqa: PLC0414 (a fixture)
 from tests.web.imaging_bed import ct as ct  # noqa: PLC0414
 from tests.web.imaging_bed import ct_folder as ct_folder  # noqa: PLC0414
-from tests.web.imaging_bed import visitor, words
+from tests.web.imaging_bed import slot_address, visitor, words
 from trialimg.domain.deid_report import Report
 from trialimg.store.audit import AuditRecord
 from trialimg.store.base import db
@@ -37,8 +37,9 @@ def test_the_page_tells_in_sentences_and_paths_what_was_done(bed: Bed, linked: s
         assert planted not in page
 
 
-def test_the_submission_page_leads_to_it(bed: Bed, linked: str) -> None:
+def test_the_submission_and_its_slot_lead_to_it(bed: Bed, linked: str) -> None:
     assert linked in visitor(bed).get(linked.removesuffix("/deidentification")).get_data(as_text=True)
+    assert linked in visitor(bed).get(slot_address(bed)).get_data(as_text=True)
 
 
 def test_the_table_is_searched_without_a_script(bed: Bed, linked: str) -> None:
