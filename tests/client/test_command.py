@@ -291,10 +291,11 @@ def test_a_folder_that_cannot_be_written_is_a_matter_of_usage(data: Path, ct: Pa
 
 
 @pytest.mark.slow
-def test_ctrl_c_leaves_whole_files_and_says_how_far_it_came(data: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_ctrl_c_leaves_whole_files_and_says_how_far_it_came(data: Path, tmp_path: Path, jobs: int) -> None:
     small_ct(tmp_path / "ct", slices=400)
     out, report = tmp_path / "out", tmp_path / "report.json"
-    command = ["deidentify", tmp_path / "ct", out, *BASIC, "--report", report, "--jobs", 2]
+    command = ["deidentify", tmp_path / "ct", out, *BASIC, "--report", report, "--jobs", jobs]
     process = subprocess.Popen(
         [sys.executable, "-m", "trialimg", "--data", str(data), *map(str, command)],
         cwd=ROOT, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
