@@ -16,7 +16,7 @@ from trialimg.dicom.plan import _OTHER_STATES, Do, Plan
 from trialimg.dicom.table import confidentiality_table, keyword_of, vr_of
 from trialimg.dicom.values import dummy
 from trialimg.domain.deid_rule import Rule
-from trialimg.domain.deidentification import Profile
+from trialimg.domain.deidentification import OPTIONS, Profile
 
 CT, RTSTRUCT = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.481.3"
 RADIATION_RECORD = "1.2.840.10008.5.1.4.1.1.481.17"  # where an operator overrides a violated tolerance
@@ -27,6 +27,7 @@ PROFILES = {
     "removed": Profile("demo", "1", "removed"),
     "shifted": Profile("demo", "1", "shifted", keep_age=True),
     "kept": Profile("demo", "1", "kept", keep_sex=True, keep_age=True, keep_size=True, keep_weight=True),
+    "options": Profile("demo", "1", "shifted", chosen=frozenset(OPTIONS), safe_private="curated"),
 }
 
 
@@ -118,8 +119,8 @@ def parsed(data):
 
 @pytest.mark.parametrize("uid", classes())
 def test_an_object_of_every_class_keeps_what_its_types_demand(uid):
-    for dates, depth in (("removed", 2), ("shifted", 1), ("kept", 1)):
-        keeps_what_its_types_demand(uid, made_object(uid, depth=depth), PROFILES[dates])
+    for name, depth in (("removed", 2), ("shifted", 1), ("kept", 1), ("options", 1)):
+        keeps_what_its_types_demand(uid, made_object(uid, depth=depth), PROFILES[name])
 
 
 @pytest.mark.slow
