@@ -55,6 +55,7 @@ else
 	$(PY) -m bench.browser_engine
 	$(PY) -m bench.casebook
 	$(PY) -m bench.burned_in --pictures 12
+	$(PY) -m bench.deidentification
 endif
 
 deid-score: python

@@ -109,7 +109,8 @@ def _made_mr(frames: int) -> Dataset:
     dataset.SharedFunctionalGroupsSequence = Sequence([_shared_groups()])
     dataset.PerFrameFunctionalGroupsSequence = Sequence([_frame_groups(number) for number in range(frames)])
     dataset.PixelData = bytes(64 * 64 * 2 * frames)
-    return dataset
+    made: Dataset = dataset
+    return made
 
 
 def _item(**values: Any) -> Sequence:

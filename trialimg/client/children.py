@@ -48,7 +48,8 @@ class _Child(Generic[Item]):
 
 class Children(Generic[Item, Outcome]):
     """The children of one piece of work. ``work`` is a function that a child can import, ``lost`` what to say of an
-    item that ended its child; ``preload`` names the modules that every child needs, imported once for all of them.
+    item that ended its child; ``preload`` names the modules that every child needs beside those that are here, which
+    are imported once for all of them.
     """
 
     def __init__(
@@ -60,8 +61,7 @@ class Children(Generic[Item, Outcome]):
         preload: Sequence[str],
     ) -> None:
         self._work, self._lost, self._workers = work, lost, workers
-        self._context = get_context("forkserver")
-        self._context.set_forkserver_preload(list(preload))
+        self._context = _context(preload)
         self._children: list[_Child[Item]] = []
         self._again: deque[tuple[int, Item]] = deque()
         self._fatal: set[int] = set()
@@ -142,6 +142,15 @@ class Children(Generic[Item, Outcome]):
             yield number, self._lost(item)
         self._fatal.add(number)
         self._again.extendleft(reversed(child.given))
+
+
+def _context(preload: Sequence[str]) -> Any:
+    """Choose how children begin: as this process is, or, where it has threads or lacks a module, from a clean one."""
+    if not preload and threading.active_count() == 1:
+        return get_context("fork")
+    context = get_context("forkserver")
+    context.set_forkserver_preload(list(preload))
+    return context
 
 
 def _serve(pipe: Connection, work: Callable[[Item], Any]) -> None:

@@ -78,7 +78,8 @@ def _by_children(tasks: Iterator[Task], workers: int) -> Generator[Done | NotTak
     from trialimg.client.children import Children  # not loaded where none is needed
 
     batches = iter(lambda: tuple(islice(tasks, _BATCH)), ())
-    preload = (_ENGINE, _PARSER) if workers == 1 else (_ENGINE,)
+    # What a single child gets are files for the parser; several get files of every kind, and begin as this process is.
+    preload = (_ENGINE, _PARSER) if workers == 1 else ()
     children: Children[tuple[Task, ...], list[Done | NotTaken] | tuple[Task, ...]]
     children = Children(several, one_by_one, workers=workers, preload=preload)
     with closing(children.each(batches)) as answers:

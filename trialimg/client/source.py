@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -65,19 +64,28 @@ def _found(paths: list[Path]) -> Iterator[Source]:
 
 
 def _walk(folder: Path) -> Iterator[tuple[Path, Kind]]:
-    closed: list[Path] = []
-    for here, names, files in os.walk(folder, onerror=lambda error: closed.append(Path(error.filename))):
-        yield from ((path, Kind.CLOSED) for path in closed)
-        closed.clear()
-        names.sort()
-        links = [name for name in names if (Path(here) / name).is_symlink()]
-        yield from ((path, _kind(path)) for name in sorted([*files, *links]) for path in [Path(here) / name])
-    yield from ((path, Kind.CLOSED) for path in closed)
+    """Give what is in a folder, the files of each folder before those of the folders in it."""
+    waiting = [str(folder)]
+    while waiting:
+        here = waiting.pop()
+        try:
+            with os.scandir(here) as found:
+                entries = sorted(found, key=lambda entry: entry.name)
+        except OSError:
+            yield Path(here), Kind.CLOSED
+            continue
+        folders = []
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                folders.append(entry.path)
+            else:
+                yield Path(entry.path), _kind(entry)
+        waiting += reversed(folders)
 
 
-def _kind(path: Path) -> Kind:
+def _kind(entry: os.DirEntry[str]) -> Kind:
     try:
-        return Kind.FILE if stat.S_ISREG(path.lstat().st_mode) else Kind.OTHER
+        return Kind.FILE if entry.is_file(follow_symlinks=False) else Kind.OTHER
     except OSError:
         return Kind.FILE  # gone meanwhile: whoever opens it says so
 

@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
@@ -171,11 +172,17 @@ def _made(
 ) -> Made:
     _compare(before, after)
     if is_recognisable(before):
-        report = replace(report, recognisable=1)
+        report = _with_a_face(report)
     encapsulated = before.transfer_syntax in ENCAPSULATED
     strange = strange_frames(open_part10(buffer_of(target)), before) if encapsulated else None
     reason = _reasons(pixel_risk(before, hold_faces=profile.hold_recognisable), strange, found)
     return Made(before, after, report, reason, is_built_strangely(before, strange))
+
+
+@lru_cache(maxsize=16)
+def _with_a_face(report: Report) -> Report:
+    """Count the face; of reports alike it is the very same object, as ``report_of`` gives it."""
+    return replace(report, recognisable=1)
 
 
 def clean_unusual(
