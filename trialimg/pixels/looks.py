@@ -33,6 +33,8 @@ _FAIRLY: Final = 0.4
 _SURE: Final = 0.6
 """How sure the detector must be in a light that also lifts noise."""
 _LIFTED: Final = (255 * np.sqrt(np.arange(256) / 255)).astype(np.uint8)
+_LINE: Final = 1.5
+"""How much longer than high a line is; what is not may be a single letter."""
 _SHADES: Final = 65_536
 
 
@@ -55,7 +57,18 @@ def look(frames: Frames) -> Looked:
     if through:
         for levels in _projections(frames, through):
             found += _in_levels(levels)
-    return Looked(tuple(joined(found)), tuple(indices), len(through))
+    whole = [Found(_lengthened(each.box).clipped(frames.columns, frames.rows), each.score) for each in joined(found)]
+    return Looked(tuple(joined(whole)), tuple(indices), len(through))
+
+
+def _lengthened(box: Box) -> Box:
+    """Reach further along the line: where text runs into anatomy its last letters are those that are missed."""
+    by = min(box.width, box.height)
+    if max(box.width, box.height) < _LINE * by:
+        return box
+    if box.width > box.height:
+        return Box(box.x - by, box.y, box.width + 2 * by, box.height)
+    return Box(box.x, box.y - by, box.width, box.height + 2 * by)
 
 
 def _chosen(frames: Frames) -> list[int]:

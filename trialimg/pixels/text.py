@@ -43,6 +43,8 @@ _LEGIBLE: Final = 8
 _FILLED: Final = 0.3
 """The part of its box that a line of text fills, unless it is written aslant."""
 _BENT: Final = 0.8
+_SURE_ASLANT: Final = 0.8
+"""How sure the detector must be of what is no level line: speckle and the edges of a sector are taken for such."""
 
 
 class Found(NamedTuple):
@@ -151,10 +153,12 @@ def _areas(likely: NDArray[np.float32], largest: float) -> list[Found]:
         if right - x < _SMALLEST or bottom - y < _SMALLEST:
             continue
         weight = sum(run[2] - run[1] for run in runs)
-        thick, strays = _shape(runs, weight)
-        if thick * _UNCLIP > largest or (weight < _FILLED * (right - x) * (bottom - y) and strays > _BENT * thick):
-            continue
         score = sum(float(likely[row, start:end].sum()) for row, start, end in runs) / weight
+        thick, strays = _shape(runs, weight)
+        aslant = weight < _FILLED * (right - x) * (bottom - y)
+        wide = aslant or min(right - x, bottom - y) * _UNCLIP > largest
+        if thick * _UNCLIP > largest or (aslant and strays > _BENT * thick) or (wide and score < _SURE_ASLANT):
+            continue
         found.append(Found(Box(x, y, right - x, bottom - y), round(score, 3)))
     return found
 
