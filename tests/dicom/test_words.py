@@ -105,3 +105,12 @@ def test_terms_are_known(value):
 @pytest.mark.parametrize("value", ["OKONKWO", "CHEST OKONKWO", "OKONKWO7", "MÜLLER", "19510203"])
 def test_names_and_dates_are_no_terms(value):
     assert not is_term(value)
+
+
+@pytest.mark.parametrize(
+    "unit", ["a", "9", "aB", "(", "( )", "1/", "97 y", "3 Feb ", "12.12.", "a.b", "http://", "x@", "A. ", "head ", "- "]
+)
+def test_a_text_made_to_take_long_comes_to_an_end(unit):
+    """Each pass is bounded, and so is their number; a text that would change for ever is given up."""
+    once = cleaned_words(unit * (100_000 // len(unit)))
+    assert cleaned_words(once) == once

@@ -34,6 +34,9 @@ _NEEDED_APP: Final = (
     re.compile(rb"SPIFF\0(?!.*[A-Za-z]{4}).{24}", re.DOTALL),
 )
 """Application data that say how the colours are to be read."""
+_LONGEST_COMMENT: Final = 4096
+_MOST_SEGMENTS: Final = 1 << 16
+"""Of one frame; a picture has a few, and one of a thousand tiles some thousands."""
 _NEXT_MARKER: Final = re.compile(rb"\xff[\x80-\xcf\xd8-\xfe]", re.DOTALL)
 _PICTURE_BOXES: Final = frozenset({b"jP  ", b"ftyp", b"rreq", b"jp2h", b"jp2c"})
 _HEADER_BOXES: Final = frozenset({b"ihdr", b"bpcc", b"pclr", b"cmap", b"cdef"})
@@ -51,7 +54,7 @@ def _quieten_segment(made: bytearray, start: int, end: int, *, comment: bool) ->
     payload = bytes(made[start:end])
     if comment:
         text = payload.rstrip(b"\0")
-        if text.isascii() and cleaned_words(text.decode("ascii")).encode() == text:
+        if len(text) <= _LONGEST_COMMENT and text.isascii() and cleaned_words(text.decode("ascii")).encode() == text:
             return
     elif any(form.fullmatch(payload) for form in _NEEDED_APP):
         return
@@ -61,10 +64,10 @@ def _quieten_segment(made: bytearray, start: int, end: int, *, comment: bool) ->
 def quieten_jpeg(made: bytearray) -> bool:
     """Go from marker to marker (ITU-T T.81 B.1.1.2, T.87 for JPEG-LS), over the coded data between them."""
     position, end = 2, len(made)
-    while position + 2 <= end:
-        marker = made[position + 1]
-        if made[position] != 0xFF:  # noqa: PLR2004 - the byte that begins a marker
+    for _ in range(_MOST_SEGMENTS):
+        if position + 2 > end or made[position] != 0xFF:  # noqa: PLR2004 - the byte that begins a marker
             return False
+        marker = made[position + 1]
         if marker == 0xFF or marker in _STANDALONE:  # noqa: PLR2004 - fill
             position += 1 if marker == 0xFF else 2  # noqa: PLR2004
             continue
@@ -97,10 +100,10 @@ def quieten_j2k(made: bytearray, position: int = 0) -> bool:
     """Go through main and tile-part headers (ITU-T T.800 A.4), over the coded data of each part."""
     position, end = position + 2, len(made)
     part_end = end
-    while position + 2 <= end:
-        marker = made[position + 1]
-        if made[position] != 0xFF:  # noqa: PLR2004 - the byte that begins a marker
+    for _ in range(_MOST_SEGMENTS):
+        if position + 2 > end or made[position] != 0xFF:  # noqa: PLR2004 - the byte that begins a marker
             return False
+        marker = made[position + 1]
         if marker == _EOI:
             blank(made, position + 2, end)
             return True
@@ -133,7 +136,10 @@ def _quieten_j2k_segment(made: bytearray, marker: int, position: int, stop: int)
 def quieten_boxes(made: bytearray) -> bool:
     """Blank every box of a JP2 file but the picture's (ITU-T T.800 I.4)."""
     position, end, understood = 0, len(made), False
-    while position + 8 <= end and any(made[position:]):
+    content = len(made.rstrip(b"\0"))
+    for _ in range(_MOST_SEGMENTS):
+        if position + 8 > end or position >= content:
+            return understood
         length, kind = struct.unpack_from(">L4s", made, position)
         start, stop = position + 8, end if length == 0 else position + length
         if stop < start or stop > end:
@@ -147,7 +153,7 @@ def quieten_boxes(made: bytearray) -> bool:
         elif kind not in _PICTURE_BOXES or (kind == b"ftyp" and not _BRANDS.fullmatch(made, start, stop)):
             blank(made, start, stop)
         position = stop
-    return understood
+    return False
 
 
 def _quieten_header_boxes(made: bytearray, position: int, end: int) -> None:
