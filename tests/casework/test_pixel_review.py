@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from pydicom import dcmread
 from sqlalchemy import select
 
 from tests.casework.pixel_bed import FOUND, NAME_BOX, clip_study, held_of, known_finds, reviews, view_of
 from tests.pipeline.bed import Bed
+from tests.pipeline.test_source import cleaned
 from tests.web.imaging_bed import bed
 from trialimg.casework import held, imaging, pixel_review
 from trialimg.casework.access import submission_place
@@ -231,6 +235,23 @@ def test_the_report_counts_boxes_by_what_found_them_and_who_decided(
     assert names in report["pixels"]
     assert {"decision": "rejected", "role": "site coordinator", "instances": 1, "by_rule": 0, "by_text": 0, "by_person": 0} in report["pixels"]
     assert report["instances"] == bed.fates(key).count(Fate.SENT)
+
+
+def test_what_was_cleaned_at_its_source_is_looked_at_covered_and_proved_the_same_way(bed: Bed, tmp_path: Path) -> None:
+    (tmp_path / "cleaned").mkdir()
+    files = cleaned(bed, clip_study(tmp_path / "clip"), tmp_path / "cleaned")
+    key = bed.link(files, cleaned_at_source=True)
+    assert bed.fates(key).count(Fate.HELD) == 1
+    bed.look_and_send(key)
+    bed.run()
+    assert set(bed.fates(key)) == {Fate.SENT}, bed.sentence(key)
+    (clip,) = [each for each in bed.objects(key) if each.modality == "US"]
+    with services().archive.fetch(clip.study_instance_uid, clip.series_instance_uid, clip.sop_instance_uid) as stream:
+        sent = dcmread(BytesIO(stream.read()))
+    x, y, width, height = NAME_BOX
+    assert all(len(np.unique(frame[y : y + height, x : x + width])) == 1 for frame in sent.pixel_array)
+    assert sent.BurnedInAnnotation == "NO"
+    assert quarantine(key).listing() == []
 
 
 def test_what_cannot_be_searched_is_shown_all_the_same_and_says_so(
