@@ -90,7 +90,8 @@ named only where they were applied to the instance. An earlier claim in the file
 Patient ID and name (the subject's number), Clinical Trial Subject and Study modules, Patient Identity Removed (YES),
 De-identification Method and its code sequence, Longitudinal Temporal Information Modified, and new file meta
 information. Burned In Annotation becomes NO where a person looked at the pixels or boxes were laid over them; else it
-is what the scanner said, as is Recognizable Visual Features: what may show a face is told in the report.
+is what the scanner said. Recognizable Visual Features NO is a claim of others and is never repeated: what may show a
+face is told in the report.
 
 ## Attributes without a row
 
