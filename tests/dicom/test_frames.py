@@ -331,3 +331,19 @@ def test_no_part_of_a_colour_profile_holds_a_name(place):
 @pytest.mark.parametrize("junk", [b"Okonkwo", b"Okonkwo" * 40, b"\0" * 128])
 def test_what_is_no_colour_profile_goes(junk):
     assert cleaned_profile(junk) == b""
+
+
+ENDLESS = {
+    "comments": (b"\xff\xd8" + b"\xff\xfe\0\2" * 500_000 + b"\xff\xd9", JPEG),
+    "scans": (b"\xff\xd8" + b"\xff\xda\0\2" * 500_000, JPEG),
+    "restarts": (b"\xff\xd8\xff\xda\0\2" + b"\xff\xd0" * 1_000_000, JPEG),
+    "boxes": (b"\0\0\0\x0cjP  \r\n\x87\n" + b"\0\0\0\x08free" * 500_000, J2K),
+    "tiles": (b"\xff\x4f\xff\x51\0\2" + b"\xff\x90\0\x0a\0\0\0\0\0\0\0\0\xff\x93" * 200_000, J2K),
+    "runs": (struct.pack("<16L", 1, 64, *[0] * 14) + b"\x80" * 1_000_000, RLE),
+}
+
+
+@pytest.mark.parametrize("kind", ENDLESS)
+def test_a_frame_made_of_parts_without_end_is_given_up(kind):
+    frame, syntax = ENDLESS[kind]
+    assert not understood(encapsulated(frame), 1, syntax, 1 << 30)
