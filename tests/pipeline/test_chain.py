@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+from tests.casework.pixel_bed import clip_study
 from tests.pipeline.bed import DAY, PATIENT, Bed
 from trialimg.casework.submission import outbox, quarantine
 from trialimg.domain.submission import Fate, Stage, Step
@@ -29,6 +31,19 @@ def test_originals_and_clean_bytes_are_gone_once_linked(bed: Bed, ct: list[Path]
     assert bed.submission(key).originals_destroyed_at is not None
     for area in (quarantine(key), outbox(key)):
         assert (area.listing(), area.notes()) == ([], [])
+
+
+def test_a_clip_that_shows_a_name_waits_for_a_look_and_joins_its_study_covered(bed: Bed, tmp_path: Path) -> None:
+    files = clip_study(tmp_path / "clip")
+    key = bed.link(files)
+    assert bed.fates(key).count(Fate.HELD) == 1
+    bed.look_and_send(key)
+    bed.run()
+    assert set(bed.fates(key)) == {Fate.SENT}, bed.sentence(key)
+    (study,) = bed.studies()
+    assert (study.instance_count, study.held_count, study.modalities) == (len(files), 0, "CT, US")
+    (decided,) = json.loads(bed.submission(key).report)["pixels"]
+    assert (decided["decision"], decided["role"], decided["instances"]) == ("masked", "site coordinator", 1)
 
 
 def test_every_step_has_what_it_does() -> None:
