@@ -9,6 +9,7 @@ from pydicom.charset import python_encoding
 from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset
 
+from trialimg.dicom import left
 from trialimg.dicom import splice_file as ours
 from trialimg.dicom.dataset import parse
 from trialimg.dicom.deidentify import clean_file, clean_unusual, plan_of
@@ -67,8 +68,8 @@ def asked(monkeypatch):
         heard.append(found := real(*given))
         return found
 
-    real = ours.needles_of
-    monkeypatch.setattr(ours, "needles_of", needles_of)
+    real = left.needles_of
+    monkeypatch.setattr(left, "needles_of", needles_of)
     return heard
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
+from itertools import count
 from typing import Final, NamedTuple
 
 from trialimg.dicom.header import BURNED_IN, REGIONS
@@ -17,14 +18,16 @@ from trialimg.dicom.values import Path
 Mark = tuple[int, int, int]
 """Tag of an attribute of the outermost data set, and where it begins and ends."""
 _BY_THEMSELVES: Final = frozenset({BURNED_IN, REGIONS, CONTENT_SEQUENCE})
+numbers: Final = count(1)
 _LONGEST: Final = 1 << 16
 _MOST_STRANGERS: Final = 12
 """Attributes of a file, beyond those of the files compared, that show that another series has begun."""
 
 
 class Run(NamedTuple):
-    """One run, and everything that cleaning it does."""
+    """One run, and everything that cleaning it does; ``number`` is of this run alone."""
 
+    number: int
     original: bytes
     written: bytes | None
     """None where it stays as it is."""
@@ -60,7 +63,7 @@ class Series:
             return []
         parts = list(self._parts(data, marks))
         self._previous = None
-        self._single = len(marks) - sum(count - 1 for *_, count in parts)
+        self._single = len(marks) - sum(number - 1 for *_, number in parts)
         return [(data[start:stop], first, last) for start, stop, first, last, _ in parts]
 
     def _parts(self, data: bytes, marks: list[Mark]) -> list[tuple[int, int, int, int, int]]:
@@ -72,8 +75,8 @@ class Series:
             if tag in _BY_THEMSELVES or stop - start > _LONGEST or before.get(tag) != data[start:stop]:
                 continue
             if found and found[-1][1] == start and not self._parted(found[-1][3], tag):
-                begin, _, first, _, count = found[-1]
-                found[-1] = begin, stop, first, tag, count + 1
+                begin, _, first, _, number = found[-1]
+                found[-1] = begin, stop, first, tag, number + 1
             else:
                 found.append((start, stop, tag, tag, 1))
         return found

@@ -15,7 +15,7 @@ from trialimg.dicom.ground import PIXEL, TEXT, Ground, Known, Unusual
 from trialimg.dicom.header import GATHERED
 from trialimg.dicom.markers import METHOD_CODES, STUDY_ID, STUDY_UID
 from trialimg.dicom.needles import BETWEEN
-from trialimg.dicom.runs import Mark, Run
+from trialimg.dicom.runs import Mark, Run, numbers
 from trialimg.dicom.values import Values
 from trialimg.domain.pseudonym import study_id
 
@@ -53,6 +53,8 @@ class Splice(Attributes):
         super().__init__(data, values, ground)
         self.inserts = inserts
         self.tags: list[int] = []
+        self.taken: list[Run] = []
+        """The runs that were met; what was done in them is not in ``done``."""
         self.pixels: tuple[int, int] | None = None
         """Where the pixel data begin, and their length."""
 
@@ -115,7 +117,7 @@ class Splice(Attributes):
         while self.inserts and self.inserts[-1].tag <= run.tags[-1]:
             self.inserts.pop()  # it is in the run
         self.tags += run.tags[1:]
-        dict.update(self.done, run.done)
+        self.taken.append(run)
         self.names += run.names
         for mine, its in zip(self.left, run.left, strict=True):
             mine.extend(its)
@@ -133,7 +135,9 @@ class Splice(Attributes):
         left[TEXT][:] = [BETWEEN.join(left[TEXT])] if left[TEXT] else []
         before, after = self.before.values, self.after.values
         changed = None if written == self.data else written
-        return Run(self.data, changed, tuple(self.tags), dict(self.done), self.names, left, before, after)
+        return Run(
+            next(numbers), self.data, changed, tuple(self.tags), dict(self.done), self.names, left, before, after
+        )
 
     def _insert_below(self, tag: int, out: list[bytes]) -> int:
         """Write what the engine inserts before an attribute; give the tag that it writes next."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import struct
 from functools import lru_cache
 from pathlib import Path
@@ -10,38 +9,32 @@ from typing import BinaryIO, Final, NamedTuple
 
 from trialimg.dicom.encode import encoded, encoded_codes, file_meta
 from trialimg.dicom.frames import quiet_frames
-from trialimg.dicom.ground import BINARY, DATE, TEXT, UID, Ground, Unusual
+from trialimg.dicom.ground import Ground, Unusual
 from trialimg.dicom.header import Gathered, InstanceFacts, described, whole
+from trialimg.dicom.left import needles_in, search
 from trialimg.dicom.look import ITEM, SEQUENCE_END, UNDEFINED
 from trialimg.dicom.markers import ALWAYS_PRESENT, METHOD_CODES, expected_markers
-from trialimg.dicom.needles import BETWEEN, Needles, find_in_bytes, in_binary, needles_of
+from trialimg.dicom.needles import find_in_bytes
 from trialimg.dicom.opened import Opened, write_new
 from trialimg.dicom.part10 import Part10
 from trialimg.dicom.plan import Plan
 from trialimg.dicom.runs import Series
 from trialimg.dicom.splice import NOT_IN_RUNS, Insert, Splice
 from trialimg.dicom.strange import plane_of
-from trialimg.dicom.syntaxes import SIMPLE_ENCODINGS
-from trialimg.dicom.table import is_registered
 from trialimg.dicom.values import Values, report_of
 from trialimg.dicom.walk import is_followed_well
 from trialimg.domain.deid_report import Report, Residue
 from trialimg.domain.deidentification import CID_7050, SubjectIdentity
-from trialimg.domain.pseudonym import is_mapped_uid
 from trialimg.errors import TrialimgError
 
-_SOP_CLASS, _SOP_INSTANCE, _STUDY_DATE, _BITS = 0x00080016, 0x00080018, 0x00080020, 0x00280100
+_SOP_CLASS, _SOP_INSTANCE, _BITS = 0x00080016, 0x00080018, 0x00280100
 _INSTANCE_NUMBER: Final = 0x00200013
-_CHARACTER_SET, _CHARACTER_SET_TAG = 0x00080005, b"\x08\x00\x05\x00"
-_TEMPORAL: Final = 0x00280303
 _PIXELS_IN_FRAGMENTS: Final = b"\xe0\x7f\x10\0OB\0\0\xff\xff\xff\xff"
-_EIGHT_DIGITS: Final = re.compile(rb"\d{8}")
-_LONG_ARC: Final = 5
 _MOST_ROOTS: Final = 64
 _LONGEST_TAIL: Final = 1 << 16
 _CODES_HERE: Final = b"(0012,0064)"
 """Stands where the codes of the methods are written once all are known."""
-_SEARCHED_NOWHERE: Final = Residue.of_one([])
+_NOTHING_FOUND: Final = Residue.of_one([])
 _WRONG: Final = (TrialimgError, struct.error, ValueError, IndexError, OverflowError, KeyError)
 
 
@@ -78,6 +71,7 @@ class _Work:
         self._grounds: dict[int, Ground] = {}
         self._roots: dict[tuple[bytes, tuple[int, ...]], Ground] = {}
         self._series: dict[int, Series] = {}
+        self._reports: dict[tuple[object, ...], Report] = {}
         self._inserts = self._made(identity)
         self._forget()
         self.temporal = plan.profile.temporal_information.encode("ascii")
@@ -136,6 +130,19 @@ class _Work:
             self._guess = right
         raise Unusual
 
+    def report(self, codes: tuple[str, ...], splice: Splice) -> Report:
+        """Give the account of a file; of files that are made of the same runs and are else alike it is one object."""
+        key = codes, tuple(run.number for run in splice.taken), tuple(splice.done.items())
+        found = self._reports.get(key)
+        if found is None:
+            done = splice.done.copy()
+            for run in splice.taken:
+                done.update(run.done)
+            if len(self._reports) >= _MOST_ROOTS:
+                self._reports.clear()
+            found = self._reports[key] = report_of(self.plan.profile, codes, done, _NOTHING_FOUND)
+        return found
+
     def _learn(self, series: Series, splice: Splice) -> None:
         """Learn what the files of a series share."""
         for part, first, last in series.shared(splice.data, splice.marks):
@@ -166,7 +173,7 @@ def _work(plan: Plan, identity: SubjectIdentity, subject_key: bytes, implicit: b
 def _finish(file: Opened, work: _Work, splice: Splice, pieces: list[bytes], target: Path) -> Spliced:
     """Look at the pixel data, search what is left, and write."""
     quiet, behind, pixels = b"", b"", (0, 0)
-    needles = _needles(splice)
+    needles = needles_in(splice)
     if splice.pixels is not None and file.is_encapsulated:
         quiet, behind = _quiet(file, splice), SEQUENCE_END + bytes(4)
         if needles is not None and find_in_bytes(memoryview(quiet), needles.values):
@@ -179,9 +186,9 @@ def _finish(file: Opened, work: _Work, splice: Splice, pieces: list[bytes], targ
         _check_tail(file, sum(pixels))
     before, after = _facts(splice.before, file.syntax), _facts(splice.after, file.syntax)
     _compare(before, after)
-    _search(splice, needles, work.temporal)
+    search(splice, needles, work.temporal)
     codes, method = work.codes(structured_content=splice.structured_content)
-    report = report_of(work.plan.profile, codes, splice.done, _SEARCHED_NOWHERE)
+    report = work.report(codes, splice)
     meta = file_meta(file.syntax, before.sop_class_uid, after.sop_instance_uid)
     body = (method if piece is _CODES_HERE else piece for piece in pieces)
     written = b"".join((bytes(128), b"DICM", meta, *body, quiet, behind))
@@ -198,7 +205,9 @@ def _facts(gathered: Gathered, syntax: str) -> InstanceFacts:
     told = gathered.burned_in, gathered.has_regions, gathered.overlay_in_pixels
     facts = _alike(others, told, gathered.native_length, gathered.fragments, syntax)
     uid = own[0].decode("ascii", "replace").strip(" \0")
-    return InstanceFacts(**{**facts.__dict__, "sop_instance_uid": uid, "instance_number": whole(own[1])})
+    made = object.__new__(InstanceFacts)  # not by its constructor, which sets each of its many fields by itself
+    made.__dict__.update(facts.__dict__, sop_instance_uid=uid, instance_number=whole(own[1]))
+    return made
 
 
 @lru_cache(maxsize=32)
@@ -251,56 +260,3 @@ def _quiet(file: Opened, splice: Splice) -> bytes:
     facts = described(splice.before, file.syntax)
     plane = plane_of(facts.rows * facts.columns, int.from_bytes(splice.before.values.get(_BITS, b"")[:2], "little"))
     return quiet_frames(value[:position], facts.frames, file.syntax, plane).value
-
-
-# ----- what is left
-
-
-def _needles(splice: Splice) -> Needles | None:
-    """Make ready what names somebody in the original; what more than a simple encoding needs is the parser's."""
-    if any(b"\x1b" in value for _, value in splice.names):
-        raise Unusual
-    named = tuple(dict.fromkeys(splice.names))
-    is_ascii = all(value.isascii() for _, value in named)
-    encoding = "ascii" if is_ascii else _encoding(splice)
-    return needles_of(named, splice.before.values.get(_STUDY_DATE, b""), encoding)
-
-
-def _encoding(splice: Splice) -> str:
-    """Give the encoding of all texts; Unusual where items may have one of their own."""
-    declared = splice.before.values.get(_CHARACTER_SET)
-    end = len(splice.data) if splice.pixels is None else splice.pixels[0]
-    if splice.data.count(_CHARACTER_SET_TAG, 0, end) != (declared is not None):
-        raise Unusual
-    return SIMPLE_ENCODINGS[(declared or b"").decode("ascii").strip(" \0")]
-
-
-def _search(splice: Splice, needles: Needles | None, temporal: bytes) -> None:
-    """Search what is left as ``residue`` does; Unusual where anything is found, or has to be decoded first."""
-    texts, dates = splice.left[TEXT], BETWEEN.join(splice.left[DATE])
-    uids = [_strange_parts(value) for value in splice.left[UID]]
-    text = BETWEEN.join((*texts, *set(_EIGHT_DIGITS.findall(dates)), *uids, temporal))
-    if not text.isascii() or not dates.isascii() or b"\x1b" in text:
-        raise Unusual
-    if needles is None:
-        return
-    if needles.names_someone(text) or any(_in_binary(value, needles.pattern) for value in splice.left[BINARY]):
-        raise Unusual
-
-
-@lru_cache(maxsize=256)
-def _strange_parts(value: bytes) -> bytes:
-    """Give the UIDs of a value that are neither registered nor ours, and their longer arcs."""
-    uids = value.decode("ascii").strip(" \0").split("\\")
-    strange = [uid for uid in uids if not (is_mapped_uid(uid) or is_registered(uid))]
-    arcs = [arc for uid in strange for arc in uid.split(".") if len(arc) > _LONG_ARC]
-    return BETWEEN.join(part.encode("ascii") for part in (*strange, *arcs))
-
-
-@lru_cache(maxsize=64)
-def _in_small_binary(value: bytes, pattern: re.Pattern[str]) -> bool:
-    return in_binary(value, pattern)
-
-
-def _in_binary(value: bytes, pattern: re.Pattern[str]) -> bool:
-    return _in_small_binary(value, pattern) if len(value) <= 1 << 12 else in_binary(value, pattern)
