@@ -44,6 +44,13 @@ def test_what_may_show_text_waits_for_a_person(changes):
     assert pixel_risk(replace(CT, **changes)).endswith(".")
 
 
+def test_a_computed_radiograph_goes_on_where_it_says_that_it_shows_no_text():
+    radiograph = replace(CT, sop_class_uid=STORAGE + "1", modality="CR")
+    assert "radiograph" in pixel_risk(radiograph)
+    assert pixel_risk(replace(radiograph, burned_in="NO")) is None
+    assert pixel_risk(replace(radiograph, burned_in="YES")) is not None
+
+
 def test_a_recording_of_voices_waits_for_a_person():
     for leaf in ("9.4.1", "9.4.2"):
         assert "sound" in pixel_risk(replace(CT, sop_class_uid=STORAGE + leaf, has_pixels=False))

@@ -25,6 +25,8 @@ _CAPTURED: Final = (
     "SCANNED",
 )
 _LOOK: Final = "Look at it and decide: send it, or discard it."
+_BELIEVED: Final = ("an angiography", "an ophthalmic", "a computed radiograph")
+"""Kinds of which few show text, so that a file that says it shows none is believed."""
 _UNLISTED: Final = f"It is of a kind (SOP class) that nobody has listed as safe. {_LOOK}"
 FACE: Final = f"It is a head in thin slices, of which a face can be made, and this trial holds such images. {_LOOK}"
 _HEAD: Final = re.compile(
@@ -142,7 +144,7 @@ def _what_the_file_says(facts: InstanceFacts) -> str | None:
 
 def _what_the_class_says(facts: InstanceFacts, kind: _Kind) -> str | None:
     if kind.how == "pixels":
-        if facts.burned_in == "NO" and kind.what.startswith(("an angiography", "an ophthalmic")):
+        if facts.burned_in == "NO" and kind.what.startswith(_BELIEVED):
             return None
         return f"It is {kind.what} and may show text. {_LOOK}"
     return None if kind.how == "rule" else _UNLISTED
