@@ -104,7 +104,7 @@ def cleaned(folder: Path, source: Path) -> list[Path]:
     """Clean the study once for the bare push."""
     command = ["deidentify", str(source), str(folder), "--trial", "demo", "--subject", "101-001"]
     subprocess.run([sys.executable, "-m", "trialimg", *command], cwd=ROOT, check=True, stderr=subprocess.DEVNULL)
-    return sorted(folder.glob("*.dcm"))
+    return sorted(folder.glob("study-*/series-*/*.dcm"))
 
 
 def show(measured: list[Measured], bare: float | None) -> None:
