@@ -32,6 +32,10 @@ _SEVERAL: Final = (
     "The files name {count} persons, and all of them are now one subject. If that is not meant, destroy what was "
     "written and give the folder of one person."
 )
+_TELLS: Final = (
+    "WARNING: the subject's number stands in the files already, as the patient's number or in the name. If it is not "
+    "the trial's, what was written names the patient: destroy it, and give the number that the trial has."
+)
 
 
 def a_person_looks() -> bool:
@@ -146,6 +150,8 @@ def _run(context: Any, order: Order) -> None:
     _leave(order, account, rules, key, total)
     if account.full:
         raise NoSpace("The disk was full, so not every file could be written. Make room and run this again.")
+    if not account.files:
+        raise BadInput("There was no file in what was given, so nothing was cleaned. Check the name of the folder.")
     if _code(account) != DONE:
         raise BadInput("Not every file was cleaned; those that could be are in the folder, the others are named above.")
 
@@ -227,17 +233,22 @@ def _leave(order: Order, account: Account, rules: Rules, key: SiteKey, total: in
 
 
 def _tell(account: Account) -> None:
-    from trialimg.client.account import LOOKED_AT
+    from trialimg.client.account import LOOKED_AT, by_sentence
 
     named = a_person_looks()
-    for item in account.refused:
-        say(f"not taken: {item.source.shown(named=named)}: {item.sentence}")
-    for item in account.left_out:
-        say(f"left out: {item.source.shown(named=named)}: {item.sentence}")
-    for item in account.held:
-        say(f"held, and not written: {item.source.shown(named=named)}: {item.sentence}")
+    lists = (("not taken", account.refused), ("left out", account.left_out), ("held, and not written", account.held))
+    for what, items in lists:
+        for sentence, sources in by_sentence(items).items():
+            if len(sources) == 1:
+                say(f"{what}: {sources[0].shown(named=named)}: {sentence}")
+                continue
+            say(f"{what}: {len(sources)} files: {sentence}")
+            for source in sources:
+                say(f"  {source.shown(named=named)}")
     if any(item.code in LOOKED_AT for item in account.held):
         say("Look at what was held. Where no picture tells who it is of, run this again with --pixels reviewed.")
+    if account.subject_is_told:
+        say(_TELLS)
     if len(account.persons) > 1:
         say(_SEVERAL.format(count=len(account.persons)))
     faces = sum(report.recognisable for report in account.reports().values())

@@ -90,7 +90,7 @@ def test_a_key_file_is_made_for_its_owner_alone_and_decides_the_identifiers(
     assert key.stat().st_mode & 0o777 == 0o600
     before = key.read_bytes()
     again = run(data, "deidentify", ct, tmp_path / "two", *BASIC, "--key-file", key)
-    assert "Using the key file of site 7" in again.stderr
+    assert "Using the key of site 7" in again.stderr
     assert key.read_bytes() == before
     assert uids(tmp_path / "one") == uids(tmp_path / "two")
     assert dcmread(clean_ones(tmp_path / "two")[0]).ClinicalTrialSiteID == "7"
@@ -135,7 +135,9 @@ def test_what_a_person_must_see_is_kept_back_until_one_has_looked(data: Path, mi
     assert looked.returncode == 0, looked.stderr
     assert len(clean_ones(tmp_path / "all")) == 3
     pixels = [row for study in json.loads(report.read_text())["studies"].values() for row in study["pixels"]]
-    assert [(row["decision"], row["role"], row["instances"]) for row in pixels] == [("shown", "whoever ran the command", 1)]
+    assert [(row["decision"], row["role"], row["instances"]) for row in pixels] == [
+        ("shown", "whoever ran the command", 1)
+    ]
 
 
 def test_what_is_not_taken_is_told_by_its_number_and_never_by_its_name(data: Path, mixed: Path, tmp_path: Path) -> None:
@@ -149,7 +151,7 @@ def test_what_is_not_taken_is_told_by_its_number_and_never_by_its_name(data: Pat
     assert done.returncode == 65
     assert "8 files = 2 cleaned + 1 held + 4 refused + 0 twice + 1 left out." in done.stderr
     assert "Unpack it" in done.stderr
-    assert done.stderr.count("link or a device") == 2
+    assert "2 files: It is a link or a device" in done.stderr
     for name in ("letter", "examples_palette", "all.zip", "elsewhere", "linked"):
         assert name not in done.stderr + done.stdout + report.read_text()
     assert "OKONKWO_MARY" not in done.stdout + report.read_text()
@@ -366,3 +368,36 @@ def test_what_is_missing_is_a_matter_of_usage(data: Path, tmp_path: Path, argume
     paths = [str(tmp_path / each) if each in {"in", "out"} else each for each in arguments]
     assert run(data, "deidentify", *paths).returncode == 64
     assert not (tmp_path / "out").exists()
+
+
+# --- words for whoever is in a hurry -----------------------------------------------------------------------
+
+
+def test_what_is_true_of_many_files_is_said_once_with_each_of_them_named(data: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "letters"
+    folder.mkdir()
+    for number in range(3):
+        (folder / f"{number}.txt").write_text("Dear Mary")
+    told = run(data, "deidentify", folder, tmp_path / "out", *BASIC).stderr
+    assert told.count("not taken: 3 files: ") == 1
+    assert [line for line in told.splitlines() if line.startswith("  file ")] == [
+        f"  file {number} of {str(folder)!r}" for number in (1, 2, 3)
+    ]
+
+
+def test_an_empty_folder_is_told_as_what_it_is(data: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    done = run(data, "deidentify", tmp_path / "empty", tmp_path / "out", *BASIC)
+    assert done.returncode == 65
+    assert "There was no file in what was given" in done.stderr
+
+
+@pytest.mark.parametrize(("subject", "warned"), [("7000-1", True), ("oKonKwo", True), ("MARY", True), ("S-1", False)])
+def test_the_hospitals_number_or_the_name_given_for_the_trials_number_is_warned_of(
+    data: Path, tmp_path: Path, subject: str, warned: bool
+) -> None:
+    original = dcmread(sample("CT_small.dcm"))
+    original.PatientID, original.PatientName = "7000-1", "Okonkwo^Mary"
+    original.save_as(tmp_path / "in.dcm")
+    done = run(data, "deidentify", tmp_path / "in.dcm", tmp_path / "out", "--profile", "basic", "--subject", subject)
+    assert ("WARNING: the subject's number stands in the files already" in done.stderr) is warned

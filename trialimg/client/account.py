@@ -48,6 +48,8 @@ class Cleaned:
     person: bytes
     hold: str = ""
     hold_code: str = ""
+    subject_is_told: bool = False
+    """Whether the original had the subject's number already, as the patient's number or in the name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,8 @@ class Account:
     left_out: list[NotTaken] = field(default_factory=list)
     duplicates: list[Source] = field(default_factory=list)
     persons: set[bytes] = field(default_factory=set)
+    subject_is_told: bool = False
+    """Whether the subject's number stood in some original: a hospital's number given for the trial's names him."""
     ledger: Ledger = field(default_factory=Ledger)
     pairs: set[tuple[str, str]] = field(default_factory=set, repr=False)
 
@@ -188,6 +192,14 @@ class Account:
             "left_out": _numbered(self.left_out),
             "duplicates": [source.among for source in self.duplicates],
         }
+
+
+def by_sentence(items: Iterable[NotTaken]) -> dict[str, list[Source]]:
+    """Put together the files of which the same is to be said."""
+    found: dict[str, list[Source]] = {}
+    for item in items:
+        found.setdefault(item.sentence, []).append(item.source)
+    return found
 
 
 def _numbered(items: Iterable[NotTaken]) -> list[dict[str, Any]]:

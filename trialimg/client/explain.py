@@ -57,7 +57,7 @@ def explained(what: str, profile: Profile) -> Iterator[str]:
             raise BadInput(lines)
     else:
         lines = [_of_tag(_tag(what), profile)]
-    yield f"Profile {profile.name} {profile.version}; table E.1-1 of PS3.15 {edition()}"
+    yield f"Profile {profile.name}, version {profile.version}; table E.1-1 of PS3.15 {edition()}"
     widths = [max(len(line[column]) for line in lines) for column in range(3)]
     for line in lines:
         yield "  ".join(text.ljust(width) for text, width in zip(line, (*widths, 0), strict=True)).rstrip()

@@ -119,12 +119,12 @@ def _make(path: Path, trial: str, site: str) -> SiteKey:
         raise Misconfigured(
             f"The key file cannot be made ({error.strerror}). Nothing was done; give another."
         ) from None
-    whose = f"of site {site}" if site else "of no site"
+    whose = f" of site {site}" if site else ""
     return SiteKey(
         site,
         key,
         "new file",
-        f"Made a new key {whose} in {path.name}. Whoever has it can compute these pseudonyms: guard it, and use it "
+        f"Made a new key{whose} in {path.name}. Whoever has it can compute these pseudonyms: guard it, and use it "
         "again, since only then UIDs agree with those of this run. A trial's server has other keys: for UIDs that "
         "agree with the server's, ask its administrator for the site's key file.",
     )
@@ -144,7 +144,9 @@ def _read(path: Path, trial: str, site: str) -> SiteKey:
             f"pseudonyms. Run: chmod 600 {path.name}; nothing was done."
         )
     if site and site != of_site:
-        raise BadInput(f"The key file is that of site {of_site or '(none)'}, and --site says {site}. Nothing was done.")
+        whose = f"is that of site {of_site}" if of_site else "names no site"
+        raise BadInput(f"The key file {whose}, and --site says {site}. Nothing was done.")
     if trial and of_trial != trial:
         raise BadInput(f"The key file is that of trial {of_trial or '(none)'}, not {trial}. Nothing was done.")
-    return SiteKey(of_site, key, "file", f"Using the key file of site {of_site or '(none)'}.")
+    whose = f"of site {of_site}" if of_site else f"in {path.name}"
+    return SiteKey(of_site, key, "file", f"Using the key {whose}.")

@@ -41,6 +41,7 @@ class Shelf:
             lists.get(outcome.code, self._account.refused).append(outcome)
             return
         self._account.persons.add(outcome.item.person)
+        self._account.subject_is_told |= outcome.item.subject_is_told
         try:
             self._place(outcome)
         except OSError as error:

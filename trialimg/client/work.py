@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -183,6 +184,7 @@ def _cleaned(task: Task, clean: Callable[..., Made]) -> Done:
         person=_person(made.original, recipe.person_key),
         hold=made.hold_reason or "",
         hold_code=made.hold_code,
+        subject_is_told=_tells(recipe.identity.subject_number, made.original.patient_id, made.original.patient_name),
     )
     return Done(item, made.report, passes, _pairs(made, recipe) if wish.with_pairs else ())
 
@@ -209,6 +211,14 @@ def _pairs(made: Made, recipe: Recipe) -> tuple[tuple[str, str], ...]:
 def _person(facts: InstanceFacts, key: bytes) -> bytes:
     """Tell persons apart as the survey of the server does: number, issuer, name without its punctuation, birth date."""
     return _known_person(facts.patient_id, facts.issuer, facts.patient_name, facts.birth_date, key)
+
+
+@lru_cache(maxsize=256)
+def _tells(subject: str, number: str, full_name: str) -> bool:
+    """Say whether a subject's number is what the original calls the patient: the number, the name, or a part of it."""
+    parts = re.split(r"[\^=,\s]+", full_name.upper())
+    told = set(re.split(r"[\^=,\s]+", subject.strip().upper()))
+    return subject.strip() == number.strip() or bool(told & {part for part in parts if len(part) > 1})
 
 
 @lru_cache(maxsize=256)

@@ -42,4 +42,5 @@ def _damaged() -> Held:
 
 
 def _finish(uow: UnitOfWork, submission_id: str, count: int) -> None:
-    move(uow, load(uow, submission_id), Outcome.SPOOLED, f"{count} instances are ready to be sent.")
+    ready = "1 instance is" if count == 1 else f"{count} instances are"
+    move(uow, load(uow, submission_id), Outcome.SPOOLED, f"{ready} ready to be sent.")
