@@ -78,6 +78,7 @@ PLACES = {
     "class in words": inside(0x00081115, (0x00080016, "UI", b"Okonkwo")),
     "UID in words": inside(0x00081140, (0x00081155, "UI", NAME)),
     "number with a long tail": at(0x00280030, "DS", b"0.6\\0.6" + b" " * 40 + b"Okonkwo"),
+    "whole number of a patient": at(0x00200012, "IS", "4711000815"),
     "time that is a number": at(0x00080031, "TM", "4711000815"),
     "time that is a telephone": at(0x00080030, "TM", "+49 1 15550123"),
     "date that is a number": at(0x00080022, "DA", "4711000815"),

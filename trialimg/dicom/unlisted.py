@@ -57,6 +57,7 @@ _SHORTEST_TEXT: Final = 8
 """Bytes of numbers that are all letters: no measure looks so (as one FD it would be beyond 10^5, or beyond 10^100)."""
 _NO_ADDRESS: Final = b"urn:removed"
 _LONGEST_CACHED: Final = 256
+_MOST_OF_IS: Final = 1 << 31
 _LONGEST_NUMBER: Final = 16
 """Bytes of a DS (PS3.5 6.2); files hold longer ones, whose digits say nothing more: beyond twice it is no number."""
 
@@ -118,7 +119,7 @@ def _cleaned_form(vr: str, value: bytes, words: frozenset[str]) -> bytes:
     """Judge a value that has a form: numbers, terms, UIDs of classes; titles of machines and addresses never stay."""
     parts = value.split(b"\\")
     if vr in {"DS", "IS"}:
-        return value if all(_NUMBER.fullmatch(p) and len(p) <= 2 * _LONGEST_NUMBER for p in parts) else b""
+        return value if all(_is_number(p, whole=vr == "IS") for p in parts) else b""
     if vr == "UI":
         return value if all(_CLASS_UID.fullmatch(p) for p in parts) else b""
     if vr == "CS":
@@ -127,6 +128,14 @@ def _cleaned_form(vr: str, value: bytes, words: frozenset[str]) -> bytes:
     if vr == "UR" and value.strip(b" \0"):
         return value if value.strip() == _NO_ADDRESS else _NO_ADDRESS
     return b""
+
+
+def _is_number(part: bytes, *, whole: bool) -> bool:
+    """Tell whether one value is a number; a whole one beyond those of PS3.5 6.2 is somebody's."""
+    if not _NUMBER.fullmatch(part) or len(part) > 2 * _LONGEST_NUMBER:
+        return False
+    text = part.strip(b" \0")
+    return not (whole and text) or abs(float(text)) < _MOST_OF_IS
 
 
 def _bounded(tag: int, vr: str, value: bytes) -> bytes:
