@@ -70,11 +70,6 @@ def quiet_frames(value: bytes, frames: int, transfer_syntax: str, plane: int) ->
     return QuietFrames(_with_true_table(_changed(value, changes), found, frames), understood)
 
 
-def cleaned_fragments(value: bytes, frames: int) -> bytes:
-    """Give encapsulated pictures of the JPEG family with quiet frames."""
-    return quiet_frames(value, frames, f"{_JPEG_FAMILY}50", 0).value
-
-
 def _changed(value: bytes, changes: list[tuple[int, bytes]]) -> bytes:
     if not changes:
         return value
