@@ -9,10 +9,9 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import click
 
@@ -48,8 +47,7 @@ def say(sentence: str) -> None:
     click.echo(sentence, err=True)
 
 
-@dataclass(frozen=True)
-class Order:
+class Order(NamedTuple):
     """What `deidentify` was asked for."""
 
     source: tuple[Path, ...]
@@ -168,9 +166,8 @@ def _recipe(context: Any, order: Order) -> tuple[Rules, SiteKey, Recipe]:
     from trialimg.domain.deidentification import SubjectIdentity
     from trialimg.domain.pseudonym import subject_key
 
-    settings = context.settings()
     rules = _rules(context, order.trial_name, basic=order.basic)
-    key = find_key(settings.keys_folder, rules.code, order.site, order.key_file)
+    key = find_key(lambda: context.settings().keys_folder, rules.code, order.site, order.key_file)
     identity = SubjectIdentity(
         rules.sponsor, rules.protocol_id, rules.title, order.site or key.site, "", order.subject.strip(), order.visit,
         order.visit,
@@ -180,8 +177,6 @@ def _recipe(context: Any, order: Order) -> tuple[Rules, SiteKey, Recipe]:
 
 def _rules(context: Any, trial_name: str, *, basic: bool) -> Rules:
     """Find a trial's rules among the definitions that come along, else among those loaded in this installation."""
-    from dataclasses import replace
-
     from trialimg.client.offline import find_profile, no_trial, rules_of
     from trialimg.deidentify import basic_profile
     from trialimg.keyring import SESSION, Keyring
@@ -198,7 +193,7 @@ def _rules(context: Any, trial_name: str, *, basic: bool) -> Rules:
 
         with context.app().app_context():
             found = rules_of(current_definition(trial_place(trial_name).trial_id))
-    return replace(found, profile=basic_profile()) if basic else found
+    return found._replace(profile=basic_profile()) if basic else found
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from trialimg.client.source import Source
 from trialimg.domain.deid_report import (
@@ -32,8 +32,7 @@ LOOKED_AT: Final = frozenset({"image.may_show_text", "image.recognisable"})
 WHOEVER_RAN_IT: Final = "whoever ran the command"
 
 
-@dataclass(frozen=True, slots=True)
-class Cleaned:
+class Cleaned(NamedTuple):
     """One original and its clean file; ``person`` tells persons apart in this run and means nothing outside it.
 
     ``hold`` and ``hold_code`` say why a person should see it, "" where nobody needs to.
@@ -52,8 +51,7 @@ class Cleaned:
     """Whether the original had the subject's number already, as the patient's number or in the name."""
 
 
-@dataclass(frozen=True, slots=True)
-class NotTaken:
+class NotTaken(NamedTuple):
     """One file that was refused, held or left out, and why."""
 
     source: Source
@@ -112,7 +110,7 @@ def _decided(hold_code: str, times: int) -> PixelCount:
     return PixelCount(WAITING, "", times)
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Account:
     """The end of a run, or how far it came: every file that went in is in exactly one of the lists."""
 

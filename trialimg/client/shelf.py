@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -77,7 +76,7 @@ class Shelf:
             self._account.refused.append(NotTaken(item.source, SAME_UID, _OTHER_THERE))
             return
         item.target.rename(final)
-        named = replace(item, target=final)
+        named = item._replace(target=final)
         self._remember(named, SHOWN if hold_code and self._wish.reviewed else hold_code, done)
         self._account.cleaned.append(named)
         self._account.pairs.update(done.pairs)

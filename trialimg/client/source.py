@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 from itertools import count
 from pathlib import Path
+from typing import NamedTuple
 
 from trialimg.errors import BadInput
 
@@ -22,8 +22,7 @@ class Kind(StrEnum):
     """A folder that cannot be opened: what is in it is not known."""
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(NamedTuple):
     """One file: its path, the file or folder the person gave, and its number in there, from 1 on.
 
     ``among`` is its number among everything that was given, which names it in a report.

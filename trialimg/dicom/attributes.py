@@ -30,6 +30,7 @@ from trialimg.dicom.identifying import AGE_PLACES, AGES
 from trialimg.dicom.look import ITEM, SEQUENCE_END, UNDEFINED, Look
 from trialimg.dicom.plan import CONTENT_SEQUENCE, Do
 from trialimg.dicom.values import DUMMY_CODE, Counts, Values
+from trialimg.domain.pattern import late
 
 _ITEM_END: Final = b"\xfe\xff\x0d\xe0\0\0\0\0"
 _DELIMITED: Final = b"\xff\xff\xff\xff"
@@ -37,8 +38,8 @@ _DEEPEST: Final = 12
 _MOST_ITEMS: Final = 50_000
 _LONGEST_LEARNT, _MOST_OF_ONE = 256, 512
 _SHORT_FORM_LIMIT: Final = 0xFFFF
-_AN_AGE: Final = re.compile(rb"\bage\b|" + b"|".join(code.encode("ascii") for code in AGES), re.IGNORECASE)
-_TERMS: Final = re.compile(rb"(?:[A-Z0-9_]+(?: [A-Z0-9_]+)*)?(?:\\[A-Z0-9_]+(?: [A-Z0-9_]+)*)* ?")
+_AN_AGE: Final = late(rb"\bage\b|" + b"|".join(code.encode("ascii") for code in AGES), re.IGNORECASE)
+_TERMS: Final = late(rb"(?:[A-Z0-9_]+(?: [A-Z0-9_]+)*)?(?:\\[A-Z0-9_]+(?: [A-Z0-9_]+)*)* ?")
 """Names of character sets as they should be written."""
 _PADDED_WITH_NUL: Final = frozenset({"UI", "OB", "UN"})
 

@@ -123,12 +123,14 @@ class Opened:
             start, length = start + len(part), length - len(part)
 
 
-def write_new(path: Path, beginning: bytes, file: Opened, pixels: tuple[int, int]) -> int:
+def write_new(path: Path, beginning: bytes, file: Opened, pixels: tuple[int, int], *, to_disk: bool) -> int:
     """Write a file of its beginning and a part of another file; give its size. There is none if it fails."""
     target = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_CLOEXEC", 0), 0o600)
     try:
         _write(target, memoryview(beginning))
         file.copy(target, *pixels)
+        if to_disk:
+            os.fsync(target)
     except BaseException:
         path.unlink(missing_ok=True)
         raise
