@@ -128,12 +128,12 @@ def _refuse_places(order: Order) -> None:
 def _run(context: Any, order: Order) -> None:
     from trialimg.client.account import Account
     from trialimg.client.clean import clean_folder
-    from trialimg.client.source import sources_of
+    from trialimg.client.source import count_of
     from trialimg.client.work import Wish
 
     rules, key, recipe = _recipe(context, order)
     say(key.sentence)
-    total = sum(1 for _ in sources_of(order.source))
+    total = count_of(order.source)
     account = Account()
     wish = Wish(reviewed=order.reviewed, with_pairs=order.id_map is not None)
     try:

@@ -33,13 +33,14 @@ WHOEVER_RAN_IT: Final = "whoever ran the command"
 
 
 class Cleaned(NamedTuple):
-    """One original and its clean file; ``person`` tells persons apart in this run and means nothing outside it.
+    """One original and its clean file, which lies at ``place``.
 
+    ``person`` tells persons apart in this run and means nothing outside it.
     ``hold`` and ``hold_code`` say why a person should see it, "" where nobody needs to.
     """
 
     source: Source
-    target: Path
+    place: str
     study: str
     series: str
     instance: str
@@ -49,6 +50,11 @@ class Cleaned(NamedTuple):
     hold_code: str = ""
     subject_is_told: bool = False
     """Whether the original had the subject's number already, as the patient's number or in the name."""
+
+    @property
+    def target(self) -> Path:
+        """Give the path of the clean file."""
+        return Path(self.place)
 
 
 class NotTaken(NamedTuple):

@@ -58,7 +58,7 @@ class Task(NamedTuple):
     """What a child is told once more with each file."""
 
     source: Source
-    hidden: Path
+    hidden: str
     recipe: Recipe
     wish: Wish
 
@@ -162,9 +162,9 @@ def _is_zip(path: Path) -> bool:
 
 
 def _cleaned(task: Task, clean: Callable[..., Made]) -> Done:
-    recipe, wish, target = task.recipe, task.wish, task.hidden / str(task.source.among)
+    recipe, wish, target = task.recipe, task.wish, f"{task.hidden}/{task.source.among}"
     made = clean(
-        task.source.path,
+        task.source.name,
         target,
         profile=recipe.profile,
         identity=recipe.identity,
@@ -174,11 +174,11 @@ def _cleaned(task: Task, clean: Callable[..., Made]) -> Done:
     passes = _passes(made, wish)
     item = Cleaned(
         source=task.source,
-        target=target,
+        place=target,
         study=made.facts.study_instance_uid,
         series=made.facts.series_instance_uid,
         instance=made.facts.sop_instance_uid,
-        canonical_hash=canonical_hash(target) if wish.with_hashes or not passes else "",
+        canonical_hash=canonical_hash(Path(target)) if wish.with_hashes or not passes else "",
         person=_person(made.original, recipe.person_key),
         hold=made.hold_reason or "",
         hold_code=made.hold_code,

@@ -19,7 +19,7 @@ def report_of(account: Account, out: Path, **told: Any) -> dict[str, Any]:
         **account.to_json(),
         "instances": [
             {
-                "file": str(item.target.relative_to(out)),
+                "file": item.place.removeprefix(f"{out}/"),
                 "sop_instance_uid": item.instance,
                 **({"hash": item.canonical_hash} if item.canonical_hash else {}),
             }

@@ -139,8 +139,8 @@ def clean_file(
 
 
 def clean_into(
-    source: Path | BinaryIO,
-    target: Path,
+    source: Path | str | BinaryIO,
+    target: Path | str,
     *,
     profile: Profile,
     identity: SubjectIdentity,
@@ -153,6 +153,7 @@ def clean_into(
             source, target, profile=profile, identity=identity, subject_key=subject_key, to_disk=to_disk
         )
     except Unusual:
+        source, target = Path(source) if isinstance(source, str) else source, Path(target)
         facts, report, found = clean_unusual(source, target, (plan_of(profile), identity, subject_key))
     try:
         if to_disk:
@@ -165,8 +166,8 @@ def clean_into(
 
 
 def clean_ordinary(
-    source: Path | BinaryIO,
-    target: Path,
+    source: Path | str | BinaryIO,
+    target: Path | str,
     *,
     profile: Profile,
     identity: SubjectIdentity,
@@ -181,11 +182,11 @@ def clean_ordinary(
     before, report = spliced.before, spliced.report
     try:
         if before.transfer_syntax in ENCAPSULATED:
-            return _made(before, spliced.after, report, target, [], profile=profile)
+            return _made(before, spliced.after, report, Path(target), [], profile=profile)
         has_face, reason, is_strange = _judged(spliced.alike, hold_faces=profile.hold_recognisable)
         return Made(before, spliced.after, _with_a_face(report) if has_face else report, reason, is_strange)
     except BaseException:
-        target.unlink(missing_ok=True)
+        Path(target).unlink(missing_ok=True)
         raise
 
 

@@ -56,7 +56,11 @@ class Spliced(NamedTuple):
 
 
 def splice_file(
-    source: Path | BinaryIO, target: Path, given: tuple[Plan, SubjectIdentity, bytes], *, to_disk: bool = False
+    source: Path | str | BinaryIO,
+    target: Path | str,
+    given: tuple[Plan, SubjectIdentity, bytes],
+    *,
+    to_disk: bool = False,
 ) -> Spliced:
     """Clean an ordinary file into a new one.
 
@@ -184,7 +188,7 @@ def _work(plan: Plan, identity: SubjectIdentity, subject_key: bytes, implicit: b
     return _Work(plan, identity, subject_key, implicit)
 
 
-def _finish(file: Opened, work: _Work, cleaned: _Cleaned, target: Path, *, to_disk: bool) -> Spliced:
+def _finish(file: Opened, work: _Work, cleaned: _Cleaned, target: Path | str, *, to_disk: bool) -> Spliced:
     """Look at the pixel data, search what is left, and write."""
     splice, shared, pieces = cleaned
     quiet, behind, pixels = b"", b"", (0, 0)

@@ -44,6 +44,8 @@ _SOMEBODYS: Final = late(
     re.IGNORECASE,
 )
 """Ages, dates in figures or with the name of a month, and addresses of web and mail."""
+_MARKED: Final = late(r"[\d.:@]")
+"""One of these stands in each of them."""
 _GROUPS: Final = late(r"(?<![^\W_])\d+(?:[ ./:\-_+()]{1,3}\d+)+(?![^\W_])")
 """Numbers with nothing but marks between them."""
 _SPELLED: Final = late(r"(?<![^\W_])[^\W\d_](?:[^\w]{1,2}[^\W\d_]|_[^\W\d_]){2,}(?![^\W_])")
@@ -134,7 +136,7 @@ _remembered = lru_cache(maxsize=4096)(_cleaned)
 
 
 def _once(text: str, words: frozenset[str]) -> str:
-    kept = _SOMEBODYS.sub(" ", text)
+    kept = _SOMEBODYS.sub(" ", text) if _MARKED.search(text) else text
     kept = _GROUPS.sub(lambda found: found[0] if _names_nobody(found) else " ", kept)
     kept = _SPELLED.sub(lambda found: found[0] if set(found[0].lower()) <= _WITH else " ", kept)
     kept = _TOKEN.sub(lambda found: found[0] if is_known(found[0], words=words) or _is_of_a_phrase(found) else "", kept)
