@@ -5,6 +5,7 @@ Imports stand inside the commands, so that they start without what they do not n
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from trialimg.client.work import Recipe
 
 _LINE_EACH: Final = 200
+_OBJECTS_BETWEEN: Final = 20_000
+"""So many new objects, a few megabytes, may wait until Python looks for circles among them."""
 _REIDENTIFIES: Final = (
     "WARNING: {name} holds who was who. With it every image cleaned here can be traced to its patient: it is patient "
     "data, may not leave the site, and belongs under lock. Destroy it as soon as it has served."
@@ -126,6 +129,8 @@ def _refuse_places(order: Order) -> None:
 
 
 def _run(context: Any, order: Order) -> None:
+    gc.freeze()  # what is loaded by now stays: it need not be looked through again and again
+    gc.set_threshold(_OBJECTS_BETWEEN)
     from trialimg.client.account import Account
     from trialimg.client.clean import clean_folder
     from trialimg.client.source import count_of
