@@ -82,7 +82,11 @@ class Ledger:
 
     def add(self, study: str, hold_code: str, report: Report) -> None:
         """Count an instance."""
-        self._kept.setdefault(study, Counter())[hold_code, self._number(report)] += 1
+        kept = self._kept.get(study)
+        if kept is None:
+            kept = self._kept[study] = Counter()
+        key = hold_code, self._number(report)
+        kept[key] = kept.get(key, 0) + 1
 
     def take_back(self, study: str, hold_code: str, report: Report) -> None:
         """Count an instance no longer, of which it was learned that nobody can tell which it is."""

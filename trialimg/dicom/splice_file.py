@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections import Counter
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -151,7 +152,7 @@ class _Work:
         key = codes, shared, tuple(splice.done.items())
         found = self._reports.get(key)
         if found is None:
-            done = splice.done.copy()
+            done = Counter(splice.done)
             for run in splice.taken:
                 done.update(run.done)
             if len(self._reports) >= _MOST_ROOTS:
