@@ -131,7 +131,8 @@ def _mark(uow: UnitOfWork, submission: Submission, marks: dict[str, str]) -> Non
 def _go_on(uow: UnitOfWork, submission: Submission, fates: Counter[Fate], rows: Iterable[SubmissionObject]) -> None:
     held = f"; {fates[Fate.HELD]} held for your decision" if fates[Fate.HELD] else ""
     if fates[Fate.CLEAN] or fates[Fate.SENT]:
-        move(uow, submission, Outcome.CLEANED, f"{fates[Fate.CLEAN]} instances are clean{held}.")
+        clean = "1 instance is clean" if fates[Fate.CLEAN] == 1 else f"{fates[Fate.CLEAN]} instances are clean"
+        move(uow, submission, Outcome.CLEANED, f"{clean}{held}.")
     elif fates[Fate.HELD]:
         why = next(row.sentence for row in rows if row.fate == Fate.HELD)
         code = next(row.code for row in rows if row.fate == Fate.HELD)
