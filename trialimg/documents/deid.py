@@ -204,8 +204,8 @@ def _removed(account: DeidAccount) -> Iterable[str]:
     for action in source.actions:
         sums[SHORT[action.action]] += action.times
     told = " as told by the sender" if account.cleaned_at_source else ""
-    counted = ", ".join(f"{sums[part]:,} {part}" for part in PARTS if sums[part])
-    yield f"Of values that say something of a person, a place or a thing,{told} {counted}."
+    counted = ", ".join(f"{sums[part]:,} {'was' if sums[part] == 1 else 'were'} {part}" for part in PARTS if sums[part])
+    yield f"Of values that say something of a person, a place or a thing,{told} {counted or 'none was met'}."
 
 
 def _residue(account: DeidAccount) -> Iterable[str]:
@@ -226,7 +226,7 @@ def _pixels(pixels: tuple[PixelCount, ...]) -> Iterable[str]:
         yield "No image was one whose pixels a person should see, or nothing was decided on any; no pixel was changed."
         return
     for each in pixels:
-        who = f", decided by {each.role}" if each.role else ""
+        who = f", decided by the {each.role}" if each.role else ""
         boxes = f" in {each.boxes} {'box' if each.boxes == 1 else 'boxes'}" if each.boxes else ""
         yield f"Pixels that a person should see: {images(each.instances)}, {_DECISIONS[each.decision]}{boxes}{who}."
 
