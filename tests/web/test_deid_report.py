@@ -35,6 +35,8 @@ def test_the_page_tells_in_sentences_and_paths_what_was_done(bed: Bed, linked: s
     assert "(0010,0010)" in page
     assert "Basic Application Confidentiality Profile" in page
     assert "edition 2026c" in page
+    assert "The pixels of 5 images were not looked at: images of their kind usually show no text." in page
+    assert "Not looked at" in page
     assert re.search(r"a place or a thing, [\d,]+ were removed, ", page)
     for planted in planted_strings(PATIENT):
         assert planted not in page
@@ -59,6 +61,7 @@ def test_a_person_who_decided_is_told_by_the_role() -> None:
     account = DeidAccount("DEMO", "P", "101-001", "W8", "CT", "s", (), False, report, None)
     assert any(each.endswith("1 image, parts hidden in 2 boxes, decided by the site coordinator.") for each in account.sentences)
     assert any(each.endswith("a thing, 1 was removed.") for each in account.sentences)
+    assert not any("not looked at" in each for each in account.sentences)
 
 
 def test_the_table_is_searched_without_a_script(bed: Bed, linked: str) -> None:
@@ -80,6 +83,7 @@ def test_the_json_is_the_report_and_taking_it_is_recorded(bed: Bed, linked: str)
     report = Report.from_json(document["report"])
     assert report.instances == 5
     assert report.residue.searched == 5
+    assert report.unseen == 5
     assert document["as_told_by_the_sender"] is None
     assert "attachment" in answer.headers["Content-Disposition"]
     with bed.app.app_context():
@@ -98,6 +102,7 @@ def test_the_pdf_is_one_to_keep_and_says_the_same(bed: Bed, linked: str, tmp_pat
     assert "De-identification report" in told
     assert "PatientName" in told
     assert "5 objects were received: 5 cleaned." in " ".join(told.split())
+    assert "The pixels of 5 images were not looked at" in " ".join(told.split())
     assert faults(pypdf.PdfReader(tmp_path / "report.pdf")) == []
     for planted in planted_strings(PATIENT):
         assert planted not in told

@@ -20,7 +20,7 @@ from trialimg.dicom.splice_file import splice_file
 from trialimg.dicom.strange import is_built_strangely, strange_frames
 from trialimg.dicom.syntaxes import ENCAPSULATED
 from trialimg.dicom.table import edition
-from trialimg.domain.deid_report import Report, rules_of
+from trialimg.domain.deid_report import UNSEEN, PixelCount, Report, rules_of
 from trialimg.domain.deidentification import Profile, SubjectIdentity
 from trialimg.domain.pseudonym import fingerprint
 from trialimg.errors import NotClean, OurFault, UnreadableObject
@@ -171,18 +171,22 @@ def _made(
     before: InstanceFacts, after: InstanceFacts, report: Report, target: Path, found: list[str], *, profile: Profile
 ) -> Made:
     _compare(before, after)
-    if is_recognisable(before):
-        report = _with_a_face(report)
     encapsulated = before.transfer_syntax in ENCAPSULATED
     strange = strange_frames(open_part10(buffer_of(target)), before) if encapsulated else None
-    reason = _reasons(pixel_risk(before, hold_faces=profile.hold_recognisable), strange, found)
+    reason = _reasons(_risk(before, profile), strange, found)
+    report = _with_pixels(report, has_face=is_recognisable(before), is_unseen=before.has_pixels and reason is None)
     return Made(before, after, report, reason, is_built_strangely(before, strange))
 
 
-@lru_cache(maxsize=16)
-def _with_a_face(report: Report) -> Report:
-    """Count the face; of reports alike it is the very same object, as ``report_of`` gives it."""
-    return replace(report, recognisable=1)
+def _risk(facts: InstanceFacts, profile: Profile) -> str | None:
+    return pixel_risk(facts, hold_faces=profile.hold_recognisable, hold_localizers=profile.hold_localizers)
+
+
+@lru_cache(maxsize=64)
+def _with_pixels(report: Report, *, has_face: bool, is_unseen: bool) -> Report:
+    """Tell of the pixels of one instance; of reports alike it is the very same object, as ``report_of`` gives it."""
+    pixels = (PixelCount(UNSEEN, "", 1),) if is_unseen else ()
+    return replace(report, recognisable=int(has_face), pixels=pixels)
 
 
 def clean_unusual(
@@ -239,10 +243,11 @@ def verify_clean(source: Path | BinaryIO, *, profile: Profile, identity: Subject
     except PARSER_GIVES_UP:
         raise NotClean("The file is damaged inside an attribute, so it cannot be checked. Send it again.") from None
     report = Report(profile.name, profile.version, 1, tuple(sorted(codes)), rules=rules_of(profile))
-    report = replace(report, table=edition(), recognisable=int(is_recognisable(facts)))
     strange = strange_frames(part, facts)
-    risk = pixel_risk(facts, hold_faces=profile.hold_recognisable)
-    result = _result(data, report, _reasons(risk, strange, ()), None)
+    reason = _reasons(_risk(facts, profile), strange, ())
+    report = replace(report, table=edition())
+    report = _with_pixels(report, has_face=is_recognisable(facts), is_unseen=facts.has_pixels and reason is None)
+    result = _result(data, report, reason, None)
     return replace(result, is_built_strangely=is_built_strangely(facts, strange))
 
 

@@ -30,6 +30,8 @@ _BELIEVED: Final = ("an angiography", "an ophthalmic", "a computed radiograph")
 """Kinds of which few show text, so that a file that says it shows none is believed."""
 _UNLISTED: Final = f"It is of a kind (SOP class) that nobody has listed as safe. {_DECIDE}"
 FACE: Final = f"It is a head in thin slices, of which a face can be made, and this trial holds such images. {_LOOK}"
+_LOCALIZER: Final = f"It is a localizer, into which some scanners write text, and this trial holds such images. {_LOOK}"
+_PLANNING: Final = ("LOCALIZER", "TOPOGRAM", "SCOUT")
 _HEAD: Final = re.compile(
     r"(?<![a-z])(head|brain|skull|face|facial|orbits?|sinus(es)?|crani\w*|cerebr\w*|neuro\w*|kopf|sch[aä]del|cabeza|"
     r"cr[aâ]ne|t[eê]te|testa|iac|jaw|mandible|maxilla|pituitary|headneck)(?![a-z])",
@@ -65,13 +67,22 @@ def _kind_of(sop_class_uid: str) -> _Kind:
     return _Kind(how, what) if is_known(sop_class_uid) else _Kind("", "")
 
 
-def pixel_risk(facts: InstanceFacts, *, hold_faces: bool = False) -> str | None:
+def pixel_risk(facts: InstanceFacts, *, hold_faces: bool = False, hold_localizers: bool = False) -> str | None:
     """Say why a person of the site must see this instance before it leaves, or None if rules suffice.
 
-    A class that nobody listed is never let through; what may show a face is held where the trial says so. The
-    sentence holds no value of the file.
+    A class that nobody listed is never let through; localizers and what may show a face are held where the trial says
+    so. The sentence holds no value of the file.
     """
-    return _risk(facts) or (FACE if hold_faces and is_recognisable(facts) else None)
+    if risk := _risk(facts):
+        return risk
+    if hold_localizers and is_localizer(facts):
+        return _LOCALIZER
+    return FACE if hold_faces and is_recognisable(facts) else None
+
+
+def is_localizer(facts: InstanceFacts) -> bool:
+    """Tell whether it is the picture on which a scan is planned, into which consoles write more than into others."""
+    return facts.has_pixels and any(word in kind.upper() for kind in facts.image_type for word in _PLANNING)
 
 
 def is_recognisable(facts: InstanceFacts) -> bool:

@@ -21,10 +21,12 @@ from trialimg.domain.deid_report import (
     REFUSED,
     REJECTED,
     SHOWN,
+    UNSEEN,
     WAITING,
     ActionCount,
     PixelCount,
     Report,
+    told_of_unseen,
 )
 
 MOST_ROWS: Final = 1_000
@@ -68,6 +70,7 @@ _DECISIONS: Final = {
     SHOWN: "sent as they are",
     REJECTED: "not sent",
     WAITING: "wait for a decision",
+    UNSEEN: "not looked at",
 }
 _DATES: Final = {
     "113106": "Dates are kept; the birth date is not.",
@@ -187,7 +190,9 @@ def _sentences(account: DeidAccount) -> Iterable[str]:
     yield from _removed(account)
     yield next((text for code, text in _DATES.items() if code in report.options), "Dates and times are removed.")
     yield from _residue(account)
-    yield from _pixels(report.pixels)
+    yield from _pixels(tuple(row for row in report.pixels if row.decision != UNSEEN))
+    if report.unseen:
+        yield told_of_unseen(report.unseen)
     faces = max(report.recognisable, account.told.recognisable if account.told else 0)
     if faces:
         yield (

@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from trialimg.casework.pixel_series import REVIEWED, noted_masks, pixel_counts, waits_for_look
 from trialimg.casework.submission import destroy_unneeded, load, move
-from trialimg.domain.deid_report import Report, joined
+from trialimg.domain.deid_report import UNSEEN, Report, joined
 from trialimg.domain.submission import TO_CLEAN, Fate, Outcome
 from trialimg.pipeline.child import Json, Limits, ask_each
 from trialimg.pipeline.claim import Claim, load_claim
@@ -110,8 +110,10 @@ def _report(uow: UnitOfWork, submission: Submission, done: list[Json]) -> str:
     if not parts:
         return ""
     uow.session.flush()
-    report = replace(joined(parts), pixels=pixel_counts(uow.session, submission.id))
-    return json.dumps(report.to_json())
+    report = joined(parts)
+    unseen = [row for row in report.pixels if row.decision == UNSEEN]
+    decided = pixel_counts(uow.session, submission.id)
+    return json.dumps(replace(report, pixels=(*decided, *unseen)).to_json())
 
 
 def _mark(uow: UnitOfWork, submission: Submission, marks: dict[str, str]) -> None:
