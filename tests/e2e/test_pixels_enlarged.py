@@ -37,6 +37,7 @@ def test_a_large_picture_is_enlarged_at_full_size_and_boxes_stay_in_place(plate:
     assert 5 < int(fitted.removeprefix("Shown at ").removesuffix(" %")) < 34
     draw_by_mouse(page, stage)
     (box,) = rows(page)
+    expect(page.get_by_role("button", name="Delete box 1")).to_be_visible()
     frame = stage.bounding_box()
     with page.expect_response(re.compile(r"picture\?size=full$")) as full:
         for _ in range(3):

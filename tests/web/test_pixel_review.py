@@ -137,7 +137,7 @@ def test_of_what_cannot_be_shown_the_submission_says_so(
     key = bed.link(film_study(tmp_path / "film"))
     (ordinal,) = held_of(bed, key)
     page = visitor(bed).get(f"/submissions/{key}")
-    assert "It cannot be shown here. Look at the original with what made it" in words(page)
+    assert "It cannot be shown here. Look at the original where it was made" in words(page)
     assert "It is a film" in words(page)
     assert f"/objects/{ordinal}/picture" not in text(page)
 

@@ -57,6 +57,11 @@ class SeriesLine:
         return f"{images}{frames}, {self.columns} by {self.rows} pixels"
 
     @property
+    def longest(self) -> int:
+        """Give the longer side of its images, in pixels."""
+        return max(self.columns, self.rows)
+
+    @property
     def approved(self) -> bool:
         """Say whether it was noted that it may go on."""
         return self.decision == Verdict.APPROVED

@@ -23,7 +23,7 @@ from trialimg.domain.mask import Box
 from trialimg.domain.permission import Permission, Role
 from trialimg.domain.pixel_review import MOST_DRAWN, Drawn, read_on
 from trialimg.errors import HTTP_STATUS, BadInput, Conflict, NotAllowed, TrialimgError
-from trialimg.pipeline.look import LONGEST_SIDE, start_look
+from trialimg.pipeline.look import FULL_SIDE, LONGEST_SIDE, start_look
 from trialimg.pipeline.preview import frame_picture
 from trialimg.web.guard import current_person, current_place, requires
 from trialimg.web.imaging import crumbs
@@ -191,7 +191,8 @@ def _shown(
         boxes=boxes,
         rows=typed_rows or boxes,
         unsaved=drawn is not None or bool(typed_rows),
-        coarse=min(1.0, LONGEST_SIDE / max(view.line.columns, view.line.rows)) if view else 1.0,
+        coarse=min(1.0, LONGEST_SIDE / view.line.longest) if view else 1.0,
+        beyond=bool(view and view.line.longest > FULL_SIDE),
         spare=range(_SPARE_ROWS),
         at=_turned_to(view) if view else None,
         place=place,

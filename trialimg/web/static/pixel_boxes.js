@@ -66,6 +66,7 @@ export class PixelBoxes {
     this.shown.setAttribute('href', address);
     this.host.dataset.shown = String(wanted);
     this.host.dataset.fine = fine ? 'yes' : 'no';
+    if (this.arrived) { this.arrived(); }
     return true;
   }
   // Large pictures from now on, or no more; the one at hand stays until it is turned.

@@ -11,6 +11,7 @@ function begin(form) {
   const host = form.querySelector('[data-picture]');
   const body = form.querySelector('[data-boxes]');
   const row = form.querySelector('template[data-row]');
+  row.content.querySelectorAll('[data-scripted]').forEach(function (each) { each.hidden = false; });
   const status = form.querySelector('[data-status]');
   const approve = form.querySelector('[data-approve]');
   const slider = form.querySelector('[data-frame]');
@@ -101,7 +102,8 @@ function begin(form) {
       label.textContent = frames.length === 1 ? '' : (told.images.length > 1 ? 'Image ' + one.image + ', frame ' + one.frame + ': ' : '') + (at + 1) + ' of ' + frames.length;
       mark(boxes.find(boxes.chosen));
     },
-    failed: function (error, fine) { say(fine ? 'This frame cannot be shown at full size now.' : 'This frame cannot be shown now. Turn to it again in a moment.'); },
+    arrived: function () { zoom.done(); },
+    failed: function (error, fine) { if (fine) { host.dataset.fine = 'failed'; zoom.done(); } say(fine ? 'This frame cannot be shown at full size now.' : 'This frame cannot be shown now. Turn to it again in a moment.'); },
     keys: {
       a: decide, c: cover, ' ': play,
       '+': function () { zoom.larger(); }, '=': function () { zoom.larger(); }, '-': function () { zoom.smaller(); }, '0': function () { zoom.whole(); },
@@ -121,7 +123,7 @@ function begin(form) {
   const zoom = new PixelZoom(boxes, {
     coarse: told.coarse,
     told: function (scale, enlarged) {
-      percent.textContent = 'Shown at ' + (scale < 0.1 ? (100 * scale).toPrecision(2) : Math.round(100 * scale)) + ' %';
+      percent.textContent = 'Shown at ' + (scale < 0.1 ? (100 * scale).toPrecision(2) : Math.round(100 * scale)) + ' %' + (boxes.fine && host.dataset.fine === 'no' ? ', a sharper picture is made' : '');
       hand.hidden = !enlarged;
       hand.setAttribute('aria-pressed', String(host.classList.contains('ti-moving')));
     },
