@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Dialog, FloatRect, Page, expect
 
 from tests.casework.pixel_bed import clip_study, plate_study
 from tests.e2e.held_pixels import Held, coordinator, draw_by_mouse, picture, rows, serve
@@ -39,6 +39,7 @@ def test_a_large_picture_is_enlarged_at_full_size_and_boxes_stay_in_place(plate:
     (box,) = rows(page)
     expect(page.get_by_role("button", name="Delete box 1")).to_be_visible()
     frame = stage.bounding_box()
+    assert frame is not None
     with page.expect_response(re.compile(r"picture\?size=full$")) as full:
         for _ in range(3):
             page.keyboard.press("+")
@@ -49,7 +50,6 @@ def test_a_large_picture_is_enlarged_at_full_size_and_boxes_stay_in_place(plate:
     assert rows(page) == [box]
     on_screen = page.locator("[data-box] .ti-box-line").bounding_box()
     assert on_screen is not None
-    assert frame is not None
     assert frame["x"] < on_screen["x"] + on_screen["width"] / 2 < frame["x"] + frame["width"], "the box is in sight"
     scale = int(shown.inner_text().removeprefix("Shown at ").removesuffix(" %")) / 100
     assert on_screen["width"] == pytest.approx(box[2] * scale, rel=0.05)
@@ -67,7 +67,7 @@ def test_a_large_picture_is_enlarged_at_full_size_and_boxes_stay_in_place(plate:
     expect(page.get_by_role("button", name="Move")).to_be_hidden()
 
 
-def drag(page: Page, frame: dict[str, float]) -> None:
+def drag(page: Page, frame: FloatRect) -> None:
     page.mouse.move(frame["x"] + frame["width"] * 0.3, frame["y"] + frame["height"] * 0.3)
     page.mouse.down()
     page.mouse.move(frame["x"] + frame["width"] * 0.6, frame["y"] + frame["height"] * 0.6, steps=4)
@@ -78,7 +78,12 @@ def test_boxes_nobody_approved_are_not_lost_without_a_warning(held: Held, visit:
     clara = coordinator(visit, held)
     page = clara.page
     asked: list[str] = []
-    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+
+    def answer(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        dialog.accept()
+
+    page.on("dialog", answer)
     picture(page)
     page.reload()
     assert asked == [], "nothing was drawn yet"

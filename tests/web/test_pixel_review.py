@@ -160,8 +160,8 @@ def test_approve_take_back_and_send_by_the_forms(bed: Bed, key: str) -> None:
     assert who.post(address(key, "back"), form(key)).status_code == 303
     assert reviews(key)[0].decision == ""
     assert who.post(address(key, "approve"), form(key)).status_code == 303
-    page = text(who.get(f"/submissions/{key}/pixels"))
-    answer = who.post(f"/submissions/{key}/pixels/send", {"seen": seen_to_send(key, page)})
+    decided = text(who.get(f"/submissions/{key}/pixels"))
+    answer = who.post(f"/submissions/{key}/pixels/send", {"seen": seen_to_send(key, decided)})
     assert (answer.status_code, answer.location) == (303, f"/submissions/{key}")
     bed.run()
     assert set(bed.fates(key)) == {Fate.SENT}
