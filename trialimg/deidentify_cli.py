@@ -234,6 +234,7 @@ def _leave(order: Order, account: Account, rules: Rules, key: SiteKey, total: in
 
 def _tell(account: Account) -> None:
     from trialimg.client.account import LOOKED_AT, by_sentence
+    from trialimg.domain.deid_report import told_of_unseen
 
     named = a_person_looks()
     lists = (("not taken", account.refused), ("left out", account.left_out), ("held, and not written", account.held))
@@ -251,8 +252,10 @@ def _tell(account: Account) -> None:
         say(_TELLS)
     if len(account.persons) > 1:
         say(_SEVERAL.format(count=len(account.persons)))
-    faces = sum(report.recognisable for report in account.reports().values())
-    if faces:
+    reports = account.reports().values()
+    if unseen := sum(report.unseen for report in reports):
+        say(told_of_unseen(unseen))
+    if faces := sum(report.recognisable for report in reports):
         say(f"{faces} images are thin slices of a head: a face can be computed from them. Hand them on as such.")
     say(f"{account.equation}.")
 

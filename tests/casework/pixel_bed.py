@@ -6,8 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import pytest
 from pydicom import dcmread
+from pydicom.encaps import encapsulate
+from pydicom.uid import MPEG4HP41
 from sqlalchemy import select
 
 from seed_data.phantom.identities import PATIENT_IDENTITIES
@@ -43,6 +46,32 @@ def clip_study(folder: Path, *, frames: int = 3, screens: int = 0) -> list[Path]
         ds.SeriesNumber, ds.InstanceNumber = 80 + number, number + 1
         ds.save_as(folder / f"screen-{number}.dcm")
         files.append(folder / f"screen-{number}.dcm")
+    return files
+
+
+def plate_study(folder: Path, *, columns: int = 3000, rows: int = 2000) -> list[Path]:
+    """A CT of two slices with a plate in the same study: one grey frame, larger than the pictures made of it ahead."""
+    files = clip_study(folder, frames=1)
+    ds = dcmread(files[-1])
+    levels = np.zeros((rows, columns), np.uint8)
+    levels[::2] = 255  # lines that only the picture at full size keeps apart
+    ds.PixelData, ds.Rows, ds.Columns = levels.tobytes(), rows, columns
+    ds.SamplesPerPixel, ds.PhotometricInterpretation, ds.NumberOfFrames = 1, "MONOCHROME2", "1"
+    for keyword in ("PlanarConfiguration", "SequenceOfUltrasoundRegions"):
+        if keyword in ds:
+            delattr(ds, keyword)
+    ds.save_as(files[-1])
+    return files
+
+
+def film_study(folder: Path) -> list[Path]:
+    """A CT of two slices with a film in the same study, of which nothing here makes a picture."""
+    files = clip_study(folder, frames=1)
+    ds = dcmread(files[-1])
+    ds.file_meta.TransferSyntaxUID = MPEG4HP41
+    ds.PixelData = encapsulate([b"\x00\x00\x01\xba" + bytes(252)])
+    ds["PixelData"].is_undefined_length = True
+    ds.save_as(files[-1])
     return files
 
 

@@ -57,7 +57,7 @@ def test_cleaning_an_object_of_any_class_adds_no_error(tmp_path):
         write_markers(cleaned, profile, IDENTITY, cleaning.codes())
         for name, dataset in (("before", original), ("after", cleaned)):
             with (tmp_path / name).open("wb") as stream:
-                write_file(stream, dataset, EXPLICIT, uid, "1.2.3")
+                write_file(stream, dataset, EXPLICIT, (uid, "1.2.3"))
         before, known = violations(tmp_path / "before")
         judged += known
         if found := violations(tmp_path / "after")[0] - before:

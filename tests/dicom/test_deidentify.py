@@ -64,6 +64,15 @@ def test_the_planted_file_is_clean_and_goes_on(tmp_path, clean, profile, identit
     assert result.size == path.stat().st_size
 
 
+def test_what_went_on_unseen_is_told_and_what_waits_or_shows_nothing_is_not(tmp_path, identity, key):
+    for name, unseen in (("CT_small.dcm", 1), ("examples_palette.dcm", 0), ("rtplan.dcm", 0)):
+        source, target = next(path for path in pydicom_files() if path.name == name), tmp_path / name
+        made = clean_file(source, target, profile=Profile("demo", "1"), identity=identity, subject_key=key)
+        checked = verify_clean(target, profile=Profile("demo", "1"), identity=identity)
+        assert (made.report.unseen, checked.report.unseen) == (unseen, unseen)
+        assert (made.hold_reason is None) == (checked.hold_reason is None) == (name != "examples_palette.dcm")
+
+
 def test_a_name_in_an_attribute_that_is_kept_holds_the_instance_without_telling_it(tmp_path, clean):
     planted = make_planted(tmp_path / "original.dcm", hidden=True)
     result, _ = clean(tmp_path / "original.dcm")

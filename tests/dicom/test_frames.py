@@ -10,7 +10,6 @@ from PIL import Image, ImageCms, JpegImagePlugin
 
 from tests.dicom.conftest import pydicom_files
 from trialimg.dicom.frames import has_comments, offsets_are_true, quiet_frames
-from trialimg.dicom.icc import cleaned_profile
 
 NAME = b"seen with Okonkwo"
 JPEG, J2K, RLE = "1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.5"
@@ -273,64 +272,6 @@ def test_a_film_is_no_still_picture():
     assert has_comments("1.2.840.10008.1.2.4.201")
     assert not has_comments("1.2.840.10008.1.2.4.102")
     assert not has_comments("1.2.840.10008.1.2.5")
-
-
-def test_a_colour_profile_loses_its_texts_and_keeps_its_colours():
-    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    name = "sRGB built-in"
-    written = profile.replace(name.encode("utf-16-be"), "Okonkwo Ada..".encode("utf-16-be"))
-    assert written != profile
-    clean = cleaned_profile(written)
-    assert len(clean) == len(written)
-    assert "Okonkwo".encode("utf-16-be") not in clean
-    assert cleaned_profile(clean) is clean
-    picture = Image.effect_noise((32, 32), 60).convert("RGB")
-    lab = ImageCms.createProfile("LAB")
-    before, after = (
-        ImageCms.profileToProfile(picture, ImageCms.ImageCmsProfile(BytesIO(p)), lab, outputMode="LAB").tobytes()
-        for p in (profile, clean)
-    )
-    assert before == after
-
-
-def built_profile(*parts):
-    """A colour profile of tags and their data, as ICC.1 writes it."""
-    table, data, at = b"", b"", 132 + 12 * len(parts)
-    for signature, part in parts:
-        table += struct.pack(">4sLL", signature, at + len(data), len(part))
-        data += part + b"\0" * (-len(part) % 4)
-    head = struct.pack(">L4sL4s4s4s", at + len(data), b"lcms", 0x04400000, b"mntr", b"RGB ", b"XYZ ").ljust(36, b"\0")
-    return (head + b"acspAPPL").ljust(128, b"\0") + struct.pack(">L", len(parts)) + table + data
-
-
-LANGUAGES = b"mluc" + struct.pack(">3L", 0, 2, 12) + struct.pack(">4sLL4sLL", b"enUS", 14, 40, b"jaJP", 14, 54)
-HIDING = {
-    "several languages": (b"desc", LANGUAGES + "OkonkwoOkonkwo".encode("utf-16-be")),
-    "behind a curve": (b"rTRC", b"curv" + struct.pack(">LLH", 0, 1, 256) + NAME),
-    "behind a formula": (b"rTRC", b"para" + struct.pack(">LHHL", 0, 0, 0, 65536) + NAME),
-    "behind a point": (b"rXYZ", b"XYZ " + struct.pack(">L3L", 0, 1, 2, 3) + NAME),
-    "behind a signature": (b"tech", b"sig \0\0\0\0dcam" + NAME),
-    "an array of bytes": (b"ncl2", b"ui08\0\0\0\0" + NAME),
-    "a text": (b"cprt", b"text\0\0\0\0" + NAME),
-    "a type nobody knows": (b"vcgt", b"xxxx\0\0\0\0" + NAME),
-    "another profile": (b"psid", b"data\0\0\0\0" + built_profile((b"cprt", b"text\0\0\0\0" + NAME))),
-    "a signature of a tag": (b"Okon", b"XYZ " + struct.pack(">L3L", 0, 1, 2, 3)),
-}
-
-
-@pytest.mark.parametrize("place", HIDING)
-def test_no_part_of_a_colour_profile_holds_a_name(place):
-    profile = built_profile((b"wtpt", b"XYZ " + struct.pack(">L3L", 0, 1, 2, 3)), HIDING[place])
-    assert b"Okon" in profile.replace(b"\0O\0k\0o\0n", b"Okon")
-    clean = cleaned_profile(profile)
-    assert len(clean) == len(profile)
-    assert b"Okon" not in clean.replace(b"\0", b"")
-    assert cleaned_profile(clean) is clean
-
-
-@pytest.mark.parametrize("junk", [b"Okonkwo", b"Okonkwo" * 40, b"\0" * 128])
-def test_what_is_no_colour_profile_goes(junk):
-    assert cleaned_profile(junk) == b""
 
 
 ENDLESS = {

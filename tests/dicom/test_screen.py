@@ -9,7 +9,7 @@ from pydicom.data import get_testdata_file
 from trialimg.dicom.header import read_facts
 from trialimg.dicom.iod import _standard, is_known
 from trialimg.dicom.residue import find_residue, identifying_values
-from trialimg.dicom.screen import FACE, _kind_of, _kinds, is_recognisable, pixel_risk
+from trialimg.dicom.screen import FACE, _kind_of, _kinds, is_recognisable, looking_suffices, pixel_risk
 
 CT = read_facts(Path(get_testdata_file("CT_small.dcm")))
 STORAGE = "1.2.840.10008.5.1.4.1.1."
@@ -116,6 +116,29 @@ def test_what_makes_no_face_is_not_held_for_one(changes):
     other = HEAD._replace(**changes)
     assert not is_recognisable(other)
     assert pixel_risk(other, hold_faces=True) == pixel_risk(other)
+
+
+@pytest.mark.parametrize(
+    "kinds",
+    [
+        ("ORIGINAL", "PRIMARY", "LOCALIZER"),
+        ("ORIGINAL", "PRIMARY", "LOCALIZER", "CT_SOM5 TOP"),
+        ("DERIVED", "SECONDARY", "OTHER", "CSA TOPOGRAM"),
+        ("ORIGINAL", "PRIMARY", "AXIAL", "Scout"),
+    ],
+    ids=str,
+)
+def test_a_localizer_is_held_where_the_trial_says_so_and_a_look_settles_it(kinds):
+    localizer = CT._replace(image_type=kinds)
+    assert pixel_risk(localizer) is None
+    assert "localizer" in pixel_risk(localizer, hold_localizers=True)
+    assert looking_suffices(localizer)
+
+
+def test_what_is_no_localizer_or_has_no_pixels_is_not_held_as_one():
+    assert pixel_risk(CT._replace(image_type=("ORIGINAL", "PRIMARY", "AXIAL")), hold_localizers=True) is None
+    plan = CT._replace(image_type=("LOCALIZER",), sop_class_uid=STORAGE + "481.5", has_pixels=False)
+    assert pixel_risk(plan, hold_localizers=True) is None
 
 
 def test_what_is_held_anyway_keeps_its_first_reason():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from trialimg.domain.deid_report import (
     MASKED,
     MOST_PATHS,
     OTHER_PATHS,
+    UNSEEN,
     ActionCount,
     OutcomeCount,
     OwnRule,
@@ -25,6 +27,7 @@ from trialimg.domain.deid_report import (
     Residue,
     joined,
     rules_of,
+    told_of_unseen,
 )
 from trialimg.domain.deidentification import Profile
 from trialimg.errors import BadInput
@@ -59,6 +62,14 @@ def test_joining_many_is_adding_them_one_by_one():
     assert one.residue == Residue(6, 2, ("(0008,103E)",))
     assert one.rules == WHOLE.rules
     assert one.recognisable == 2
+
+
+def test_images_at_which_nobody_looked_are_counted_and_told():
+    report = replace(WHOLE, pixels=(*WHOLE.pixels, PixelCount(UNSEEN, "", 56)))
+    assert Report.from_json(json.loads(json.dumps(report.to_json()))) == report
+    assert (WHOLE.unseen, report.unseen, (report + report).unseen) == (0, 56, 112)
+    assert told_of_unseen(56).startswith("The pixels of 56 images were not looked at: images of their kind")
+    assert told_of_unseen(1).startswith("The pixels of 1 image was not looked at: images of its kind")
 
 
 def test_the_search_of_one_instance_leaves_numbers_of_items_out():

@@ -45,6 +45,7 @@ FULL = {
     "words": ["MPRAGE", "T2w"],
     "pixel_review": ["imaging_qc", "site"],
     "hold_recognisable": True,
+    "hold_localizers": True,
     "rules": [
         {"private": {**PRIVATE, "vr": "IS"}, "action": "K", "why": "b-values", "sop_class": ["MR Image Storage"]},
         {"private": PRIVATE, "action": "X"},
@@ -132,6 +133,7 @@ def test_a_definition_is_read_and_written_without_loss():
         ({"pixel_review": ["imaging_qc"]}, "'pixel_review' must name site"),
         ({"pixel_review": ["sponsor"]}, "'pixel_review'"),
         ({"hold_recognisable": "yes"}, "'hold_recognisable'"),
+        ({"hold_localizers": "yes"}, "'hold_localizers'"),
         ({"rules": [{"tag": "0010,0030", "action": "K", "why": "x"}]}, "'tag' is written by the engine"),
         ({"rules": [{"tag": "0012,0062", "action": "X"}]}, "'tag' is written by the engine"),
         ({"rules": [GOOD["rules"][0], GOOD["rules"][0]]}, "entry 2: 'tag'"),

@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import re
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
-from pydicom import dcmread
-from werkzeug.serving import make_server
 
 from tests.casework.pixel_bed import clip_study
-from tests.e2e.visitor import WIDE, Visit, Visitor
-from tests.pipeline.bed import Bed, make_bed
+from tests.e2e.held_pixels import Held, coordinator, draw_by_mouse, picture, rows, serve
+from tests.e2e.visitor import WIDE, Visit
 from tests.web.imaging_bed import words
 from tests.web.preview.browser import serious_violations
 from tests.world import PASSWORD, World, email_of
-from trialimg.casework.services import services
 from trialimg.casework.submission import quarantine
 from trialimg.domain.submission import Fate
 
@@ -32,81 +26,14 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 FRAMES = 4
 
 
-@dataclass
-class Held:
-    """A linked CT with a clip, or several, that wait for a look, behind an address."""
-
-    bed: Bed
-    key: str
-    origin: str
-    originals: dict[str, Any]
-
-    @property
-    def page(self) -> str:
-        return f"/submissions/{self.key}/pixels"
-
-    def settled(self) -> None:
-        """Let the pipeline do what was asked for, and find everything linked."""
-        self.bed.run()
-        assert set(self.bed.fates(self.key)) == {Fate.SENT}, self.bed.sentence(self.key)
-
-    def from_archive(self) -> list[Any]:
-        """What the archive holds of the clips now."""
-        found = []
-        for each in self.bed.objects(self.key):
-            if each.modality == "US":
-                archive = services().archive
-                uids = each.study_instance_uid, each.series_instance_uid, each.sop_instance_uid
-                with archive.fetch(*uids) as stream:
-                    found.append(dcmread(BytesIO(stream.read())))
-        return found
-
-
-def serve(world: World, folder: Path, screens: int) -> Iterator[Held]:
-    bed = make_bed(world)
-    files = clip_study(folder, frames=FRAMES, screens=screens)
-    pixels = {path.name: dcmread(path).pixel_array for path in files[3:]}
-    key = bed.link(files)
-    server = make_server("127.0.0.1", 0, world.app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield Held(bed, key, f"http://127.0.0.1:{server.server_port}", pixels)
-    server.shutdown()
-    server.server_close()
-    thread.join()
-
-
 @pytest.fixture
 def held(world: World, tmp_path: Path) -> Iterator[Held]:
-    yield from serve(world, tmp_path / "clip", screens=0)
+    yield from serve(world, clip_study(tmp_path / "clip", frames=FRAMES))
 
 
 @pytest.fixture
 def several(world: World, tmp_path: Path) -> Iterator[Held]:
-    yield from serve(world, tmp_path / "clip", screens=2)
-
-
-def coordinator(visit: Visit, held: Held, path: str = "") -> Visitor:
-    person = visit(held.origin)
-    person.goto(path or held.page)
-    person.sign_in(email_of("coordinator-101"), PASSWORD)
-    return person
-
-
-def picture(page: Page) -> Locator:
-    """The picture once its frame is there and it takes keys."""
-    expect(page.locator("form[data-ready]")).to_be_visible()
-    found = page.locator("[data-picture][data-shown]")
-    expect(found).to_be_visible()
-    return found
-
-
-def rows(page: Page) -> list[list[int]]:
-    """The boxes as the form would send them."""
-    return [
-        [int(row.locator(f"[name={name}]").input_value()) for name in ("x", "y", "width", "height")]
-        for row in page.locator("[data-boxes] tr").all()
-    ]
+    yield from serve(world, clip_study(tmp_path / "clip", frames=FRAMES, screens=2))
 
 
 def covered(boxes: list[list[int]], shape: tuple[int, ...]) -> Any:
@@ -150,15 +77,6 @@ def test_found_and_drawn_boxes_are_covered_in_every_frame_and_nothing_else_is_ch
     assert all(np.array_equal(old[~inside], new[~inside]) for old, new in zip(before, after, strict=True))
     assert sent.BurnedInAnnotation == "NO"
     assert quarantine(held.key).listing() == []
-
-
-def draw_by_mouse(page: Page, stage: Locator) -> None:
-    at = stage.bounding_box()
-    assert at is not None
-    page.mouse.move(at["x"] + at["width"] * 0.6, at["y"] + at["height"] * 0.9)
-    page.mouse.down()
-    page.mouse.move(at["x"] + at["width"] * 0.8, at["y"] + at["height"] * 0.97, steps=5)
-    page.mouse.up()
 
 
 def draw_by_keys(page: Page, stage: Locator) -> None:
@@ -230,6 +148,8 @@ def test_everything_works_without_scripts(held: Held, browser: Browser, pictures
         page.get_by_label("E-mail address").fill(email_of("coordinator-101"))
         page.get_by_label("Password").fill(PASSWORD)
         page.get_by_role("button", name="Sign in").click()
+        for hint in ("Drag to draw a box", "All keys"):
+            expect(page.get_by_text(hint)).to_be_hidden()
         expect(page.locator("svg image")).to_have_attribute("href", re.compile("frames/1/picture"))
         count = page.locator("rect.ti-box-line").count()
         for name, value in {"Left": "400", "Top": "300", "Width": "50", "Height": "40"}.items():

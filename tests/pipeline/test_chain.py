@@ -42,9 +42,20 @@ def test_a_clip_that_shows_a_name_waits_for_a_look_and_joins_its_study_covered(b
     assert set(bed.fates(key)) == {Fate.SENT}, bed.sentence(key)
     (study,) = bed.studies()
     assert (study.instance_count, study.held_count, study.modalities) == (len(files), 0, "CT, US")
-    (decided,) = json.loads(bed.submission(key).report)["pixels"]
+    decided, unseen = json.loads(bed.submission(key).report)["pixels"]
     assert (decided["decision"], decided["role"], decided["instances"]) == ("masked", "site coordinator", 1)
+    assert (unseen["decision"], unseen["role"], unseen["instances"]) == ("unseen", "", len(files) - 1)
 
 
 def test_every_step_has_what_it_does() -> None:
     assert set(STEPS) == set(Step)
+
+
+def test_one_image_is_told_of_as_one(bed: Bed, ct: list[Path]) -> None:
+    key = bed.survey(ct[:1])
+    assert bed.sentence(key).startswith("1 image was found")
+    assert any(problem.sentence.startswith("1 image was found; ") for problem in bed.summary(key).problems)
+    bed.confirm(key)
+    assert bed.sentence(key) == "Confirmed: 1 image is being de-identified."
+    bed.run()
+    assert bed.sentence(key) == "Linked: the archive has the one instance, equal to what was sent."

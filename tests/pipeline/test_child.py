@@ -83,6 +83,43 @@ def test_what_kills_its_child_is_refused_with_a_sentence_and_the_others_are_read
     assert "done" in answers["look"]
 
 
+def test_a_file_whose_child_another_hand_killed_is_read_once_more(
+    setup: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, killed = Child.ask, []
+
+    def ask(child: Child, request: dict[str, object]) -> dict[str, object]:
+        if not killed:
+            real(child, request)
+            assert child._process is not None
+            child._process.kill()
+            killed.append(child._process.pid)
+        return real(child, request)
+
+    monkeypatch.setattr(Child, "ask", ask)
+    ((_, answer),) = ask_each([look(setup)], setup, LIMITS)
+    assert killed
+    assert "done" in answer
+
+
+def test_a_file_whose_child_is_killed_each_time_is_refused(
+    setup: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, killed = Child.ask, []
+
+    def ask(child: Child, request: dict[str, object]) -> dict[str, object]:
+        real(child, request)
+        assert child._process is not None
+        child._process.kill()
+        killed.append(child._process.pid)
+        return real(child, request)
+
+    monkeypatch.setattr(Child, "ask", ask)
+    ((_, answer),) = ask_each([look(setup)], setup, LIMITS)
+    assert len(killed) == 2
+    assert answer["refused"]["code"] == "image.unreadable"
+
+
 def test_a_child_that_computes_too_long_is_ended_by_the_kernel() -> None:
     program = "from trialimg.pipeline.inside import _limit_time\n_limit_time(1)\nwhile True: pass"
     began = time.monotonic()

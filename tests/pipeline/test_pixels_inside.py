@@ -15,6 +15,7 @@ from seed_data.phantom.ct import write_ct
 from seed_data.phantom.identities import PATIENT_IDENTITIES
 from tests.pixels.rendered import covered, image, picture, written
 from trialimg.dicom.deidentify import verify_clean
+from trialimg.domain.deid_report import Report
 from trialimg.domain.deidentification import Profile, SubjectIdentity
 from trialimg.domain.mask import Box
 from trialimg.errors import NotClean
@@ -142,6 +143,21 @@ def test_a_head_in_thin_slices_waits_where_the_trial_says_so_and_a_person_lets_i
         assert (told["code"], told["report"]["recognisable"]) == (code, 1)
         let_pass = room.ask("clean", sha256, released=True)["done"]
         assert (let_pass["hold"], let_pass["code"]) == ("", "")
+
+
+def test_a_localizer_waits_where_the_trial_says_so_and_a_person_lets_it_pass(tmp_path: Path) -> None:
+    file = write_ct(tmp_path, PATIENT_IDENTITIES[0], slices=1, size=256, study_date="20260302", seed=1, study_key="t")[0]
+    topogram = dcmread(file)
+    topogram.ImageType = ["ORIGINAL", "PRIMARY", "LOCALIZER"]
+    for hold, code, unseen in ((False, "", 1), (True, "image.may_show_text", 0)):
+        room = Room(tmp_path / f"vault-{hold}", Profile("demo", "1", "kept", hold_localizers=hold))
+        sha256 = room.quarantine.put_bytes(written(topogram)).sha256
+        assert bool(room.ask("look", sha256)["done"]["risk"]) == hold
+        told = room.ask("clean", sha256, released=False)["done"]
+        assert (told["code"], Report.from_json(told["report"]).unseen) == (code, unseen)
+        let_pass = room.ask("clean", sha256, released=True)["done"]
+        assert (let_pass["hold"], let_pass["code"]) == ("", "")
+        assert Report.from_json(let_pass["report"]).unseen == unseen
 
 
 def test_where_memory_does_not_suffice_the_person_is_told_to_look_and_the_file_is_not_blamed(room: Room) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from pathlib import Path
 
@@ -16,7 +17,8 @@ from tests.web.imaging_bed import bed as bed  # noqa: PLC0414 (a fixture)
 from tests.web.imaging_bed import ct as ct  # noqa: PLC0414
 from tests.web.imaging_bed import ct_folder as ct_folder  # noqa: PLC0414
 from tests.web.imaging_bed import slot_address, visitor, words
-from trialimg.domain.deid_report import Report
+from trialimg.documents.deid import DeidAccount
+from trialimg.domain.deid_report import MASKED, ActionCount, PixelCount, Report
 from trialimg.store.audit import AuditRecord
 from trialimg.store.base import db
 
@@ -33,6 +35,9 @@ def test_the_page_tells_in_sentences_and_paths_what_was_done(bed: Bed, linked: s
     assert "(0010,0010)" in page
     assert "Basic Application Confidentiality Profile" in page
     assert "edition 2026c" in page
+    assert "The pixels of 5 images were not looked at: images of their kind usually show no text." in page
+    assert "Not looked at" in page
+    assert re.search(r"a place or a thing, [\d,]+ were removed, ", page)
     for planted in planted_strings(PATIENT):
         assert planted not in page
 
@@ -40,6 +45,23 @@ def test_the_page_tells_in_sentences_and_paths_what_was_done(bed: Bed, linked: s
 def test_the_submission_and_its_slot_lead_to_it(bed: Bed, linked: str) -> None:
     assert linked in visitor(bed).get(linked.removesuffix("/deidentification")).get_data(as_text=True)
     assert linked in visitor(bed).get(slot_address(bed)).get_data(as_text=True)
+
+
+def test_a_long_table_is_folded_until_somebody_asks_for_a_part_of_it(bed: Bed, linked: str) -> None:
+    folded = "<details><summary>Show "
+    whole = visitor(bed).get(linked).get_data(as_text=True)
+    assert whole.count(folded) == 1
+    assert whole.index(folded) < whole.index("(0010,0010)")
+    assert folded not in visitor(bed).get(f"{linked}?find=a").get_data(as_text=True)
+
+
+def test_a_person_who_decided_is_told_by_the_role() -> None:
+    counts = (PixelCount(MASKED, "site coordinator", 1, 0, 2, 0),)
+    report = Report("demo", "1", 1, (), (ActionCount("(0010,0010)", "PatientName", "X", 1),), pixels=counts)
+    account = DeidAccount("DEMO", "P", "101-001", "W8", "CT", "s", (), False, report, None)
+    assert any(each.endswith("1 image, parts hidden in 2 boxes, decided by the site coordinator.") for each in account.sentences)
+    assert any(each.endswith("a thing, 1 was removed.") for each in account.sentences)
+    assert not any("not looked at" in each for each in account.sentences)
 
 
 def test_the_table_is_searched_without_a_script(bed: Bed, linked: str) -> None:
@@ -61,6 +83,7 @@ def test_the_json_is_the_report_and_taking_it_is_recorded(bed: Bed, linked: str)
     report = Report.from_json(document["report"])
     assert report.instances == 5
     assert report.residue.searched == 5
+    assert report.unseen == 5
     assert document["as_told_by_the_sender"] is None
     assert "attachment" in answer.headers["Content-Disposition"]
     with bed.app.app_context():
@@ -79,6 +102,7 @@ def test_the_pdf_is_one_to_keep_and_says_the_same(bed: Bed, linked: str, tmp_pat
     assert "De-identification report" in told
     assert "PatientName" in told
     assert "5 objects were received: 5 cleaned." in " ".join(told.split())
+    assert "The pixels of 5 images were not looked at" in " ".join(told.split())
     assert faults(pypdf.PdfReader(tmp_path / "report.pdf")) == []
     for planted in planted_strings(PATIENT):
         assert planted not in told

@@ -4,18 +4,30 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from sqlalchemy import select
 
-from tests.casework.pixel_bed import NAME_BOX, clip_study, held_of, known_finds, reviews, view_of
+from tests.casework.pixel_bed import (
+    NAME_BOX,
+    clip_study,
+    film_study,
+    held_of,
+    known_finds,
+    plate_study,
+    reviews,
+    view_of,
+)
 from tests.pipeline.bed import Bed
 from tests.web.imaging_bed import Visitor, bed, text, visitor, words
 from trialimg.casework.access import submission_place
 from trialimg.casework.definition import definition
 from trialimg.casework.pixel_review import reviewing_role
+from trialimg.casework.submission import quarantine
 from trialimg.domain.permission import Role
 from trialimg.domain.submission import Fate
 from trialimg.store.trial import TrialDefinitionVersion
@@ -39,6 +51,10 @@ def form(key: str, *boxes: dict[str, str], **more: str) -> dict[str, Any]:
     """What the page would post: its mark, and the four numbers and images of each box."""
     columns = {name: [box[name] for box in boxes] for name in BOX} if boxes else {}
     return {"seen": view_of(key).line.seen, **columns, **more}
+
+
+def seen_to_send(key: str, page: str) -> str:
+    return page.split('action="' + f"/submissions/{key}/pixels/send", 1)[1].split('name="seen" value="', 1)[1][:16]
 
 
 def ready(bed: Bed, key: str, name: str = "coordinator-101") -> Visitor:
@@ -73,6 +89,68 @@ def test_the_submission_leads_there_and_the_page_shows_the_frame_with_its_box(be
     assert "no-store" in got.headers["Cache-Control"]
 
 
+def test_a_picture_is_given_at_full_size_to_whoever_asks_and_goes_with_the_original(
+    bed: Bed, tmp_path: Path, known_finds: dict[str, Any]
+) -> None:
+    known_finds.update(boxes=[], looked_at=[0], frames=1, rows=2000, columns=3000)
+    key = bed.link(plate_study(tmp_path / "plate"))
+    who = ready(bed, key)
+    assert "Shown at 34 % of its size" in words(who.get(f"/submissions/{key}/pixels"))
+    (ordinal,) = held_of(bed, key)
+    address_of = f"/submissions/{key}/objects/{ordinal}/frames/1/picture"
+    sizes = []
+    for asked in ("", "?size=full", "?size=huge", "?size=full"):
+        with Image.open(BytesIO(who.get(address_of + asked).data)) as shown:
+            sizes.append(shown.size)
+    assert sizes == [(1024, 683), (3000, 2000), (1024, 683), (3000, 2000)]
+    with Image.open(BytesIO(who.get(address_of + "?size=full").data)) as shown:
+        assert [shown.getpixel((7, y)) for y in range(3)] == [255, 0, 255]
+    assert f"frame-{ordinal}-0-full" in quarantine(key).notes()
+    assert visitor(bed, "imaging-qc").get(address_of + "?size=full").status_code == 403
+    who.post(address(key, "reject"), {**form(key), "reason": "Another examination."})
+    page = text(who.get(f"/submissions/{key}/pixels"))
+    who.post(f"/submissions/{key}/pixels/send", {"seen": seen_to_send(key, page)})
+    assert not [note for note in quarantine(key).notes() if note.startswith("frame-")]
+
+
+def test_a_picture_made_whole_ahead_is_not_made_again(bed: Bed, key: str) -> None:
+    who = ready(bed, key)
+    (ordinal,) = held_of(bed, key)
+    picture = f"/submissions/{key}/objects/{ordinal}/frames/1/picture"
+    assert who.get(f"{picture}?size=full").data == who.get(picture).data
+    assert "of its size" not in words(who.get(f"/submissions/{key}/pixels"))
+    assert f"frame-{ordinal}-0-full" not in quarantine(key).notes()
+
+
+def test_before_anybody_confirmed_nothing_is_said_to_be_done(bed: Bed, tmp_path: Path) -> None:
+    key = bed.survey(clip_study(tmp_path / "clip"))
+    page = words(ready(bed, key).get(f"/submissions/{key}/pixels"))
+    assert "Nobody has confirmed yet what goes on" in page
+    assert "under way" not in page
+    assert "No image of these waits" not in page
+
+
+def test_of_what_cannot_be_shown_the_submission_says_so(
+    bed: Bed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known_finds: dict[str, Any]
+) -> None:
+    known_finds.clear()
+    key = bed.link(film_study(tmp_path / "film"))
+    (ordinal,) = held_of(bed, key)
+    page = visitor(bed).get(f"/submissions/{key}")
+    assert "It cannot be shown here. Look at the original where it was made" in words(page)
+    assert "It is a film" in words(page)
+    assert f"/objects/{ordinal}/picture" not in text(page)
+
+
+def test_a_decided_series_is_approved_again(bed: Bed, key: str) -> None:
+    who = ready(bed, key)
+    assert "Approve: cover 1 box" in words(who.get(address(key)))
+    who.post(address(key, "approve"), form(key, BOX))
+    assert "Approve again: cover 1 box" in words(who.get(address(key)))
+    who.post(address(key, "reject"), {**form(key), "reason": "Another examination."})
+    assert "Approve after all: " in words(who.get(address(key)))
+
+
 def test_approve_take_back_and_send_by_the_forms(bed: Bed, key: str) -> None:
     who = ready(bed, key)
     assert who.post(address(key, "approve"), form(key, BOX)).status_code == 303
@@ -82,9 +160,8 @@ def test_approve_take_back_and_send_by_the_forms(bed: Bed, key: str) -> None:
     assert who.post(address(key, "back"), form(key)).status_code == 303
     assert reviews(key)[0].decision == ""
     assert who.post(address(key, "approve"), form(key)).status_code == 303
-    page = text(who.get(f"/submissions/{key}/pixels"))
-    seen = page.split('action="' + f"/submissions/{key}/pixels/send", 1)[1].split('name="seen" value="', 1)[1][:16]
-    answer = who.post(f"/submissions/{key}/pixels/send", {"seen": seen})
+    decided = text(who.get(f"/submissions/{key}/pixels"))
+    answer = who.post(f"/submissions/{key}/pixels/send", {"seen": seen_to_send(key, decided)})
     assert (answer.status_code, answer.location) == (303, f"/submissions/{key}")
     bed.run()
     assert set(bed.fates(key)) == {Fate.SENT}
@@ -182,3 +259,10 @@ def test_what_was_typed_stays_when_it_is_refused(bed: Bed, key: str) -> None:
     assert 'value="111"' in answer
     assert 'value="9000"' in answer
     assert "lies outside the image" in answer
+    unread = text(who.post(address(key, "approve"), form(key, BOX | {"x": "112"}, BOX | {"x": "1e<9"})))
+    assert 'value="112"' in unread
+    assert 'value="1e&lt;9"' in unread
+    assert "are whole numbers" in unread
+    for refused in (answer, unread):
+        assert "data-unsaved" in refused
+    assert "data-unsaved" not in text(who.get(address(key)))

@@ -89,7 +89,8 @@ def confirm(
             item.sentence = "Not chosen by the person who confirmed."
     submission.confirmed_by = uow.actor.name
     submission.acquired = acquired or submission.acquired or summary.study_date(series)
-    move(uow, submission, Outcome.CONFIRMED, f"Confirmed: {len(wanted)} images are being de-identified.")
+    what = "1 image is" if len(wanted) == 1 else f"{len(wanted)} images are"
+    move(uow, submission, Outcome.CONFIRMED, f"Confirmed: {what} being de-identified.")
     destroy_unneeded(uow, submission)
 
 

@@ -22,7 +22,7 @@ from trialimg.casework.pixel_series import (
 )
 from trialimg.domain.mask import Mask
 from trialimg.domain.pixel_review import Drawn, Look, Verdict
-from trialimg.domain.submission import Stage, Step
+from trialimg.domain.submission import ENDED, Stage, Step
 from trialimg.errors import NotFound
 from trialimg.store.base import db
 from trialimg.store.imaging import Submission
@@ -55,6 +55,11 @@ class SeriesLine:
         images = "1 image" if self.images == 1 else f"{self.images} images"
         frames = f", {self.frames} frames" if self.frames != self.images else ""
         return f"{images}{frames}, {self.columns} by {self.rows} pixels"
+
+    @property
+    def longest(self) -> int:
+        """Give the longer side of its images, in pixels."""
+        return max(self.columns, self.rows)
 
     @property
     def approved(self) -> bool:
@@ -95,11 +100,17 @@ class ReviewPage:
     unseen: int
     decided: int
     seen: str
-    open: bool
+    closed: str
+    """Why nothing can be decided here now, "" where it can."""
     looking: bool
     stopped: str
     done: int
     total: int
+
+    @property
+    def open(self) -> bool:
+        """Say whether decisions are taken now."""
+        return not self.closed
 
     @property
     def next(self) -> int | None:
@@ -138,12 +149,34 @@ def review_page(place: Place) -> ReviewPage:
         unseen=sum(review.state == Look.UNSEEN for review, _ in pairs),
         decided=len(decided),
         seen=mark((review, item.ordinal) for review, item in decided),
-        open=Stage(submission.stage) in {Stage.LINKED, Stage.HELD},
+        closed=_closed(Stage(submission.stage)),
         looking=bool(waiting and live),
         stopped=job.sentence or "The search for text was stopped." if waiting and job is not None and not live else "",
         done=job.progress_done if live and job else 0,
         total=job.progress_total if live and job else 0,
     )
+
+
+def _closed(stage: Stage) -> str:
+    """Say why nothing can be decided on at this stage, "" where it can."""
+    if stage in {Stage.LINKED, Stage.HELD}:
+        return ""
+    if stage in ENDED:
+        return "These images did not go on, and nothing of them is kept here. There is nothing to decide."
+    if stage in {Stage.RECEIVING, Stage.RECEIVED}:
+        return "These images are still arriving, or are looked through. Whether any must be looked at is not known yet."
+    if stage is Stage.SURVEYED:
+        return (
+            "Nobody has confirmed yet what goes on, so whether any image must be looked at is not known. Confirm it "
+            "at the images sent."
+        )
+    return "These images are under way now. What is held can be decided on when that is done."
+
+
+def never_shown(place: Place) -> frozenset[int]:
+    """Give the held objects of which no picture can be made here, as of films."""
+    pairs = held_reviews(db.session, place.submission_id)
+    return frozenset(item.ordinal for review, item in pairs if review.state == Look.UNSEEN)
 
 
 def to_look_at(place: Place) -> frozenset[int]:
@@ -171,11 +204,11 @@ def series_view(place: Place, series: int) -> SeriesView:
     )
 
 
-def held_for_pixels(place: Place, ordinal: int, frame: int) -> None:
-    """Raise NotFound unless this frame is of an image whose pixels wait for a person."""
+def held_for_pixels(place: Place, ordinal: int, frame: int) -> int:
+    """Give the longer side of this frame; raises NotFound unless it is of an image whose pixels wait for a person."""
     for review, item in held_reviews(db.session, place.submission_id):
         if item.ordinal == ordinal and review.state == Look.LOOKED and 0 <= frame < review.frames:
-            return
+            return max(review.columns, review.rows)
     raise NotFound("This image does not wait for a decision, so it is not shown here.")
 
 

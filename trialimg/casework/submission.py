@@ -44,9 +44,9 @@ def outbox(submission_id: str) -> Area:
     return services().vault.area(f"outbox/{submission_id}")
 
 
-def picture_note(ordinal: int, frame: int) -> str:
-    """Give the key of the note with the picture of one frame of a held image."""
-    return f"{PICTURES}{ordinal}-{frame}"
+def picture_note(ordinal: int, frame: int, *, full: bool = False) -> str:
+    """Give the key of the note with the picture of one frame of a held image, made small or at full size."""
+    return f"{PICTURES}{ordinal}-{frame}{'-full' if full else ''}"
 
 
 def load(uow: UnitOfWork, submission_id: str) -> Submission:

@@ -110,14 +110,16 @@ def _times(report: Report, times: int, hold_code: str) -> Report:
         actions=tuple(action._replace(times=action.times * times) for action in report.actions),
         residue=report.residue._replace(searched=report.residue.searched * times, held=report.residue.held * times),
         recognisable=report.recognisable * times,
-        pixels=(_decided(hold_code, times),) if hold_code in LOOKED_AT | {SHOWN} else (),
+        pixels=_decided(report, hold_code, times),
     )
 
 
-def _decided(hold_code: str, times: int) -> PixelCount:
+def _decided(report: Report, hold_code: str, times: int) -> tuple[PixelCount, ...]:
     if hold_code == SHOWN:
-        return PixelCount(SHOWN, WHOEVER_RAN_IT, times)
-    return PixelCount(WAITING, "", times)
+        return (PixelCount(SHOWN, WHOEVER_RAN_IT, times),)
+    if hold_code in LOOKED_AT:
+        return (PixelCount(WAITING, "", times),)
+    return tuple(row._replace(instances=row.instances * times) for row in report.pixels)
 
 
 @dataclass(eq=False, repr=False)

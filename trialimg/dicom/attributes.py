@@ -141,7 +141,7 @@ class Attributes:
         if known.gathered == OUTER:
             into.values[known.tag] = value
         elif known.gathered == BURNED:
-            into.take_burned_in(value)
+            into.take_burned_in(value, is_outermost=len(known.path) == 1)
         elif known.gathered == OVERLAY:
             into.take_overlay(value)
 

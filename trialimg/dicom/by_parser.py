@@ -13,7 +13,7 @@ from pydicom.errors import BytesLengthException, InvalidDicomError
 from trialimg.dicom.apply import Cleaning
 from trialimg.dicom.check import check_data_set, check_file
 from trialimg.dicom.compressed import pixel_bytes, quieten
-from trialimg.dicom.dataset import parse, write_file
+from trialimg.dicom.dataset import parse, pixels_apart, write_file
 from trialimg.dicom.header import InstanceFacts
 from trialimg.dicom.markers import write_markers
 from trialimg.dicom.needles import find_in_bytes
@@ -59,7 +59,8 @@ def clean_by_parser(
     if part.is_encapsulated and PIXEL_DATA in dataset and find_in_bytes(memoryview(pixel_bytes(dataset)), values):
         found.append("(7FE0,0010)")
     new_uid = str(dataset["SOPInstanceUID"].value)
-    write_file(target, dataset, part.transfer_syntax, facts.sop_class_uid, new_uid)
+    uids = facts.sop_class_uid, new_uid
+    write_file(target, dataset, part.transfer_syntax, uids, pixels_apart(part, end))
     return replace(report, residue=Residue.of_one(found)), found
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import zlib
-from io import BytesIO
-from typing import BinaryIO
+from io import SEEK_CUR, BytesIO
+from typing import BinaryIO, Final
 
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
@@ -14,16 +14,38 @@ from pydicom.filewriter import write_dataset
 from pydicom.tag import BaseTag
 
 from trialimg.dicom.encode import file_meta
-from trialimg.dicom.part10 import Part10
+from trialimg.dicom.part10 import LONG_FORM, PIXEL_DATA, Part10
 from trialimg.dicom.quiet import silence_the_parser
 from trialimg.dicom.syntaxes import BIG_ENDIAN, DEFLATED, IMPLICIT
+from trialimg.dicom.walk import walk
+
+_LARGE: Final = 1 << 26
+"""Bytes of a data set beyond which native pixel data are left where they are: a parser would hold them twice."""
+_CHUNK: Final = 1 << 20
 
 
 def parse(part: Part10, end: int) -> Dataset:
-    """Read a data set up to ``end``; the caller has walked it, so its lengths are right."""
+    """Read a data set up to ``end``; the caller has walked it, so its lengths are right.
+
+    Large native pixel data are left empty; ``pixels_apart`` gives them.
+    """
     silence_the_parser()
-    stream = BytesIO(part.data[part.start : end])
-    return read_dataset(stream, part.implicit, part.little)
+    pixels = pixels_apart(part, end)
+    data: bytes | memoryview = part.data[part.start : end]
+    if len(pixels):
+        data = bytes(data[: -len(pixels) - 4]) + bytes(4)  # their length is written in the four bytes before them
+    return read_dataset(BytesIO(data), part.implicit, part.little)
+
+
+def pixels_apart(part: Part10, end: int) -> memoryview:
+    """Give large native pixel data that end a data set; empty where they are none, or not large."""
+    if end - part.start < _LARGE or part.is_encapsulated or part.transfer_syntax == DEFLATED:
+        return memoryview(b"")
+    for event in walk(part, past_pixels=False):
+        ends_it = event.tag == PIXEL_DATA and event.depth == 0 and event.start + event.length == end
+        if ends_it and (not event.vr or event.vr.encode("ascii") in LONG_FORM):
+            return part.data[event.start : end]
+    return memoryview(b"")
 
 
 def raw(dataset: Dataset, tag: int, vr: str, value: bytes) -> RawDataElement:
@@ -36,10 +58,19 @@ def raw(dataset: Dataset, tag: int, vr: str, value: bytes) -> RawDataElement:
     )
 
 
-def write_file(target: BinaryIO, dataset: Dataset, transfer_syntax: str, sop_class: str, sop_instance: str) -> None:
-    """Write a DICOM file: 128 zero bytes, our own file meta information, and the data set as it is."""
+def write_file(
+    target: BinaryIO,
+    dataset: Dataset,
+    transfer_syntax: str,
+    uids: tuple[str, str],
+    pixels: memoryview = memoryview(b""),  # noqa: B008 (nothing can change it)
+) -> None:
+    """Write a DICOM file: 128 zero bytes, our own file meta information, and the data set as it is.
+
+    ``uids`` are of its SOP class and instance; ``pixels`` what ``pixels_apart`` gave: they end the data set.
+    """
     target.write(b"\0" * 128 + b"DICM")
-    target.write(file_meta(transfer_syntax, sop_class, sop_instance))
+    target.write(file_meta(transfer_syntax, *uids))
     if transfer_syntax == DEFLATED:
         plain = BytesIO()
         _write(plain, dataset, transfer_syntax)
@@ -48,6 +79,10 @@ def write_file(target: BinaryIO, dataset: Dataset, transfer_syntax: str, sop_cla
         target.write(packed + b"\0" * (len(packed) % 2))
     else:
         _write(target, dataset, transfer_syntax)
+    if len(pixels) and PIXEL_DATA in dataset:
+        target.seek(-4, SEEK_CUR)
+        target.write(len(pixels).to_bytes(4, "big" if transfer_syntax == BIG_ENDIAN else "little"))
+        target.writelines(pixels[position : position + _CHUNK] for position in range(0, len(pixels), _CHUNK))
 
 
 def _write(target: BinaryIO, dataset: Dataset, transfer_syntax: str) -> None:

@@ -20,7 +20,7 @@ from trialimg.dicom.splice_file import splice_file
 from trialimg.dicom.strange import is_built_strangely, strange_frames
 from trialimg.dicom.syntaxes import ENCAPSULATED
 from trialimg.dicom.table import edition
-from trialimg.domain.deid_report import Report, rules_of
+from trialimg.domain.deid_report import UNSEEN, PixelCount, Report, rules_of
 from trialimg.domain.deidentification import Profile, SubjectIdentity
 from trialimg.domain.pseudonym import fingerprint
 from trialimg.errors import NotClean, OurFault, UnreadableObject
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from pydicom.dataset import FileDataset
 
 _PLANS: Final[dict[Profile, Plan]] = {}
+_TOLD: Final[dict[tuple[int, bool, bool], tuple[Report, Report]]] = {}
+_MOST_TOLD: Final = 64
 _CHUNK: Final = 1 << 20
 
 
@@ -183,36 +185,53 @@ def clean_ordinary(
     try:
         if before.transfer_syntax in ENCAPSULATED:
             return _made(before, spliced.after, report, Path(target), [], profile=profile)
-        has_face, reason, is_strange = _judged(spliced.alike, hold_faces=profile.hold_recognisable)
-        return Made(before, spliced.after, _with_a_face(report) if has_face else report, reason, is_strange)
+        has_face, reason, is_strange = _judged(spliced.alike, profile)
+        report = _with_pixels(report, has_face=has_face, is_unseen=before.has_pixels and reason is None)
+        return Made(before, spliced.after, report, reason, is_strange)
     except BaseException:
         Path(target).unlink(missing_ok=True)
         raise
 
 
 @lru_cache(maxsize=64)
-def _judged(facts: InstanceFacts, *, hold_faces: bool) -> tuple[bool, str | None, bool]:
+def _judged(facts: InstanceFacts, profile: Profile) -> tuple[bool, str | None, bool]:
     """Judge what the uncompressed instances of a series have in common, once: is there a face, why may they wait."""
-    risk = pixel_risk(facts, hold_faces=hold_faces)
-    return is_recognisable(facts), _reasons(risk, None, ()), is_built_strangely(facts, None)
+    return is_recognisable(facts), _reasons(_risk(facts, profile), None, ()), is_built_strangely(facts, None)
 
 
 def _made(
     before: InstanceFacts, after: InstanceFacts, report: Report, target: Path, found: list[str], *, profile: Profile
 ) -> Made:
     _compare(before, after)
-    if is_recognisable(before):
-        report = _with_a_face(report)
     encapsulated = before.transfer_syntax in ENCAPSULATED
     strange = strange_frames(open_part10(buffer_of(target)), before) if encapsulated else None
-    reason = _reasons(pixel_risk(before, hold_faces=profile.hold_recognisable), strange, found)
+    reason = _reasons(_risk(before, profile), strange, found)
+    report = _with_pixels(report, has_face=is_recognisable(before), is_unseen=before.has_pixels and reason is None)
     return Made(before, after, report, reason, is_built_strangely(before, strange))
 
 
-@lru_cache(maxsize=16)
-def _with_a_face(report: Report) -> Report:
-    """Count the face; of reports alike it is the very same object, as ``report_of`` gives it."""
-    return replace(report, recognisable=1)
+def _risk(facts: InstanceFacts, profile: Profile) -> str | None:
+    return pixel_risk(facts, hold_faces=profile.hold_recognisable, hold_localizers=profile.hold_localizers)
+
+
+def _with_pixels(report: Report, *, has_face: bool, is_unseen: bool) -> Report:
+    """Tell of the pixels of one instance; of reports alike it is the very same object, as ``report_of`` gives it.
+
+    The very same report is known at once: to count the hash of a long one takes time.
+    """
+    key = id(report), has_face, is_unseen
+    known = _TOLD.get(key)
+    if known is None or known[0] is not report:
+        if len(_TOLD) >= _MOST_TOLD:
+            _TOLD.clear()
+        known = _TOLD[key] = report, _told(report, has_face=has_face, is_unseen=is_unseen)
+    return known[1]
+
+
+@lru_cache(maxsize=64)
+def _told(report: Report, *, has_face: bool, is_unseen: bool) -> Report:
+    pixels = (PixelCount(UNSEEN, "", 1),) if is_unseen else ()
+    return replace(report, recognisable=int(has_face), pixels=pixels)
 
 
 def clean_unusual(
@@ -269,10 +288,11 @@ def verify_clean(source: Path | BinaryIO, *, profile: Profile, identity: Subject
     except PARSER_GIVES_UP:
         raise NotClean("The file is damaged inside an attribute, so it cannot be checked. Send it again.") from None
     report = Report(profile.name, profile.version, 1, tuple(sorted(codes)), rules=rules_of(profile))
-    report = replace(report, table=edition(), recognisable=int(is_recognisable(facts)))
     strange = strange_frames(part, facts)
-    risk = pixel_risk(facts, hold_faces=profile.hold_recognisable)
-    result = _result(data, report, _reasons(risk, strange, ()), None)
+    reason = _reasons(_risk(facts, profile), strange, ())
+    report = replace(report, table=edition())
+    report = _with_pixels(report, has_face=is_recognisable(facts), is_unseen=facts.has_pixels and reason is None)
+    result = _result(data, report, reason, None)
     return result._replace(is_built_strangely=is_built_strangely(facts, strange))
 
 

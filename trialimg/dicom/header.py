@@ -40,6 +40,7 @@ _TEXT: Final[Mapping[str, int]] = {
     "body_part": 0x00180015,
     "slice_thickness": 0x00180050,
     "protocol_name": 0x00181030,
+    "label_in_image": 0x00480010,
 }
 _NUMBERS: Final = {"series_number": 0x00200011, "instance_number": 0x00200013, "frames": NUMBER_OF_FRAMES}
 _ROWS, _COLUMNS, _SAMPLES, _BITS = 0x00280010, 0x00280011, 0x00280002, 0x00280100
@@ -66,10 +67,10 @@ _REQUIRED: Final[Mapping[int, str]] = {
 class InstanceFacts(NamedTuple):
     """What one instance says of itself; text is as decoded, empty where the file says nothing.
 
-    ``frames`` is at least 1; ``rows`` and ``columns`` are 0 where there is no image. ``burned_in`` is
-    ``YES`` if any Burned In Annotation of the file is, at any depth. ``pixel_surplus`` counts bytes
-    of native pixel data that no pixel explains (more than the padding of one). ``is_followed_well`` is
-    False where what stands behind native pixel data is damaged and some of it seems to be read as pixels.
+    ``frames`` is at least 1; ``rows`` and ``columns`` are 0 where there is no image. ``burned_in`` is ``YES`` if any
+    Burned In Annotation of the file is, at any depth, else what the outermost data set says. ``pixel_surplus`` counts
+    bytes of native pixel data that no pixel explains (more than the padding of one). ``is_followed_well`` is False
+    where what stands behind native pixel data is damaged and some of it seems to be read as pixels.
     """
 
     sop_class_uid: str
@@ -104,6 +105,7 @@ class InstanceFacts(NamedTuple):
     body_part: str = ""
     slice_thickness: str = ""
     protocol_name: str = ""
+    label_in_image: str = ""  # of a slide
 
     @property
     def is_video(self) -> bool:
@@ -125,9 +127,10 @@ class Gathered:
     end: int = 0
     is_followed_well: bool = True
 
-    def take_burned_in(self, value: bytes) -> None:
-        """Take a Burned In Annotation, at any depth."""
-        self.burned_in = self.burned_in if self.burned_in == "YES" else _ascii(value).upper()
+    def take_burned_in(self, value: bytes, *, is_outermost: bool) -> None:
+        """Take a Burned In Annotation: a YES from any depth, anything else from the outermost data set only."""
+        told = "YES" if "YES" in _ascii(value).upper() else _ascii(value).upper()
+        self.burned_in = told if self.burned_in != "YES" and (is_outermost or told == "YES") else self.burned_in
 
     def take_overlay(self, value: bytes, *, little: bool = True) -> None:
         """Take the Overlay Bits Allocated of an overlay, at any depth."""
@@ -206,7 +209,7 @@ def _gather(part: Part10) -> Gathered:
             if depth == 0 and tag in GATHERED:
                 found.values[tag] = bytes(data[start : start + length])
             elif tag == BURNED_IN:
-                found.take_burned_in(bytes(data[start : start + length]))
+                found.take_burned_in(bytes(data[start : start + length]), is_outermost=depth == 0)
             elif depth == 0 and tag in {PIXEL_DATA, _FLOAT_PIXELS, _DOUBLE_PIXELS}:
                 _take_pixels(found, tag, vr, length)
             elif tag >> 24 == 0x60 and tag & 0xFFFF == OVERLAY_BITS:  # noqa: PLR2004 - overlay groups 60xx

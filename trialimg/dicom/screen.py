@@ -25,11 +25,14 @@ _CAPTURED: Final = (
     "REPORT",
     "SCANNED",
 )
-_LOOK: Final = "Look at it and decide: send it, or discard it."
+_LOOK: Final = "A person must look at it before it leaves."
+_DECIDE: Final = "Somebody who knows what is inside must decide before it leaves."
 _BELIEVED: Final = ("an angiography", "an ophthalmic", "a computed radiograph")
 """Kinds of which few show text, so that a file that says it shows none is believed."""
-_UNLISTED: Final = f"It is of a kind (SOP class) that nobody has listed as safe. {_LOOK}"
+_UNLISTED: Final = f"It is of a kind (SOP class) that nobody has listed as safe. {_DECIDE}"
 FACE: Final = f"It is a head in thin slices, of which a face can be made, and this trial holds such images. {_LOOK}"
+_LOCALIZER: Final = f"It is a localizer, into which some scanners write text, and this trial holds such images. {_LOOK}"
+_PLANNING: Final = ("LOCALIZER", "TOPOGRAM", "SCOUT")
 _HEAD: Final = late(
     r"(?<![a-z])(head|brain|skull|face|facial|orbits?|sinus(es)?|crani\w*|cerebr\w*|neuro\w*|kopf|sch[aä]del|cabeza|"
     r"cr[aâ]ne|t[eê]te|testa|iac|jaw|mandible|maxilla|pituitary|headneck)(?![a-z])",
@@ -38,6 +41,11 @@ _HEAD: Final = late(
 _THIN_MM: Final = 3.0
 _MANY: Final = 30
 """Frames of an instance that says nothing of their thickness, from which they are taken for a volume."""
+_SLIDE: Final = f"{_STORAGE}.77.1.6"
+_TISSUE_ONLY: Final = (
+    {"ORIGINAL", "DERIVED"}, {"PRIMARY"}, {"VOLUME", "THUMBNAIL"}, {"NONE", "RESAMPLED"},
+)  # fmt: skip
+"""The four values of Image Type of a whole slide that shows tissue; LABEL and OVERVIEW are others (C.8.12.4.1.1)."""
 
 
 class _Kind(NamedTuple):
@@ -60,13 +68,22 @@ def _kind_of(sop_class_uid: str) -> _Kind:
     return _Kind(how, what) if is_known(sop_class_uid) else _Kind("", "")
 
 
-def pixel_risk(facts: InstanceFacts, *, hold_faces: bool = False) -> str | None:
+def pixel_risk(facts: InstanceFacts, *, hold_faces: bool = False, hold_localizers: bool = False) -> str | None:
     """Say why a person of the site must see this instance before it leaves, or None if rules suffice.
 
-    A class that nobody listed is never let through; what may show a face is held where the trial says so. The
-    sentence holds no value of the file.
+    A class that nobody listed is never let through; localizers and what may show a face are held where the trial says
+    so. The sentence holds no value of the file.
     """
-    return _risk(facts) or (FACE if hold_faces and is_recognisable(facts) else None)
+    if risk := _risk(facts):
+        return risk
+    if hold_localizers and is_localizer(facts):
+        return _LOCALIZER
+    return FACE if hold_faces and is_recognisable(facts) else None
+
+
+def is_localizer(facts: InstanceFacts) -> bool:
+    """Tell whether it is the picture on which a scan is planned, into which consoles write more than into others."""
+    return facts.has_pixels and any(word in kind.upper() for kind in facts.image_type for word in _PLANNING)
 
 
 def is_recognisable(facts: InstanceFacts) -> bool:
@@ -106,10 +123,10 @@ def looking_suffices(facts: InstanceFacts) -> bool:
 def _held_because(sop_class_uid: str, what: str) -> str:
     if sop_class_uid.startswith(_DOCUMENTS):
         return (
-            f"It is {what} inside DICOM, which no rule can clean; its content was taken out. Discard it, and send what "
-            "it says through the forms."
+            f"It is {what} inside DICOM, which no rule can clean; its content was taken out. It is of no use so: "
+            "tell what it says in the forms of the trial."
         )
-    return f"It is {what}: no rule can clean what is inside. {_LOOK}"
+    return f"It is {what}: no rule can clean what is inside. {_DECIDE}"
 
 
 def _what_the_file_says(facts: InstanceFacts) -> str | None:
@@ -145,7 +162,15 @@ def _what_the_file_says(facts: InstanceFacts) -> str | None:
 
 def _what_the_class_says(facts: InstanceFacts, kind: _Kind) -> str | None:
     if kind.how == "pixels":
-        if facts.burned_in == "NO" and kind.what.startswith(_BELIEVED):
+        if facts.burned_in == "NO" and (kind.what.startswith(_BELIEVED) or _is_tissue_only(facts)):
             return None
         return f"It is {kind.what} and may show text. {_LOOK}"
     return None if kind.how == "rule" else _UNLISTED
+
+
+def _is_tissue_only(facts: InstanceFacts) -> bool:
+    """Tell whether a whole slide says, by all that the standard demands of it, that its label is not to be seen."""
+    if facts.sop_class_uid != _SLIDE or facts.label_in_image != "NO":
+        return False
+    told = [value.strip() for value in facts.image_type]
+    return len(told) == len(_TISSUE_ONLY) and all(a in b for a, b in zip(told, _TISSUE_ONLY, strict=True))

@@ -117,6 +117,16 @@ Besides these classes: films; what says that text is burned in; screens, scans o
 ultrasound; pixel data with bytes that no pixel explains, or frames that are none; where something that named the
 patient is found after cleaning. A person of the site looks and decides. What cannot be read is refused with a sentence.
 
+A whole-slide image goes on by rule where it says that it shows the tissue and no label (PS3.3 C.8.12.4): Image Type has
+its four values, the third VOLUME or THUMBNAIL, the fourth NONE or RESAMPLED; Specimen Label in Image is NO; Burned In
+Annotation is NO. A label, an overview, another value, one too many or one that is missing: held. Angiography,
+ophthalmic images and computed radiographs go on where Burned In Annotation is NO. What an item of a sequence says
+counts only where it says YES.
+
+The pixels of all other classes are not looked at: images of their kind usually show no text. Some scanners write the
+patient's name into them all the same, most often into localizers; a trial may hold these (`hold_localizers`). Every
+report counts the images whose pixels nobody looked at, as `unseen`.
+
 ## Where this differs from the table, and why
 """
 

@@ -21,10 +21,12 @@ from trialimg.domain.deid_report import (
     REFUSED,
     REJECTED,
     SHOWN,
+    UNSEEN,
     WAITING,
     ActionCount,
     PixelCount,
     Report,
+    told_of_unseen,
 )
 
 MOST_ROWS: Final = 1_000
@@ -68,6 +70,7 @@ _DECISIONS: Final = {
     SHOWN: "sent as they are",
     REJECTED: "not sent",
     WAITING: "wait for a decision",
+    UNSEEN: "not looked at",
 }
 _DATES: Final = {
     "113106": "Dates are kept; the birth date is not.",
@@ -187,7 +190,9 @@ def _sentences(account: DeidAccount) -> Iterable[str]:
     yield from _removed(account)
     yield next((text for code, text in _DATES.items() if code in report.options), "Dates and times are removed.")
     yield from _residue(account)
-    yield from _pixels(report.pixels)
+    yield from _pixels(tuple(row for row in report.pixels if row.decision != UNSEEN))
+    if report.unseen:
+        yield told_of_unseen(report.unseen)
     faces = max(report.recognisable, account.told.recognisable if account.told else 0)
     if faces:
         yield (
@@ -204,8 +209,8 @@ def _removed(account: DeidAccount) -> Iterable[str]:
     for action in source.actions:
         sums[SHORT[action.action]] += action.times
     told = " as told by the sender" if account.cleaned_at_source else ""
-    counted = ", ".join(f"{sums[part]:,} {part}" for part in PARTS if sums[part])
-    yield f"Of values that say something of a person, a place or a thing,{told} {counted}."
+    counted = ", ".join(f"{sums[part]:,} {'was' if sums[part] == 1 else 'were'} {part}" for part in PARTS if sums[part])
+    yield f"Of values that say something of a person, a place or a thing,{told} {counted or 'none was met'}."
 
 
 def _residue(account: DeidAccount) -> Iterable[str]:
@@ -226,7 +231,7 @@ def _pixels(pixels: tuple[PixelCount, ...]) -> Iterable[str]:
         yield "No image was one whose pixels a person should see, or nothing was decided on any; no pixel was changed."
         return
     for each in pixels:
-        who = f", decided by {each.role}" if each.role else ""
+        who = f", decided by the {each.role}" if each.role else ""
         boxes = f" in {each.boxes} {'box' if each.boxes == 1 else 'boxes'}" if each.boxes else ""
         yield f"Pixels that a person should see: {images(each.instances)}, {_DECISIONS[each.decision]}{boxes}{who}."
 

@@ -24,8 +24,9 @@ CLEANED, HELD, REFUSED, DUPLICATE, LEFT_OUT, DISCARDED = OUTCOMES = (
     "cleaned", "held", "refused", "duplicate", "left_out", "discarded",
 )  # fmt: skip
 """What becomes of an object that went in: exactly one of these."""
-MASKED, SHOWN, REJECTED, WAITING = DECISIONS = ("masked", "shown", "rejected", "waiting")
-"""What a person, or a rule, decided on pixels: hidden in boxes, sent as they are, not sent, or nothing yet."""
+MASKED, SHOWN, REJECTED, WAITING, UNSEEN = DECISIONS = ("masked", "shown", "rejected", "waiting", "unseen")
+"""What a person, or a rule, decided on pixels: hidden in boxes, sent as they are, not sent, or nothing yet; unseen are
+those at which nobody had to look, since images of their kind usually show no text."""
 
 _PATH: Final = late(r"\([0-9A-Fx]{4},[0-9A-Fx]{4}\)(\.\([0-9A-F]{4},[0-9A-Fx]{4}\))*")
 _ITEM: Final = late(r"\[\d+\]")
@@ -135,6 +136,11 @@ class Report:
         """Join the reports of two parts; both must have been made under one version of one profile."""
         return joined((self, other))
 
+    @property
+    def unseen(self) -> int:
+        """Count the instances whose pixels went on though neither a person nor a rule looked at them."""
+        return sum(row.instances for row in self.pixels if row.decision == UNSEEN)
+
     def with_outcomes(self, outcomes: Iterable[tuple[str, str]]) -> Report:
         """Give the report with what became of each object: pairs of outcome and code."""
         counts = Counter(outcomes)
@@ -185,6 +191,15 @@ _NO_REPORT: Final = "This is no report of a de-identification as trialimg writes
 def rules_of(profile: Profile) -> tuple[OwnRule, ...]:
     """Give the own rules of a profile as a report prints them."""
     return tuple(_own_rule(rule) for rule in profile.rules)
+
+
+def told_of_unseen(count: int) -> str:
+    """Say that nobody looked at these pixels, what that means, and what to do."""
+    begin, their = ("image was", "its") if count == 1 else ("images were", "their")
+    return (
+        f"The pixels of {count:,} {begin} not looked at: images of {their} kind usually show no text. Where scanners "
+        "of a site write names into them, look at them before they are handed on."
+    )
 
 
 def _own_rule(rule: Rule) -> OwnRule:

@@ -48,7 +48,7 @@ REVIEWERS: Final = ("site", "imaging_qc")
 _KEYS: Final = frozenset(
     {
         *("version", "name", "dates", "keep", "options", "safe_private", "words", "rules"),
-        *("deidentify_at", "held_days", "pixel_review", "hold_recognisable"),
+        *("deidentify_at", "held_days", "pixel_review", "hold_recognisable", "hold_localizers"),
     }
 )
 _KEEPABLE: Final = ("sex", "age", "size", "weight")
@@ -81,6 +81,7 @@ class Profile(NamedTuple):
     words: frozenset[str] = frozenset()
     pixel_reviewers: frozenset[str] = frozenset({"site"})
     hold_recognisable: bool = False
+    hold_localizers: bool = False
 
     @classmethod
     def from_mapping(cls, definition: Mapping[str, Any], *, name: str = "trial") -> Self:
@@ -94,9 +95,6 @@ class Profile(NamedTuple):
         days = definition.get("held_days", 14)
         if isinstance(days, bool) or not isinstance(days, int) or days < 1:
             raise BadDefinition(f"{_FILE}: 'held_days' must be a whole number of days, at least 1.")
-        hold = definition.get("hold_recognisable", False)
-        if not isinstance(hold, bool):
-            raise BadDefinition(f"{_FILE}: 'hold_recognisable' must be true or false.")
         chosen = _several(definition, "options", tuple(OPTIONS))
         return cls(
             name=str(definition.get("name") or name),
@@ -115,7 +113,8 @@ class Profile(NamedTuple):
             safe_private=_safe_private(definition, chosen),
             words=_words(definition.get("words"), chosen),
             pixel_reviewers=_reviewers(definition),
-            hold_recognisable=hold,
+            hold_recognisable=_yes(definition, "hold_recognisable"),
+            hold_localizers=_yes(definition, "hold_localizers"),
         )
 
     def to_mapping(self) -> dict[str, Any]:
@@ -137,6 +136,7 @@ class Profile(NamedTuple):
             "held_days": self.held_days,
             "pixel_review": [who for who in REVIEWERS if who in self.pixel_reviewers],
             "hold_recognisable": self.hold_recognisable,
+            "hold_localizers": self.hold_localizers,
         }
         if "retain_safe_private" in self.chosen:
             found["safe_private"] = self.safe_private
@@ -196,6 +196,13 @@ def _words(entries: Any, chosen: frozenset[str]) -> frozenset[str]:
                 "number may be somebody's."
             )
     return frozenset(word.lower() for word in entries)
+
+
+def _yes(definition: Mapping[str, Any], key: str) -> bool:
+    value = definition.get(key, False)
+    if not isinstance(value, bool):
+        raise BadDefinition(f"{_FILE}: '{key}' must be true or false.")
+    return value
 
 
 def _reviewers(definition: Mapping[str, Any]) -> frozenset[str]:

@@ -63,6 +63,10 @@ class Died(Exception):
     """The child ended, or had to be ended, while it was at work on one object."""
 
 
+class Killed(Died):
+    """The child was killed by another hand: by a system short of memory, or an operator. No file need be to blame."""
+
+
 class Child:
     """One child process, set up for one piece of work; use it as a context manager."""
 
@@ -81,15 +85,16 @@ class Child:
     def ask(self, request: Json) -> Json:
         """Hand over one request and wait for its answer; raises Died, after which the next one gets a new child.
 
-        Raises OurFault when a child cannot even start.
+        Raises OurFault when a child cannot even start, Killed (a Died) where another hand killed it.
         """
         process = self._process or self._start()
         try:
             _write(process, request)
             return self._answer(process)
         except (BrokenPipeError, Died, ValueError):
+            killed = _is_killed(process)
             self.close()
-            raise Died from None
+            raise (Killed if killed else Died) from None
 
     def close(self) -> None:
         """End the child and all it may have started."""
@@ -151,6 +156,14 @@ class Child:
         if answer.get("alive"):  # a long piece of work, such as a large zip, says that it goes on
             return self._answer(process)
         return dict(answer)
+
+
+def _is_killed(process: subprocess.Popen[bytes]) -> bool:
+    """Say whether a child that ended was killed: limits of memory and time end it otherwise."""
+    try:
+        return process.wait(timeout=1) == -signal.SIGKILL
+    except subprocess.TimeoutExpired:
+        return False  # it hangs
 
 
 def _write(process: subprocess.Popen[bytes], message: Mapping[str, Any]) -> None:
@@ -215,7 +228,10 @@ def _serve(
 
 def _checked(ask: Callable[[Json], Json], request: Json) -> Json:
     try:
-        answer = ask(request)
+        try:
+            answer = ask(request)
+        except Killed:
+            answer = ask(request)  # once more: a file that is refused is destroyed, and this one may be innocent
     except Died:
         return {"refused": _DIED}
     if "full" in answer:

@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from trialimg.casework.pixel_series import REVIEWED, noted_masks, pixel_counts, waits_for_look
 from trialimg.casework.submission import destroy_unneeded, load, move
-from trialimg.domain.deid_report import Report, joined
+from trialimg.domain.deid_report import UNSEEN, Report, joined
 from trialimg.domain.submission import TO_CLEAN, Fate, Outcome
 from trialimg.pipeline.child import Json, Limits, ask_each
 from trialimg.pipeline.claim import Claim, load_claim
@@ -110,8 +110,10 @@ def _report(uow: UnitOfWork, submission: Submission, done: list[Json]) -> str:
     if not parts:
         return ""
     uow.session.flush()
-    report = replace(joined(parts), pixels=pixel_counts(uow.session, submission.id))
-    return json.dumps(report.to_json())
+    report = joined(parts)
+    unseen = [row for row in report.pixels if row.decision == UNSEEN]
+    decided = pixel_counts(uow.session, submission.id)
+    return json.dumps(replace(report, pixels=(*decided, *unseen)).to_json())
 
 
 def _mark(uow: UnitOfWork, submission: Submission, marks: dict[str, str]) -> None:
@@ -131,7 +133,8 @@ def _mark(uow: UnitOfWork, submission: Submission, marks: dict[str, str]) -> Non
 def _go_on(uow: UnitOfWork, submission: Submission, fates: Counter[Fate], rows: Iterable[SubmissionObject]) -> None:
     held = f"; {fates[Fate.HELD]} held for your decision" if fates[Fate.HELD] else ""
     if fates[Fate.CLEAN] or fates[Fate.SENT]:
-        move(uow, submission, Outcome.CLEANED, f"{fates[Fate.CLEAN]} instances are clean{held}.")
+        clean = "1 instance is clean" if fates[Fate.CLEAN] == 1 else f"{fates[Fate.CLEAN]} instances are clean"
+        move(uow, submission, Outcome.CLEANED, f"{clean}{held}.")
     elif fates[Fate.HELD]:
         why = next(row.sentence for row in rows if row.fate == Fate.HELD)
         code = next(row.code for row in rows if row.fate == Fate.HELD)

@@ -21,7 +21,7 @@ from typing import Any, BinaryIO, Final
 
 from trialimg.dicom.canonical import canonical_hash
 from trialimg.dicom.deidentify import CleanResult, clean_file, verify_clean
-from trialimg.dicom.header import is_dicomdir, read_facts
+from trialimg.dicom.header import InstanceFacts, is_dicomdir, read_facts
 from trialimg.dicom.screen import pixel_risk
 from trialimg.domain.deidentification import Profile, SubjectIdentity
 from trialimg.domain.mask import Mask
@@ -93,7 +93,7 @@ class Inside:
             facts = read_facts(stream)
         told: Json = {name: getattr(facts, name) for name in _TOLD}
         told["kind"] = "image"
-        told["risk"] = pixel_risk(facts, hold_faces=self._profile.hold_recognisable) or ""
+        told["risk"] = self._risk(facts) or ""
         # What was cleaned at its source has a neutral identifier, which is its own mark.
         key = bytes.fromhex(self._setup["fingerprint_key"])
         told["fingerprint"] = fingerprint(key, facts.study_instance_uid) if key else facts.study_instance_uid
@@ -165,10 +165,14 @@ class Inside:
         """Say why the instance waits; a person's decision lifts what pixels may show, never a residue of text."""
         if result.hold_reason is None:
             return "", ""
-        risk = pixel_risk(read_facts(source), hold_faces=self._profile.hold_recognisable)
+        risk = self._risk(read_facts(source))
         if released and result.hold_reason == risk and not result.is_built_strangely:
             return "", ""
         return result.hold_reason, result.hold_code
+
+    def _risk(self, facts: InstanceFacts) -> str | None:
+        profile = self._profile
+        return pixel_risk(facts, hold_faces=profile.hold_recognisable, hold_localizers=profile.hold_localizers)
 
     def _verify(self, request: Json) -> Json:
         profile, identity = self._profile, self._identity

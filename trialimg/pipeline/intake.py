@@ -92,7 +92,8 @@ def announce(uow: UnitOfWork, submission_id: str, count: int) -> None:
             f"{count} files were announced and {received} have arrived. Send the missing ones again, then finish."
         )
     submission.announced = count
-    move(uow, submission, Outcome.ANNOUNCED, f"{count} files were received and are being looked at.")
+    came = "1 file was received and is" if count == 1 else f"{count} files were received and are"
+    move(uow, submission, Outcome.ANNOUNCED, f"{came} being looked at.")
 
 
 def shown_name(name: str) -> str:

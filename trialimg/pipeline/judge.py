@@ -211,9 +211,9 @@ def _too_few(claim: Claim, summary: Summary) -> Iterator[Problem]:
             "warn", f"{len(ours)} series were found; the slot expects at least {claim.slot.min_series}. Is one missing?"
         )
     if ours and instances < claim.slot.min_instances:
+        found = "1 image was" if instances == 1 else f"{instances} images were"
         yield Problem(
-            "warn",
-            f"{instances} images were found; the slot expects at least {claim.slot.min_instances}. Is a part missing?",
+            "warn", f"{found} found; the slot expects at least {claim.slot.min_instances}. Is a part missing?"
         )
 
 

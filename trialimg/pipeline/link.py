@@ -101,6 +101,7 @@ def _modalities(found: Iterable[str]) -> str:
 
 
 def _sentence(instances: int, studies: int, held: int) -> str:
-    what = f"{instances} instances" + (f" of {studies} studies" if studies > 1 else "")
+    what = "the one instance" if instances == 1 else f"all {instances} instances"
+    what += f" of {studies} studies" if studies > 1 else ""
     waiting = f"; {held} {'waits' if held == 1 else 'wait'} for a decision" if held else ""
-    return f"Linked: the archive has all {what}, equal to what was sent{waiting}."
+    return f"Linked: the archive has {what}, equal to what was sent{waiting}."

@@ -26,7 +26,9 @@ from trialimg.store.unit_of_work import UnitOfWork
 
 QUEUE: Final = "pixels"
 LONGEST_SIDE: Final = 1024
-"""Pixels of a picture's longer side: text burned into the image must be legible."""
+"""Pixels of a picture's longer side: text burned into most images is legible then."""
+FULL_SIDE: Final = 6000
+"""The same of a picture at full size, which is made when somebody asks for it: letters on plates are small."""
 MOST_PICTURES: Final = 400
 """Pictures of one submission that are made ahead; the others are made when somebody turns to them."""
 _EACH_AHEAD: Final = 60
@@ -64,12 +66,10 @@ def look(work: Work) -> Finish:
     return lambda uow: _finish(uow, work.submission_id, seen)
 
 
-def picture_request(ordinal: int, sha256: str, frame: int) -> Json:
+def picture_request(ordinal: int, sha256: str, frame: int, *, full: bool = False) -> Json:
     """Give what a child is asked for a picture of one frame."""
-    note = picture_note(ordinal, frame)
-    return {
-        "do": "frame", "ordinal": ordinal, "sha256": sha256, "note": note, "frame": frame, "longest": LONGEST_SIDE,
-    }  # fmt: skip
+    note, longest = picture_note(ordinal, frame, full=full), FULL_SIDE if full else LONGEST_SIDE
+    return {"do": "frame", "ordinal": ordinal, "sha256": sha256, "note": note, "frame": frame, "longest": longest}
 
 
 def ask_to_look(uow: UnitOfWork, submission_id: str, trial_id: str, rows: list[SubmissionObject]) -> None:

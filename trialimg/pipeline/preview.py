@@ -31,9 +31,13 @@ def preview(services: Services, submission_id: str, ordinal: int) -> bytes:
     return _picture(services, submission_id, request)
 
 
-def frame_picture(services: Services, submission_id: str, ordinal: int, frame: int) -> bytes:
-    """Give a PNG of one frame of a held image: the one made ahead, else made now; otherwise as ``preview``."""
-    return _picture(services, submission_id, picture_request(ordinal, _original(submission_id, ordinal), frame))
+def frame_picture(services: Services, submission_id: str, ordinal: int, frame: int, *, full: bool = False) -> bytes:
+    """Give a PNG of one frame of a held image: the one made ahead, else made now; otherwise as ``preview``.
+
+    ``full`` gives it at the size it is stored in, as far as that is shown at all.
+    """
+    request = picture_request(ordinal, _original(submission_id, ordinal), frame, full=full)
+    return _picture(services, submission_id, request)
 
 
 def _original(submission_id: str, ordinal: int) -> str:

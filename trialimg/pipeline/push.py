@@ -67,5 +67,6 @@ def _wait_for_removal(studies: list[str]) -> None:
 
 
 def _finish(uow: UnitOfWork, submission_id: str, sent: int) -> None:
-    sentence = f"{sent} instances were sent to the archive; it is being asked what it has."
+    what = "1 instance was" if sent == 1 else f"{sent} instances were"
+    sentence = f"{what} sent to the archive; it is being asked what it has."
     move(uow, load(uow, submission_id), Outcome.PUSHED, sentence)

@@ -232,7 +232,7 @@ def _finish(uow: UnitOfWork, state: _Survey) -> None:
 def _account(state: _Survey) -> str:
     """Say in neutral words what was found; names are told on the page, from the quarantine."""
     counts = Counter(fate for _, fate, _, _ in state.kinds.values())
-    told = [f"{len(state.images)} images were found"]
+    told = ["1 image was found" if len(state.images) == 1 else f"{len(state.images)} images were found"]
     if counts[Fate.REFUSED]:
         told.append(f"{counts[Fate.REFUSED]} of {len(state.hashes)} files cannot be taken")
     if counts[Fate.DUPLICATE]:

@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from trialimg.casework import held, imaging
 from trialimg.casework.access import Place, slot_place, submission_place
 from trialimg.casework.pixel_review import reviewing_role
-from trialimg.casework.pixel_review_page import to_look_at
+from trialimg.casework.pixel_review_page import never_shown, to_look_at
 from trialimg.casework.pixel_series import REVIEWED
 from trialimg.casework.services import services
 from trialimg.casework.slots import slot_page
@@ -115,6 +115,7 @@ def _submission_page(refused: str = "") -> str:
         more_told=max(0, len(told) - _MOST_LINES),
         held=others[:_MOST_LINES],
         held_count=len(others),
+        never_shown=never_shown(place),
         may_send_held=all(item.code in REVIEWED for item in others),
         pixels=sum(item.ordinal in looked_at for item in report.held),
         may_review=reviewing_role(person, place) is not None,

@@ -23,7 +23,7 @@ from trialimg.domain.mask import Box
 from trialimg.domain.permission import Permission, Role
 from trialimg.domain.pixel_review import MOST_DRAWN, Drawn, read_on
 from trialimg.errors import HTTP_STATUS, BadInput, Conflict, NotAllowed, TrialimgError
-from trialimg.pipeline.look import start_look
+from trialimg.pipeline.look import FULL_SIDE, LONGEST_SIDE, start_look
 from trialimg.pipeline.preview import frame_picture
 from trialimg.web.guard import current_person, current_place, requires
 from trialimg.web.imaging import crumbs
@@ -78,9 +78,10 @@ def progress(submission: str) -> Response:
 @blueprint.get("/submissions/<submission>/objects/<int:ordinal>/frames/<int:frame>/picture")
 @requires(Permission.REVIEW_PIXELS, on=submission_place, admitting=review.admit_reviewer)
 def picture(submission: str, ordinal: int, frame: int) -> Response:
-    """Show one frame of a held image, frames counted from 1."""
-    held_for_pixels(current_place(), ordinal, frame - 1)
-    return Response(frame_picture(services(), submission, ordinal, frame - 1), content_type="image/png")
+    """Show one frame of a held image, frames counted from 1; with ``size=full`` as large as it is stored."""
+    longest = held_for_pixels(current_place(), ordinal, frame - 1)
+    full = request.args.get("size") == "full" and longest > LONGEST_SIDE
+    return Response(frame_picture(services(), submission, ordinal, frame - 1, full=full), content_type="image/png")
 
 
 @blueprint.post("/submissions/<submission>/pixels/<int:series>/approve")
@@ -169,7 +170,14 @@ def look(submission: str) -> Answer:
 # --- what the page shows -------------------------------------------------------------------------------------
 
 
-def _shown(page: ReviewPage, series: int | None, *, drawn: Sequence[Drawn] | None = None, refused: str = "") -> str:
+def _shown(
+    page: ReviewPage,
+    series: int | None,
+    *,
+    drawn: Sequence[Drawn] | None = None,
+    typed_rows: Sequence[dict[str, str]] = (),
+    refused: str = "",
+) -> str:
     place = current_place()
     view = series_view(place, series) if series is not None else None
     base = pixels_url(place.submission_id)
@@ -181,6 +189,10 @@ def _shown(page: ReviewPage, series: int | None, *, drawn: Sequence[Drawn] | Non
         page=page,
         view=view,
         boxes=boxes,
+        rows=typed_rows or boxes,
+        unsaved=drawn is not None or bool(typed_rows),
+        coarse=min(1.0, LONGEST_SIDE / view.line.longest) if view else 1.0,
+        beyond=bool(view and view.line.longest > FULL_SIDE),
         spare=range(_SPARE_ROWS),
         at=_turned_to(view) if view else None,
         place=place,
@@ -242,10 +254,20 @@ def _refused(series: int | None, error: TrialimgError) -> tuple[str, int]:
     page = review_page(current_place())
     known = {line.series for line in page.lines}
     drawn: list[Drawn] | None = None
+    typed_rows: list[dict[str, str]] = []
     if series is not None and series in known and isinstance(error, BadInput):
         try:
             drawn = _drawn() if "on" in request.form else None
         except BadInput:
-            drawn = None
+            typed_rows = _typed_rows()
     shown = series if series in known else page.next
-    return _shown(page, shown, drawn=drawn, refused=error.sentence), HTTP_STATUS[type(error)]
+    told = _shown(page, shown, drawn=drawn, typed_rows=typed_rows, refused=error.sentence)
+    return told, HTTP_STATUS[type(error)]
+
+
+def _typed_rows() -> list[dict[str, str]]:
+    """Give the rows of the form as they were typed, of what cannot be read as boxes; at most as many as may be."""
+    names = (*_NUMBERS, "on")
+    rows = zip(*(request.form.getlist(name) for name in names), strict=False)
+    typed = [dict(zip(names, (text[:_LONGEST_NUMBER] for text in row), strict=True)) for row in rows if any(row)]
+    return [{**row, "by": "person"} for row in typed[:MOST_DRAWN]]

@@ -1,9 +1,11 @@
 // Boxes on frames: shows one frame at a time; boxes are drawn, moved, resized and deleted by pointer or by keys.
-// It takes frames and gives boxes and knows no address: `picture(index)` gives an address, or a Blob of bytes that
-// have not left this browser.
+// It takes frames and gives boxes and knows no address: `picture(index, fine)` gives an address, or a Blob of bytes
+// that have not left this browser; `fine` asks for it at full size.
 
 const SVG = 'http://www.w3.org/2000/svg';
 const KEPT = 90; // pictures kept in memory
+const KEPT_FINE = 6; // the same of large ones
+const SETTLED = 250; // milliseconds on one frame before its large picture is asked for
 const HANDLE = 11; // CSS pixels of a corner's handle
 const LEAST = 4; // CSS pixels a pointer must travel to draw
 
@@ -21,7 +23,7 @@ export class PixelBoxes {
   constructor(host, options) {
     const given = Object.assign({}, options);
     delete given.boxes;
-    Object.assign(this, { host: host, at: 0, chosen: null, count: 0, past: [], pictures: new Map(), shapes: new Map() }, given);
+    Object.assign(this, { host: host, at: 0, chosen: null, count: 0, past: [], fine: false, pictures: new Map(), finer: new Map(), shapes: new Map() }, given);
     this.list = (options.boxes || []).map(this.numbered, this);
     this.svg = make('svg', { viewBox: '0 0 ' + this.columns + ' ' + this.rows, class: 'ti-picture', focusable: 'false' });
     this.shown = make('image', { x: 0, y: 0, width: this.columns, height: this.rows, preserveAspectRatio: 'none' }, this.svg);
@@ -42,34 +44,52 @@ export class PixelBoxes {
     const wanted = this.at;
     this.draw();
     if (this.turned) { this.turned(this.at); }
-    let address;
-    try {
-      address = await this.load(wanted);
-    } catch (error) {
-      if (this.at === wanted && this.failed) { this.failed(error); }
+    if (!(await this.show(wanted, false))) { return; }
+    if (this.fine) {
+      await new Promise(function (resolve) { window.setTimeout(resolve, SETTLED); });
+      if (this.at === wanted && this.fine) { await this.show(wanted, true); }
       return;
     }
-    if (this.at !== wanted) { return; }
-    this.shown.setAttribute('href', address);
-    this.host.dataset.shown = String(wanted);
     for (const near of [wanted + 1, wanted + 2, wanted - 1]) {
       if (near >= 0 && near < this.frames.length) { this.load(near).catch(function () { return null; }); }
     }
   }
-  load(index) {
-    if (!this.pictures.has(index)) {
-      const found = Promise.resolve(this.picture(index)).then(function (picture) {
+  async show(wanted, fine) {
+    let address;
+    try {
+      address = await this.load(wanted, fine);
+    } catch (error) {
+      if (this.at === wanted && this.failed) { this.failed(error, fine); }
+      return false;
+    }
+    if (this.at !== wanted || (fine && !this.fine)) { return false; }
+    this.shown.setAttribute('href', address);
+    this.host.dataset.shown = String(wanted);
+    this.host.dataset.fine = fine ? 'yes' : 'no';
+    if (this.arrived) { this.arrived(); }
+    return true;
+  }
+  // Large pictures from now on, or no more; the one at hand stays until it is turned.
+  refine(fine) {
+    if (this.fine === fine) { return; }
+    this.fine = fine;
+    if (fine) { this.turn(this.at); }
+  }
+  load(index, fine) {
+    const kept = fine ? this.finer : this.pictures;
+    if (!kept.has(index)) {
+      const found = Promise.resolve(this.picture(index, Boolean(fine))).then(function (picture) {
         return typeof picture === 'string' ? picture : URL.createObjectURL(picture);
       });
-      found.catch(() => this.pictures.delete(index)); // asked for again when somebody turns to it again
-      this.pictures.set(index, found);
-      if (this.pictures.size > KEPT) {
-        const oldest = this.pictures.keys().next().value;
-        this.pictures.get(oldest).then(function (address) { if (address.startsWith('blob:')) { URL.revokeObjectURL(address); } }, function () { return null; });
-        this.pictures.delete(oldest);
+      found.catch(function () { kept.delete(index); }); // asked for again when somebody turns to it again
+      kept.set(index, found);
+      if (kept.size > (fine ? KEPT_FINE : KEPT)) {
+        const oldest = kept.keys().next().value;
+        kept.get(oldest).then(function (address) { if (address.startsWith('blob:')) { URL.revokeObjectURL(address); } }, function () { return null; });
+        kept.delete(oldest);
       }
     }
-    return this.pictures.get(index);
+    return kept.get(index);
   }
 
   // --- boxes ----------------------------------------------------------------------------------------------
@@ -176,6 +196,7 @@ export class PixelBoxes {
   down(event) {
     if (event.button !== 0) { return; }
     event.preventDefault();
+    if (this.dragged && this.dragged(event)) { return; }
     const shape = event.target.closest('[data-box]');
     const corner = event.target.dataset.corner;
     const from = this.point(event), began = { x: event.clientX, y: event.clientY };
@@ -245,7 +266,7 @@ export class PixelBoxes {
       return false;
     }
     if (key === 'n') { this.fresh(); return true; }
-    if (this.keys && this.keys[key]) { this.keys[key](); return true; }
+    if (this.keys && this.keys[key]) { return this.keys[key]() !== false; }
     return false;
   }
   fresh() {

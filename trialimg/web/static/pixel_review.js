@@ -1,6 +1,7 @@
 // The page of held pixels: the list of boxes in the form and the boxes on the picture are kept the same. Everything
 // works without it: numbers typed, frames turned by links, and the buttons of the form.
 import { PixelBoxes } from './pixel_boxes.js';
+import { PixelZoom } from './pixel_zoom.js';
 
 const form = document.querySelector('form[data-pixel-review]');
 if (form) { begin(form); }
@@ -10,6 +11,7 @@ function begin(form) {
   const host = form.querySelector('[data-picture]');
   const body = form.querySelector('[data-boxes]');
   const row = form.querySelector('template[data-row]');
+  row.content.querySelectorAll('[data-scripted]').forEach(function (each) { each.hidden = false; });
   const status = form.querySelector('[data-status]');
   const approve = form.querySelector('[data-approve]');
   const slider = form.querySelector('[data-frame]');
@@ -59,7 +61,7 @@ function begin(form) {
     });
     form.querySelector('[data-none]').hidden = list.length > 0;
     const count = list.length === 1 ? 'cover 1 box' : 'cover ' + list.length + ' boxes';
-    approve.querySelector('span').textContent = list.length ? 'Approve: ' + count : 'Approve: nothing to hide';
+    approve.querySelector('span').textContent = approve.dataset.word + ': ' + (list.length ? count : 'nothing to hide');
   }
 
   let saying = null;
@@ -85,9 +87,9 @@ function begin(form) {
   }
   const boxes = new PixelBoxes(host, {
     columns: told.columns, rows: told.rows, frames: frames, boxes: read(),
-    picture: function (index) {
+    picture: function (index, fine) {
       const one = frames[index];
-      return fetch(told.picture.replace('IMAGE', one.image).replace('FRAME', one.frame), { credentials: 'same-origin' }).then(function (answer) {
+      return fetch(told.picture.replace('IMAGE', one.image).replace('FRAME', one.frame) + (fine ? '?size=full' : ''), { credentials: 'same-origin' }).then(function (answer) {
         if (!answer.ok) { throw new Error(String(answer.status)); }
         return answer.blob();
       });
@@ -100,14 +102,40 @@ function begin(form) {
       label.textContent = frames.length === 1 ? '' : (told.images.length > 1 ? 'Image ' + one.image + ', frame ' + one.frame + ': ' : '') + (at + 1) + ' of ' + frames.length;
       mark(boxes.find(boxes.chosen));
     },
-    failed: function () { say('This frame cannot be shown now. Turn to it again in a moment.'); },
-    keys: { a: decide, c: cover, ' ': play },
+    arrived: function () { zoom.done(); },
+    failed: function (error, fine) { if (fine) { host.dataset.fine = 'failed'; zoom.done(); } say(fine ? 'This frame cannot be shown at full size now.' : 'This frame cannot be shown now. Turn to it again in a moment.'); },
+    keys: {
+      a: decide, c: cover, ' ': play,
+      '+': function () { zoom.larger(); }, '=': function () { zoom.larger(); }, '-': function () { zoom.smaller(); }, '0': function () { zoom.whole(); },
+      arrowleft: function () { return zoom.scroll(-1, 0); }, arrowright: function () { return zoom.scroll(1, 0); },
+      arrowup: function () { return zoom.scroll(0, -1); }, arrowdown: function () { return zoom.scroll(0, 1); },
+    },
   });
   function mark(box) {
     if (!scope) { return; }
     scope.disabled = !box;
     scope.value = !box || box.image === null ? 'all' : (box.frame === null ? 'image' : 'frame');
   }
+
+  // --- how large it is shown --------------------------------------------------------------------------------
+  const percent = form.querySelector('[data-scale]');
+  const hand = form.querySelector('[data-hand]');
+  const zoom = new PixelZoom(boxes, {
+    coarse: told.coarse,
+    told: function (scale, enlarged) {
+      percent.textContent = 'Shown at ' + (scale < 0.1 ? (100 * scale).toPrecision(2) : Math.round(100 * scale)) + ' %' + (boxes.fine && host.dataset.fine === 'no' ? ', a sharper picture is made' : '');
+      hand.hidden = !enlarged;
+      hand.setAttribute('aria-pressed', String(host.classList.contains('ti-moving')));
+    },
+  });
+
+  // --- what would be lost -----------------------------------------------------------------------------------
+  function drawn() { return JSON.stringify(boxes.boxes.map(function (box) { return [box.x, box.y, box.width, box.height, on(box)]; })); }
+  const begun = form.hasAttribute('data-unsaved') ? '' : drawn();
+  let leaving = false;
+  form.addEventListener('submit', function () { leaving = true; });
+  window.addEventListener('pageshow', function () { leaving = false; });
+  window.addEventListener('beforeunload', function (event) { if (!leaving && drawn() !== begun) { event.preventDefault(); event.returnValue = true; } });
 
   // --- the controls -----------------------------------------------------------------------------------------
   form.querySelectorAll('[data-scripted]').forEach(function (each) { each.hidden = false; });
@@ -129,6 +157,9 @@ function begin(form) {
     if (event.target.closest('[data-undo]')) { boxes.undo(); }
     if (event.target.closest('[data-cover]')) { cover(); }
     if (event.target.closest('[data-play]')) { play(); }
+    const size = event.target.closest('[data-zoom]');
+    if (size) { zoom[size.dataset.zoom](); say(percent.textContent + '.'); }
+    if (event.target.closest('[data-hand]')) { zoom.move(!zoom.moving); }
     if (event.target.closest('[data-turn]')) { boxes.turn(boxes.at + Number(event.target.closest('[data-turn]').dataset.turn)); }
   });
   if (slider) { slider.addEventListener('input', function () { boxes.turn(Number(slider.value) - 1); }); }
@@ -139,7 +170,7 @@ function begin(form) {
       if (boxes.chosen !== null) { boxes.change(boxes.chosen, chosen[scope.value]); }
     });
   }
-  window.addEventListener('resize', function () { boxes.draw(); });
+  window.addEventListener('resize', function () { zoom.done(); });
   write(boxes.boxes);
   boxes.turn(told.at - 1);
   host.focus({ preventScroll: true });
