@@ -24,6 +24,7 @@ from trialimg.store.base import db, prepare_engine
 from trialimg.store.heads import HeadsFile
 from trialimg.vault import Vault
 from trialimg.web import blueprints, errors, headers
+from trialimg.web.addresses import PlainNumber
 
 MIGRATIONS: Final = Path(__file__).resolve().parent.parent / "migrations"
 csrf = CSRFProtect()
@@ -78,6 +79,7 @@ def create_app(settings: Settings | None = None, *, config: Mapping[str, object]
     if not tools.keyring.has(SESSION):
         raise Misconfigured(f"There is no installation in {settings.data} yet; run `trialimg --data … init` first.")
     app = Flask("trialimg", root_path=str(Path(__file__).parent / "web"))
+    app.url_map.converters["int"] = PlainNumber
     _configure(app, settings, tools.keyring)
     app.config.update(config or {})
     app.extensions[EXTENSION] = tools

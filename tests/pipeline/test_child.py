@@ -83,13 +83,12 @@ def test_what_kills_its_child_is_refused_with_a_sentence_and_the_others_are_read
     assert "done" in answers["look"]
 
 
-def test_a_file_whose_child_another_hand_killed_is_read_once_more(
-    setup: dict[str, object], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    real, killed = Child.ask, []
+def kill_children(monkeypatch: pytest.MonkeyPatch, times: int) -> list[int]:
+    """Kill the child, as another hand would, the first times that it is asked; give the list of those killed."""
+    real, killed = Child.ask, list[int]()
 
     def ask(child: Child, request: dict[str, object]) -> dict[str, object]:
-        if not killed:
+        if len(killed) < times:
             real(child, request)
             assert child._process is not None
             child._process.kill()
@@ -97,6 +96,13 @@ def test_a_file_whose_child_another_hand_killed_is_read_once_more(
         return real(child, request)
 
     monkeypatch.setattr(Child, "ask", ask)
+    return killed
+
+
+def test_a_file_whose_child_another_hand_killed_is_read_once_more(
+    setup: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed = kill_children(monkeypatch, 1)
     ((_, answer),) = ask_each([look(setup)], setup, LIMITS)
     assert killed
     assert "done" in answer
@@ -105,16 +111,7 @@ def test_a_file_whose_child_another_hand_killed_is_read_once_more(
 def test_a_file_whose_child_is_killed_each_time_is_refused(
     setup: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, killed = Child.ask, []
-
-    def ask(child: Child, request: dict[str, object]) -> dict[str, object]:
-        real(child, request)
-        assert child._process is not None
-        child._process.kill()
-        killed.append(child._process.pid)
-        return real(child, request)
-
-    monkeypatch.setattr(Child, "ask", ask)
+    killed = kill_children(monkeypatch, 99)
     ((_, answer),) = ask_each([look(setup)], setup, LIMITS)
     assert len(killed) == 2
     assert answer["refused"]["code"] == "image.unreadable"

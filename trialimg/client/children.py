@@ -124,7 +124,7 @@ class Children(Generic[Item, Outcome]):
     def _answers(self) -> Iterator[tuple[int, Outcome]]:
         by_pipe = {child.pipe: child for child in self._children if child.given}
         for pipe in wait(list(by_pipe)):
-            child = by_pipe[pipe]  # type: ignore[index]
+            child = by_pipe[pipe]  # type: ignore[index]  # only those pipes were waited on
             try:
                 outcome: Outcome = child.pipe.recv()
             except (EOFError, ConnectionResetError):

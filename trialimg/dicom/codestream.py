@@ -46,7 +46,7 @@ _BRANDS: Final = late(rb"(?:jp2 |jpx |jpxb|jph |jhc |J2P[01]|\0{4})*")
 
 def blank(made: bytearray, start: int, end: int) -> None:
     """Write zeros; a fill byte or two behind a picture may stay."""
-    if end - start > 2 or any(byte not in {0, 0xFF} for byte in made[start:end]):  # noqa: PLR2004
+    if end - start > 2 or any(byte not in {0, 0xFF} for byte in made[start:end]):  # noqa: PLR2004 - bytes of padding
         made[start:end] = bytes(end - start)
 
 
@@ -70,7 +70,7 @@ def quieten_jpeg(made: bytearray) -> bool:
             return False
         marker = made[position + 1]
         if marker == 0xFF or marker in _STANDALONE:  # noqa: PLR2004 - fill
-            position += 1 if marker == 0xFF else 2  # noqa: PLR2004
+            position += 1 if marker == 0xFF else 2  # noqa: PLR2004 - a fill byte
             continue
         if marker == _EOI:
             blank(made, position + 2, end)
@@ -185,7 +185,7 @@ def quieten_rle(made: bytearray, pixels: int) -> bool:
     if len(made) < 64 or not pixels:  # noqa: PLR2004 - the header, sixteen numbers
         return False
     count, *offsets = struct.unpack_from("<16L", made)
-    if not 1 <= count <= 15 or offsets[0] != 64 or any(offsets[count:]):  # noqa: PLR2004
+    if not 1 <= count <= 15 or offsets[0] != 64 or any(offsets[count:]):  # noqa: PLR2004 - PS3.5 G.5
         return False
     bounds = [*offsets[:count], len(made)]
     if bounds != sorted(bounds):
