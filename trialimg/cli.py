@@ -17,15 +17,16 @@ import click
 from trialimg.deidentify_cli import deidentify, say, send
 from trialimg.errors import EXIT_CODE, FAULT, USAGE, BadInput, TrialimgError
 from trialimg.report_cli import report
-from trialimg.settings import Settings, describe, read_settings
 
 if TYPE_CHECKING:
     from flask import Flask
 
+    from trialimg.settings import Settings
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Context:
     """What every command is given: the settings, read once it needs them."""
 
@@ -33,6 +34,8 @@ class Context:
 
     def settings(self, **given: object) -> Settings:
         """Read the settings; the command line wins."""
+        from trialimg.settings import read_settings
+
         settings, _sources = read_settings(None, data=self.data, **given)
         return settings
 
@@ -162,6 +165,8 @@ def worker(context: Context, queues: tuple[str, ...]) -> None:
 @click.pass_obj
 def show_settings(context: Context) -> None:
     """Print every setting, where its value comes from, and what it means; secrets are hidden."""
+    from trialimg.settings import describe, read_settings
+
     settings, sources = read_settings(data=context.data)
     for line in describe(settings, sources):
         click.echo(f"{line.name} = {line.value or '(empty)'}   [{line.source}]\n    {line.meaning}")

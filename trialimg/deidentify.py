@@ -10,7 +10,6 @@ It needs pydicom at most: no web application, no data base, no settings. docs/li
 from __future__ import annotations
 
 import io
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,7 +31,7 @@ KEY_BYTES: Final = 32
 _BY_A_LOOK: Final = frozenset({"image.may_show_text", "image.recognisable"})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Subject:
     """Who the images are of, in the trial's words: ``number`` stands where the patient stood.
 
@@ -77,6 +76,8 @@ def clean(
         subject.sponsor, subject.protocol_id, subject.protocol_name, subject.site, "", number, subject.time_point,
         subject.time_point,
     )  # fmt: skip
+    import tempfile  # not loaded by the command line, which needs only the names above
+
     with tempfile.TemporaryDirectory(prefix="trialimg-") as folder:
         target = Path(folder) / "clean"
         made = clean_into(

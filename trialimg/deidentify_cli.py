@@ -5,14 +5,14 @@ Imports stand inside the commands, so that they start without what they do not n
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import click
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from trialimg.client.work import Recipe
 
 _LINE_EACH: Final = 200
+_OBJECTS_BETWEEN: Final = 20_000
+"""So many new objects, a few megabytes, may wait until Python looks for circles among them."""
 _REIDENTIFIES: Final = (
     "WARNING: {name} holds who was who. With it every image cleaned here can be traced to its patient: it is patient "
     "data, may not leave the site, and belongs under lock. Destroy it as soon as it has served."
@@ -48,8 +50,7 @@ def say(sentence: str) -> None:
     click.echo(sentence, err=True)
 
 
-@dataclass(frozen=True)
-class Order:
+class Order(NamedTuple):
     """What `deidentify` was asked for."""
 
     source: tuple[Path, ...]
@@ -128,14 +129,16 @@ def _refuse_places(order: Order) -> None:
 
 
 def _run(context: Any, order: Order) -> None:
+    gc.freeze()  # what is loaded by now stays: it need not be looked through again and again
+    gc.set_threshold(_OBJECTS_BETWEEN)
     from trialimg.client.account import Account
     from trialimg.client.clean import clean_folder
-    from trialimg.client.source import sources_of
+    from trialimg.client.source import count_of
     from trialimg.client.work import Wish
 
     rules, key, recipe = _recipe(context, order)
     say(key.sentence)
-    total = sum(1 for _ in sources_of(order.source))
+    total = count_of(order.source)
     account = Account()
     wish = Wish(reviewed=order.reviewed, with_pairs=order.id_map is not None)
     try:
@@ -168,9 +171,8 @@ def _recipe(context: Any, order: Order) -> tuple[Rules, SiteKey, Recipe]:
     from trialimg.domain.deidentification import SubjectIdentity
     from trialimg.domain.pseudonym import subject_key
 
-    settings = context.settings()
     rules = _rules(context, order.trial_name, basic=order.basic)
-    key = find_key(settings.keys_folder, rules.code, order.site, order.key_file)
+    key = find_key(lambda: context.settings().keys_folder, rules.code, order.site, order.key_file)
     identity = SubjectIdentity(
         rules.sponsor, rules.protocol_id, rules.title, order.site or key.site, "", order.subject.strip(), order.visit,
         order.visit,
@@ -180,8 +182,6 @@ def _recipe(context: Any, order: Order) -> tuple[Rules, SiteKey, Recipe]:
 
 def _rules(context: Any, trial_name: str, *, basic: bool) -> Rules:
     """Find a trial's rules among the definitions that come along, else among those loaded in this installation."""
-    from dataclasses import replace
-
     from trialimg.client.offline import find_profile, no_trial, rules_of
     from trialimg.deidentify import basic_profile
     from trialimg.keyring import SESSION, Keyring
@@ -198,7 +198,7 @@ def _rules(context: Any, trial_name: str, *, basic: bool) -> Rules:
 
         with context.app().app_context():
             found = rules_of(current_definition(trial_place(trial_name).trial_id))
-    return replace(found, profile=basic_profile()) if basic else found
+    return found._replace(profile=basic_profile()) if basic else found
 
 
 @contextmanager

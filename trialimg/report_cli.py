@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
@@ -74,6 +72,8 @@ def _record(person: Person, place: Place, kind: str, subjects: Sequence[str]) ->
 @_in_app
 def casebook(user: str, subjects: tuple[str, ...], trial: str, out: Path) -> None:
     """Write casebooks to OUT: one subject as a PDF where OUT ends in .pdf, else a folder with an index."""
+    from tempfile import TemporaryDirectory
+
     from trialimg.casework.access import admit, subject_place
     from trialimg.casework.accounts import find_person
     from trialimg.reporting.export import CASEBOOK, NEEDS
@@ -91,8 +91,11 @@ def casebook(user: str, subjects: tuple[str, ...], trial: str, out: Path) -> Non
     if out.exists() and (single or not out.is_dir() or any(out.iterdir())):
         raise Conflict(f"{out.name} is there already. Nothing was written over it; name another.")
     _record(person, place, CASEBOOK, wanted)
-    count, folders = Count(len(wanted), _progress), tempfile.TemporaryDirectory
-    with folders(dir=out.absolute().parent, prefix=".trialimg-") as name, ordered(person, utc_now(), count) as order:
+    count = Count(len(wanted), _progress)
+    with (
+        TemporaryDirectory(dir=out.absolute().parent, prefix=".trialimg-") as name,
+        ordered(person, utc_now(), count) as order,
+    ):
         folder = Path(name)
         lines = [make_casebook(order, subject_place(place.trial_code, number), folder) for number in wanted]
         if not single:
@@ -107,6 +110,8 @@ def casebook(user: str, subjects: tuple[str, ...], trial: str, out: Path) -> Non
 
 def _put(folder: Path, out: Path, main: str) -> None:
     """Put finished files where they were asked for; parts of a long history lie beside a single casebook."""
+    import shutil
+
     if out.suffix.lower() != ".pdf":
         out.mkdir(exist_ok=True)
     for path in sorted(folder.iterdir()):
@@ -122,6 +127,8 @@ def _put(folder: Path, out: Path, main: str) -> None:
 @_in_app
 def data(user: str, trial: str, out: Path) -> None:
     """Write all data within the person's reach to the zip OUT."""
+    from tempfile import TemporaryDirectory
+
     from trialimg.casework.accounts import find_person
     from trialimg.documents.tables import zip_folder
     from trialimg.reporting.data import write_data
@@ -133,7 +140,7 @@ def data(user: str, trial: str, out: Path) -> None:
         raise Conflict(f"{out.name} is there already. Nothing was written over it; name another.")
     subjects = subjects_within(person, place.trial_code, DATA)
     _record(person, place, DATA, subjects)
-    with tempfile.TemporaryDirectory(dir=out.absolute().parent, prefix=".trialimg-") as name:
+    with TemporaryDirectory(dir=out.absolute().parent, prefix=".trialimg-") as name:
         files, whole = Path(name) / "files", Path(name) / "package.zip"
         files.mkdir()
         write_data(person, place, subjects, files, _progress)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from dataclasses import replace
 
 import pydicom
 import pytest
@@ -72,7 +71,7 @@ def moments_of(dataset):
 @pytest.fixture
 def given(tmp_path, profile, identity, key):
     def ask(dataset, dates, *, subject=key):
-        chosen = replace(profile, dates=dates)
+        chosen = profile._replace(dates=dates)
         return cleaned(dataset, tmp_path, chosen, {"identity": identity, "subject_key": subject})
 
     return ask

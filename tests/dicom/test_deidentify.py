@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import hashlib
 import random
-from dataclasses import replace
 from io import BytesIO
 
 import pydicom
@@ -136,7 +135,7 @@ def test_shifted_dates_keep_their_distances(tmp_path, clean, key):
 
 def test_a_rule_of_the_trial_keeps_what_the_profile_takes(tmp_path, clean, profile, identity):
     make_planted(tmp_path / "original.dcm")
-    kept = replace(profile, rules=(Rule(0x0008103E, "K", "the manifest reads it"), Rule(0x00080070, "Z", "")))
+    kept = profile._replace(rules=(Rule(0x0008103E, "K", "the manifest reads it"), Rule(0x00080070, "Z", "")))
     _, path = clean(tmp_path / "original.dcm", profile=kept)
     made = pydicom.dcmread(path)
     assert made.SeriesDescription.startswith("axial")
@@ -151,8 +150,8 @@ def test_names_of_the_trial_that_are_not_ascii_are_written_in_unicode(tmp_path, 
     original.StudyDescription = "Größe"
     original.SpecificCharacterSet = "ISO_IR 100"
     original.save_as(tmp_path / "original.dcm")
-    german = replace(identity, sponsor="Müller 医药")
-    kept = replace(profile, rules=(Rule(0x00081030, "K", "the manifest reads it"),))
+    german = identity._replace(sponsor="Müller 医药")
+    kept = profile._replace(rules=(Rule(0x00081030, "K", "the manifest reads it"),))
     _, path = clean(tmp_path / "original.dcm", identity=german, profile=kept)
     made = pydicom.dcmread(path)
     assert made.SpecificCharacterSet == "ISO_IR 192"
@@ -268,7 +267,7 @@ def test_a_clean_file_of_another_subject_is_not_clean_for_this_one(tmp_path, cle
     make_planted(tmp_path / "original.dcm")
     _, path = clean(tmp_path / "original.dcm")
     with pytest.raises(NotClean, match="subject"):
-        verify_clean(path, profile=profile, identity=replace(identity, subject_number="101-002"))
+        verify_clean(path, profile=profile, identity=identity._replace(subject_number="101-002"))
 
 
 def test_a_refused_file_leaves_no_target(tmp_path, clean):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import pydicom
@@ -67,7 +66,7 @@ def test_names_of_a_trial_in_any_script_are_written_in_a_set_that_is_declared(su
         Path(get_testdata_file(name)),
         pydicom.dcmread(get_testdata_file(name)).get("SpecificCharacterSet"),
     )
-    whose = replace(IDENTITY, subject_number=subject, site_name=site)
+    whose = IDENTITY._replace(subject_number=subject, site_name=site)
     profile = Profile("p", "1", "shifted")
     clean_file(source, tmp_path / "out.dcm", profile=profile, identity=whose, subject_key=KEY)
     verify_clean(tmp_path / "out.dcm", profile=profile, identity=whose)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import replace
 from io import BytesIO
 
 import pydicom
@@ -110,7 +109,7 @@ def test_a_stranger_in_a_place_where_nobody_looks_is_taken_out(place, dates, tmp
     dataset = from_file("CT_small.dcm")
     PLACES[place](dataset)
     write_as_it_stands(dataset, tmp_path / "in.dcm")
-    chosen = replace(profile, dates=dates)
+    chosen = profile._replace(dates=dates)
     clean_file(tmp_path / "in.dcm", tmp_path / "out.dcm", profile=chosen, **subject)
     content = (tmp_path / "out.dcm").read_bytes().lower()
     assert [needle for needle in NEEDLES if needle in content] == []

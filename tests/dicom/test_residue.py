@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pydicom
 import pytest
 from pydicom.data import get_testdata_file
@@ -164,7 +162,7 @@ def test_no_file_of_pydicom_raises_a_false_alarm(tmp_path, profile, identity, ke
 @pytest.mark.corpora
 def test_real_files_are_held_only_where_the_number_is_the_patients(corpus_files, tmp_path, profile, identity, key):
     """Eight phantoms of dcmqi have one number, 123456, as Study ID and as Series Number: that is told."""
-    given = {"profile": replace(profile, dates="removed"), "identity": identity, "subject_key": key}
+    given = {"profile": profile._replace(dates="removed"), "identity": identity, "subject_key": key}
     found, cleaned = held(corpus_files, tmp_path, **given)
     print(f"{cleaned} files cleaned, {len(found)} held for what is left: {found}")
     assert cleaned > 200

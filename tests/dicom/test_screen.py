@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pydicom
@@ -41,25 +40,25 @@ def test_an_ordinary_ct_goes_on():
     ids=str,
 )
 def test_what_may_show_text_waits_for_a_person(changes):
-    assert pixel_risk(replace(CT, **changes)).endswith(".")
+    assert pixel_risk(CT._replace(**changes)).endswith(".")
 
 
 def test_a_computed_radiograph_goes_on_where_it_says_that_it_shows_no_text():
-    radiograph = replace(CT, sop_class_uid=STORAGE + "1", modality="CR")
+    radiograph = CT._replace(sop_class_uid=STORAGE + "1", modality="CR")
     assert "radiograph" in pixel_risk(radiograph)
-    assert pixel_risk(replace(radiograph, burned_in="NO")) is None
-    assert pixel_risk(replace(radiograph, burned_in="YES")) is not None
+    assert pixel_risk(radiograph._replace(burned_in="NO")) is None
+    assert pixel_risk(radiograph._replace(burned_in="YES")) is not None
 
 
 def test_a_recording_of_voices_waits_for_a_person():
     for leaf in ("9.4.1", "9.4.2"):
-        assert "sound" in pixel_risk(replace(CT, sop_class_uid=STORAGE + leaf, has_pixels=False))
+        assert "sound" in pixel_risk(CT._replace(sop_class_uid=STORAGE + leaf, has_pixels=False))
 
 
 @pytest.mark.parametrize("leaf", ["66", "200.1", "201.1", "104.4", "104.5", "131"])
 @pytest.mark.parametrize("has_pixels", [True, False])
 def test_what_no_rule_can_clean_is_held_with_its_reason(leaf, has_pixels):
-    told = pixel_risk(replace(CT, sop_class_uid=STORAGE + leaf, has_pixels=has_pixels))
+    told = pixel_risk(CT._replace(sop_class_uid=STORAGE + leaf, has_pixels=has_pixels))
     assert "no rule can clean" in told
     assert told.endswith(".")
 
@@ -69,16 +68,18 @@ def test_every_storage_class_of_part_3_is_judged_and_no_other():
     assert {_kind_of(uid).how for uid in _kinds()} == {"rule", "pixels", "held"}
     dicos_ct, standalone_curve = STORAGE + "501.1", STORAGE + "9"
     for uid in (dicos_ct, standalone_curve, "1.2.3", ""):
-        assert "nobody has listed" in pixel_risk(replace(CT, sop_class_uid=uid))
+        assert "nobody has listed" in pixel_risk(CT._replace(sop_class_uid=uid))
         assert not is_known(uid)
 
 
 @pytest.mark.parametrize("leaf", ["481.3", "481.5", "88.33", "66.4", "11.1"])
 def test_objects_without_pixels_that_rules_clean_go_on(leaf):
-    assert pixel_risk(replace(CT, sop_class_uid=STORAGE + leaf, has_pixels=False)) is None
+    assert pixel_risk(CT._replace(sop_class_uid=STORAGE + leaf, has_pixels=False)) is None
 
 
-HEAD = replace(CT, body_part="HEAD", slice_thickness="1.25", series_description="", study_description="", protocol_name="")
+HEAD = CT._replace(
+    body_part="HEAD", slice_thickness="1.25", series_description="", study_description="", protocol_name=""
+)
 
 
 @pytest.mark.parametrize(
@@ -93,7 +94,7 @@ HEAD = replace(CT, body_part="HEAD", slice_thickness="1.25", series_description=
     ids=str,
 )
 def test_a_head_in_thin_slices_is_recognisable_and_held_where_the_trial_says_so(changes):
-    head = replace(HEAD, **changes)
+    head = HEAD._replace(**changes)
     assert is_recognisable(head)
     assert pixel_risk(head) is None
     assert pixel_risk(head, hold_faces=True) == FACE
@@ -112,7 +113,7 @@ def test_a_head_in_thin_slices_is_recognisable_and_held_where_the_trial_says_so(
     ids=str,
 )
 def test_what_makes_no_face_is_not_held_for_one(changes):
-    other = replace(HEAD, **changes)
+    other = HEAD._replace(**changes)
     assert not is_recognisable(other)
     assert pixel_risk(other, hold_faces=True) == pixel_risk(other)
 
@@ -128,20 +129,20 @@ def test_what_makes_no_face_is_not_held_for_one(changes):
     ids=str,
 )
 def test_a_localizer_is_held_where_the_trial_says_so_and_a_look_settles_it(kinds):
-    localizer = replace(CT, image_type=kinds)
+    localizer = CT._replace(image_type=kinds)
     assert pixel_risk(localizer) is None
     assert "localizer" in pixel_risk(localizer, hold_localizers=True)
     assert looking_suffices(localizer)
 
 
 def test_what_is_no_localizer_or_has_no_pixels_is_not_held_as_one():
-    assert pixel_risk(replace(CT, image_type=("ORIGINAL", "PRIMARY", "AXIAL")), hold_localizers=True) is None
-    plan = replace(CT, image_type=("LOCALIZER",), sop_class_uid=STORAGE + "481.5", has_pixels=False)
+    assert pixel_risk(CT._replace(image_type=("ORIGINAL", "PRIMARY", "AXIAL")), hold_localizers=True) is None
+    plan = CT._replace(image_type=("LOCALIZER",), sop_class_uid=STORAGE + "481.5", has_pixels=False)
     assert pixel_risk(plan, hold_localizers=True) is None
 
 
 def test_what_is_held_anyway_keeps_its_first_reason():
-    assert pixel_risk(replace(HEAD, burned_in="YES"), hold_faces=True) == pixel_risk(replace(HEAD, burned_in="YES"))
+    assert pixel_risk(HEAD._replace(burned_in="YES"), hold_faces=True) == pixel_risk(HEAD._replace(burned_in="YES"))
 
 
 def values_of(**attributes):

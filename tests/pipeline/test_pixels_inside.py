@@ -36,7 +36,7 @@ class Room:
         self.quarantine, self.outbox = self.vault.area("quarantine/s1"), self.vault.area("outbox/s1")
         self.setup: dict[str, Any] = {
             "vault": str(folder), "reserve": 0, "submission": "s1", "profile": profile.to_mapping(),
-            "identity": vars(IDENTITY), "subject_key": "07" * 32, "fingerprint_key": "08" * 32, "zip": {},
+            "identity": IDENTITY._asdict(), "subject_key": "07" * 32, "fingerprint_key": "08" * 32, "zip": {},
         }  # fmt: skip
 
     def put(self, frames: np.ndarray, **attributes: Any) -> str:

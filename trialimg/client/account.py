@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from trialimg.client.source import Source
 from trialimg.domain.deid_report import (
@@ -32,15 +32,15 @@ LOOKED_AT: Final = frozenset({"image.may_show_text", "image.recognisable"})
 WHOEVER_RAN_IT: Final = "whoever ran the command"
 
 
-@dataclass(frozen=True, slots=True)
-class Cleaned:
-    """One original and its clean file; ``person`` tells persons apart in this run and means nothing outside it.
+class Cleaned(NamedTuple):
+    """One original and its clean file, which lies at ``place``.
 
+    ``person`` tells persons apart in this run and means nothing outside it.
     ``hold`` and ``hold_code`` say why a person should see it, "" where nobody needs to.
     """
 
     source: Source
-    target: Path
+    place: str
     study: str
     series: str
     instance: str
@@ -51,9 +51,13 @@ class Cleaned:
     subject_is_told: bool = False
     """Whether the original had the subject's number already, as the patient's number or in the name."""
 
+    @property
+    def target(self) -> Path:
+        """Give the path of the clean file."""
+        return Path(self.place)
 
-@dataclass(frozen=True, slots=True)
-class NotTaken:
+
+class NotTaken(NamedTuple):
     """One file that was refused, held or left out, and why."""
 
     source: Source
@@ -78,7 +82,11 @@ class Ledger:
 
     def add(self, study: str, hold_code: str, report: Report) -> None:
         """Count an instance."""
-        self._kept.setdefault(study, Counter())[hold_code, self._number(report)] += 1
+        kept = self._kept.get(study)
+        if kept is None:
+            kept = self._kept[study] = Counter()
+        key = hold_code, self._number(report)
+        kept[key] = kept.get(key, 0) + 1
 
     def take_back(self, study: str, hold_code: str, report: Report) -> None:
         """Count an instance no longer, of which it was learned that nobody can tell which it is."""
@@ -114,7 +122,7 @@ def _decided(report: Report, hold_code: str, times: int) -> tuple[PixelCount, ..
     return tuple(row._replace(instances=row.instances * times) for row in report.pixels)
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Account:
     """The end of a run, or how far it came: every file that went in is in exactly one of the lists."""
 

@@ -49,7 +49,7 @@ def clean_folder(
     workers = max(1, jobs or os.cpu_count() or 1)
     with staging(out) as hidden:
         shelf = Shelf(out, account, wish)
-        tasks = (Task(source, hidden, recipe, wish) for source in sources)
+        tasks = (Task(source, str(hidden), recipe, wish) for source in sources)
         outcomes = _here(tasks) if workers == 1 else _by_children(tasks, workers)
         try:
             for done, outcome in enumerate(outcomes, 1):

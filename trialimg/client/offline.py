@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from trialimg.deidentify import KEY_BYTES, NOT_GIVEN, basic_profile
 from trialimg.domain.deidentification import Profile
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 FORMS: Final = Path(__file__).resolve().parent.parent.parent / "forms"
 
 
-@dataclass(frozen=True)
-class Rules:
+class Rules(NamedTuple):
     """What a trial says about cleaning, and the names it writes into images; ``code`` is "" without a trial."""
 
     code: str
@@ -31,7 +30,7 @@ class Rules:
     profile: Profile
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SiteKey:
     """A key to derive subject keys from, whose it is, and the sentence where it came from.
 
@@ -74,7 +73,7 @@ def no_trial() -> Rules:
     return Rules("", NOT_GIVEN, NOT_GIVEN, NOT_GIVEN, basic_profile())
 
 
-def find_key(keys: Path, trial: str, site: str, key_file: Path | None) -> SiteKey:
+def find_key(keys: Callable[[], Path], trial: str, site: str, key_file: Path | None) -> SiteKey:
     """Find the site's key: in the file given, else in this installation, else a random one for this run.
 
     A file that is given and is not there is made, with a new key. Raises :class:`BadInput` where the file is of
@@ -82,16 +81,17 @@ def find_key(keys: Path, trial: str, site: str, key_file: Path | None) -> SiteKe
     """
     if key_file is not None:
         return _read(key_file, trial, site) if key_file.exists() else _make(key_file, trial, site)
-    from trialimg.keyring import Keyring  # not loaded where a file holds the key
+    if trial and site:
+        from trialimg.keyring import Keyring  # not loaded where another key is used
 
-    keyring = Keyring(keys)
-    versions = [n for n in range(1, 100) if trial and keyring.has(f"trial-{trial}-v{n}")]
-    if versions and site:
-        key = site_key(keyring.trial_key(trial, versions[-1]), site)
-        return SiteKey(site, key, "installation", f"Using the key of site {site} of this installation.")
+        keyring = Keyring(keys())
+        versions = [n for n in range(1, 100) if keyring.has(f"trial-{trial}-v{n}")]
+        if versions:
+            key = site_key(keyring.trial_key(trial, versions[-1]), site)
+            return SiteKey(site, key, "installation", f"Using the key of site {site} of this installation.")
     return SiteKey(
         site,
-        secrets.token_bytes(KEY_BYTES),
+        os.urandom(KEY_BYTES),
         "random",
         "There is no key here (give --key-file, or --site in an installation), so a random one is used for this run: "
         "UIDs will not agree with those of any other run.",
@@ -100,9 +100,9 @@ def find_key(keys: Path, trial: str, site: str, key_file: Path | None) -> SiteKe
 
 def _make(path: Path, trial: str, site: str) -> SiteKey:
     """Make the key file of a site, whole or not at all, and never over another one."""
-    key = secrets.token_bytes(KEY_BYTES)
+    key = os.urandom(KEY_BYTES)
     text = json.dumps({"trial": trial, "site": site, "version": 1, "key": key.hex()})
-    fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    fresh = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
     try:
         handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:

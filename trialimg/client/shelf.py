@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -32,7 +31,7 @@ class Shelf:
         self._kept: dict[str, tuple[Cleaned, str, Report]] = {}
         self._spoiled: set[str] = set()
         self._folders: set[Path] = {out}
-        self._named: dict[tuple[str, str], Path] = {}
+        self._named: dict[tuple[str, str], str] = {}
 
     def take(self, outcome: Done | NotTaken) -> None:
         """Put away what a child made of one file."""
@@ -71,26 +70,26 @@ class Shelf:
             self._remember(item, hold_code, done)
             self._account.held.append(NotTaken(item.source, hold_code, item.hold, item.study))
             return
-        final = self._folder(item) / f"{item.instance}.dcm"
-        if final.exists() and not _equal(final, item.target):
+        final = f"{self._folder(item)}/{item.instance}.dcm"
+        if os.path.lexists(final) and not _equal(Path(final), item.target):
             item.target.unlink()
             self._account.refused.append(NotTaken(item.source, SAME_UID, _OTHER_THERE))
             return
-        item.target.rename(final)
-        named = replace(item, target=final)
+        os.rename(item.place, final)  # noqa: PTH104 (for every file: a path object costs more than the rename)
+        named = item._replace(place=final)
         self._remember(named, SHOWN if hold_code and self._wish.reviewed else hold_code, done)
         self._account.cleaned.append(named)
         self._account.pairs.update(done.pairs)
 
-    def _folder(self, item: Cleaned) -> Path:
+    def _folder(self, item: Cleaned) -> str:
         """Give the folder of a series, made when its first file comes."""
-        folder = self._named.get((item.study, item.series))
-        if folder is None:
+        known = self._named.get((item.study, item.series))
+        if known is None:
             folder = self._out / _short("study", item.study) / _short("series", item.series)
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._folders |= {folder, folder.parent}
-            self._named[item.study, item.series] = folder
-        return folder
+            known = self._named[item.study, item.series] = str(folder)
+        return known
 
     def _remember(self, item: Cleaned, how: str, done: Done) -> None:
         self._kept[item.instance] = (item, how, done.report)

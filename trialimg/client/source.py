@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 from itertools import count
 from pathlib import Path
+from typing import NamedTuple
 
 from trialimg.errors import BadInput
 
@@ -22,23 +22,27 @@ class Kind(StrEnum):
     """A folder that cannot be opened: what is in it is not known."""
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """One file: its path, the file or folder the person gave, and its number in there, from 1 on.
+class Source(NamedTuple):
+    """One file: its name (the path as text), the file or folder the person gave, and its number in there, from 1 on.
 
     ``among`` is its number among everything that was given, which names it in a report.
     """
 
-    path: Path
+    name: str
     given: Path
     number: int
     among: int
     kind: Kind = Kind.FILE
 
+    @property
+    def path(self) -> Path:
+        """Give its path."""
+        return Path(self.name)
+
     def shown(self, *, named: bool) -> str:
         """Name it; ``named`` lets its own name be told, which may be a patient's: for a person's eyes only."""
         if self.path == self.given or named:
-            return repr(str(self.path))
+            return repr(self.name)
         return f"file {self.number} of {str(self.given)!r}"
 
 
@@ -48,22 +52,33 @@ def sources_of(paths: Iterable[Path]) -> Iterator[Source]:
     Raises :class:`BadInput` where a path given does not exist, or is neither file nor folder.
     """
     several = list(paths)
-    if not all(given.is_dir() or given.is_file() for given in several):
-        raise BadInput("One of the files or folders given does not exist, or is neither. Nothing was done.")
+    _check(several)
     return _found(several)
+
+
+def _check(paths: list[Path]) -> None:
+    if not all(given.is_dir() or given.is_file() for given in paths):
+        raise BadInput("One of the files or folders given does not exist, or is neither. Nothing was done.")
+
+
+def count_of(paths: Iterable[Path]) -> int:
+    """Count what ``sources_of`` gives."""
+    several = list(paths)
+    _check(several)
+    return sum(sum(1 for _ in _walk(given)) if given.is_dir() else 1 for given in several)
 
 
 def _found(paths: list[Path]) -> Iterator[Source]:
     among = count(1)
     for given in paths:
         if given.is_dir():
-            for number, (path, kind) in enumerate(_walk(given), 1):
-                yield Source(path, given, number, next(among), kind)
+            for number, (name, kind) in enumerate(_walk(given), 1):
+                yield Source(name, given, number, next(among), kind)
         else:
-            yield Source(given, given, 1, next(among))
+            yield Source(str(given), given, 1, next(among))
 
 
-def _walk(folder: Path) -> Iterator[tuple[Path, Kind]]:
+def _walk(folder: Path) -> Iterator[tuple[str, Kind]]:
     """Give what is in a folder, the files of each folder before those of the folders in it."""
     waiting = [str(folder)]
     while waiting:
@@ -72,14 +87,14 @@ def _walk(folder: Path) -> Iterator[tuple[Path, Kind]]:
             with os.scandir(here) as found:
                 entries = sorted(found, key=lambda entry: entry.name)
         except OSError:
-            yield Path(here), Kind.CLOSED
+            yield here, Kind.CLOSED
             continue
         folders = []
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
                 folders.append(entry.path)
             else:
-                yield Path(entry.path), _kind(entry)
+                yield entry.path, _kind(entry)
         waiting += reversed(folders)
 
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -26,7 +24,8 @@ def staging(out: Path) -> Iterator[Path]:
     try:
         out.mkdir(parents=True, exist_ok=True)
         _sweep(out)
-        folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=out))
+        folder = out / f"{_PREFIX}{os.urandom(8).hex()}"
+        folder.mkdir(mode=0o700)
         handle = _locked(folder)
     except OSError as error:
         raise Misconfigured(
@@ -35,9 +34,18 @@ def staging(out: Path) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        _destroy(folder)
         if handle is not None:
             os.close(handle)
+
+
+def _destroy(folder: Path) -> None:
+    """Take a hidden folder and the files in it away, as far as the system lets us."""
+    with suppress(OSError):
+        for path in folder.iterdir():
+            with suppress(OSError):
+                path.unlink()
+        folder.rmdir()
 
 
 def _locked(folder: Path) -> int | None:
@@ -57,5 +65,5 @@ def _sweep(out: Path) -> None:
             continue
         handle = _locked(folder)
         if handle is not None:
-            shutil.rmtree(folder, ignore_errors=True)
+            _destroy(folder)
             os.close(handle)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from trialimg.client.account import FULL, LOOKED_AT, Cleaned, NotTaken
 from trialimg.client.source import Kind, Source
@@ -28,7 +27,7 @@ _CLOSED: Final = "This folder cannot be opened, so nobody knows what is in it. C
 _A_ZIP: Final = "It is a zip, which is not unpacked here. Unpack it and give the folder."
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Recipe:
     """What the engine is given for one subject's images."""
 
@@ -36,11 +35,10 @@ class Recipe:
     identity: SubjectIdentity
     subject_key: bytes = field(repr=False)
     fingerprint_key: bytes | None = field(repr=False, default=None)
-    person_key: bytes = field(repr=False, default_factory=lambda: secrets.token_bytes(32))
+    person_key: bytes = field(repr=False, default_factory=lambda: os.urandom(32))
 
 
-@dataclass(frozen=True)
-class Wish:
+class Wish(NamedTuple):
     """How files are written: ``reviewed`` lets pass what may show text in its pixels, since a person has looked;
     ``pass_held`` lets it pass to a server where a person will; ``durable`` forces files to the disk; ``with_pairs``
     has old and new identifiers collected; ``with_hashes`` the hash of each clean file's content.
@@ -56,24 +54,25 @@ class Wish:
 AS_IT_IS: Final = Wish()
 
 
-@dataclass(frozen=True)
-class Task:
+class Task(NamedTuple):
     """What a child is told once more with each file."""
 
     source: Source
-    hidden: Path
+    hidden: str
     recipe: Recipe
     wish: Wish
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
-    """What a child made of a file: the clean one under a random name, its report, old and new identifiers."""
+class Done(NamedTuple):
+    """What a child made of a file: the clean one under its number, its report, old and new identifiers."""
 
     item: Cleaned
     report: Report
     passes: bool
-    pairs: tuple[tuple[str, str], ...] = field(repr=False, default=())
+    pairs: tuple[tuple[str, str], ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Done({self.item!r}, {self.passes!r})"
 
 
 def to_disk(path: Path, how: int = os.O_RDWR) -> None:
@@ -107,7 +106,7 @@ def several(tasks: tuple[Task, ...]) -> list[Done | NotTaken]:
 
 
 def ordinary(task: Task) -> Done | NotTaken | None:
-    """Clean an ordinary file under a random name in the hidden folder; None where it is another."""
+    """Clean an ordinary file under its number in the hidden folder; None where it is another."""
     if task.source.kind is not Kind.FILE:
         return one(task)
     try:
@@ -119,7 +118,7 @@ def ordinary(task: Task) -> Done | NotTaken | None:
 
 
 def one(task: Task) -> Done | NotTaken:
-    """Clean one file under a random name in the hidden folder."""
+    """Clean one file under its number in the hidden folder."""
     source = task.source
     refuse = partial(NotTaken, source)
     if source.kind is not Kind.FILE:
@@ -163,24 +162,23 @@ def _is_zip(path: Path) -> bool:
 
 
 def _cleaned(task: Task, clean: Callable[..., Made]) -> Done:
-    recipe, wish, target = task.recipe, task.wish, task.hidden / secrets.token_hex(16)
+    recipe, wish, target = task.recipe, task.wish, f"{task.hidden}/{task.source.among}"
     made = clean(
-        task.source.path,
+        task.source.name,
         target,
         profile=recipe.profile,
         identity=recipe.identity,
         subject_key=recipe.subject_key,
+        to_disk=wish.durable,
     )
     passes = _passes(made, wish)
-    if wish.durable and passes:
-        to_disk(target)
     item = Cleaned(
         source=task.source,
-        target=target,
+        place=target,
         study=made.facts.study_instance_uid,
         series=made.facts.series_instance_uid,
         instance=made.facts.sop_instance_uid,
-        canonical_hash=canonical_hash(target) if wish.with_hashes or not passes else "",
+        canonical_hash=canonical_hash(Path(target)) if wish.with_hashes or not passes else "",
         person=_person(made.original, recipe.person_key),
         hold=made.hold_reason or "",
         hold_code=made.hold_code,

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
-import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
@@ -21,7 +19,7 @@ def report_of(account: Account, out: Path, **told: Any) -> dict[str, Any]:
         **account.to_json(),
         "instances": [
             {
-                "file": str(item.target.relative_to(out)),
+                "file": item.place.removeprefix(f"{out}/"),
                 "sop_instance_uid": item.instance,
                 **({"hash": item.canonical_hash} if item.canonical_hash else {}),
             }
@@ -48,6 +46,7 @@ def refuse_existing(path: Path) -> None:
 
 def write_pairs(path: Path, pairs: set[tuple[str, str]]) -> None:
     """Write old and new identifiers, for its owner's eyes only."""
+    import csv  # not loaded where nobody asks for it
 
     def write(stream: TextIO) -> None:
         rows = csv.writer(stream, lineterminator="\n")
@@ -59,7 +58,7 @@ def write_pairs(path: Path, pairs: set[tuple[str, str]]) -> None:
 
 def _write(path: Path, write: Callable[[TextIO], None], what: str) -> None:
     """Write beside, force to the disk, and only then give the name."""
-    fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    fresh = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from trialimg.dicom.table import is_retired, vr_of
+from trialimg.dicom.table import is_retired, keyword_of, vr_of
 from trialimg.dicom.unlisted import NEVER_KEPT, is_judged
 
 
@@ -136,7 +136,7 @@ def by_letters(letters: str, what: Attribute, rule: str) -> Choice:
 def without_row(what: Attribute) -> Choice:
     """Choose for a public attribute that table E.1-1 does not list."""
     tag, vr = what.tag, what.vr
-    if is_retired(tag) or tag in NEVER_KEPT:
+    if is_retired(tag) or keyword_of(tag) in NEVER_KEPT:
         why = "retired" if is_retired(tag) else "of those that are never carried on"
         return by_letters("X", what, f"not in table E.1-1: {why}")
     if vr == "PN" or vr in DATES:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from typing import Final, NoReturn
 
 from trialimg.dicom.encode import encoded_codes
@@ -29,7 +28,8 @@ from trialimg.dicom.header import Gathered
 from trialimg.dicom.identifying import AGE_PLACES, AGES
 from trialimg.dicom.look import ITEM, SEQUENCE_END, UNDEFINED, Look
 from trialimg.dicom.plan import CONTENT_SEQUENCE, Do
-from trialimg.dicom.values import DUMMY_CODE, Counts, Values
+from trialimg.dicom.values import DUMMY_CODE, Path, Values
+from trialimg.domain.pattern import late
 
 _ITEM_END: Final = b"\xfe\xff\x0d\xe0\0\0\0\0"
 _DELIMITED: Final = b"\xff\xff\xff\xff"
@@ -37,8 +37,8 @@ _DEEPEST: Final = 12
 _MOST_ITEMS: Final = 50_000
 _LONGEST_LEARNT, _MOST_OF_ONE = 256, 512
 _SHORT_FORM_LIMIT: Final = 0xFFFF
-_AN_AGE: Final = re.compile(rb"\bage\b|" + b"|".join(code.encode("ascii") for code in AGES), re.IGNORECASE)
-_TERMS: Final = re.compile(rb"(?:[A-Z0-9_]+(?: [A-Z0-9_]+)*)?(?:\\[A-Z0-9_]+(?: [A-Z0-9_]+)*)* ?")
+_AN_AGE: Final = late(rb"\bage\b|" + b"|".join(code.encode("ascii") for code in AGES), re.IGNORECASE)
+_TERMS: Final = late(rb"(?:[A-Z0-9_]+(?: [A-Z0-9_]+)*)?(?:\\[A-Z0-9_]+(?: [A-Z0-9_]+)*)* ?")
 """Names of character sets as they should be written."""
 _PADDED_WITH_NUL: Final = frozenset({"UI", "OB", "UN"})
 
@@ -52,7 +52,7 @@ class Attributes:
     def __init__(self, data: bytes, values: Values, ground: Ground) -> None:
         self.data, self.values, self.ground = data, values, ground
         self.implicit = ground.width == 4  # noqa: PLR2004 - bytes of a tag
-        self.done: Counts = Counter()
+        self.done: dict[tuple[Path, str], int] = {}
         self.before, self.after = Gathered({}), Gathered({})
         self.look = Look(data, ground.retained, implicit=self.implicit)
         self.names = self.look.names

@@ -13,6 +13,7 @@ from typing import Final
 
 from trialimg.dicom.icc import cleaned_profile
 from trialimg.dicom.words import cleaned_words
+from trialimg.domain.pattern import late
 
 SOI, SOC, JP2 = b"\xff\xd8\xff", b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  "
 _EOI: Final = 0xD9
@@ -27,20 +28,20 @@ _J2K_SEGMENTS: Final = frozenset(
 )
 """Sizes, codings, lengths, orders (ITU-T T.800 A.2), those of its second part, and of T.814."""
 _NEEDED_APP: Final = (
-    re.compile(rb"(JF|LJ)IF\0.{5,7}\0\0", re.DOTALL),  # without a thumbnail
-    re.compile(rb"Adobe.{5,7}", re.DOTALL),
-    re.compile(rb"mrfx.", re.DOTALL),
-    re.compile(rb"\0\0\0\x01(\xff\xd8)?"),  # where the entries of SPIFF end
-    re.compile(rb"SPIFF\0(?!.*[A-Za-z]{4}).{24}", re.DOTALL),
+    late(rb"(JF|LJ)IF\0.{5,7}\0\0", re.DOTALL),  # without a thumbnail
+    late(rb"Adobe.{5,7}", re.DOTALL),
+    late(rb"mrfx.", re.DOTALL),
+    late(rb"\0\0\0\x01(\xff\xd8)?"),  # where the entries of SPIFF end
+    late(rb"SPIFF\0(?!.*[A-Za-z]{4}).{24}", re.DOTALL),
 )
 """Application data that say how the colours are to be read."""
 _LONGEST_COMMENT: Final = 4096
 _MOST_SEGMENTS: Final = 1 << 16
 """Of one frame; a picture has a few, and one of a thousand tiles some thousands."""
-_NEXT_MARKER: Final = re.compile(rb"\xff[\x80-\xcf\xd8-\xfe]", re.DOTALL)
+_NEXT_MARKER: Final = late(rb"\xff[\x80-\xcf\xd8-\xfe]", re.DOTALL)
 _PICTURE_BOXES: Final = frozenset({b"jP  ", b"ftyp", b"rreq", b"jp2h", b"jp2c"})
 _HEADER_BOXES: Final = frozenset({b"ihdr", b"bpcc", b"pclr", b"cmap", b"cdef"})
-_BRANDS: Final = re.compile(rb"(?:jp2 |jpx |jpxb|jph |jhc |J2P[01]|\0{4})*")
+_BRANDS: Final = late(rb"(?:jp2 |jpx |jpxb|jph |jhc |J2P[01]|\0{4})*")
 
 
 def blank(made: bytearray, start: int, end: int) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
 
 from trialimg.dicom.canonical import hash_part
 from trialimg.dicom.ground import Unusual
@@ -29,11 +29,12 @@ if TYPE_CHECKING:
     from pydicom.dataset import FileDataset
 
 _PLANS: Final[dict[Profile, Plan]] = {}
+_TOLD: Final[dict[tuple[int, bool, bool], tuple[Report, Report]]] = {}
+_MOST_TOLD: Final = 64
 _CHUNK: Final = 1 << 20
 
 
-@dataclass(frozen=True)
-class CleanResult:
+class CleanResult(NamedTuple):
     """One clean file: what it is now, what was done, and why it may have to wait for a person.
 
     ``facts`` are those of the clean file. ``sha256`` and ``size`` (bytes) are of the file,
@@ -61,18 +62,20 @@ class CleanResult:
         return hold_code(self.hold_reason, self.report, is_built_strangely=self.is_built_strangely)
 
 
-@dataclass(frozen=True)
-class Made:
+class Made(NamedTuple):
     """What was made of one file: the facts of the original and of the clean file, the account, and why it may wait.
 
     ``original`` holds a patient's identity: only for whoever has the original.
     """
 
-    original: InstanceFacts = field(repr=False)
+    original: InstanceFacts
     facts: InstanceFacts
     report: Report
     hold_reason: str | None
     is_built_strangely: bool = False
+
+    def __repr__(self) -> str:
+        return f"Made({self.facts.sop_instance_uid!r}, {self.hold_code!r})"
 
     @property
     def hold_code(self) -> str:
@@ -131,21 +134,33 @@ def clean_file(
         mark = fingerprint(fingerprint_key, made.original.study_instance_uid)
     try:
         result = _result(buffer_of(target), made.report, made.hold_reason, mark)
-        return replace(result, is_built_strangely=made.is_built_strangely)
+        return result._replace(is_built_strangely=made.is_built_strangely)
     except BaseException:
         target.unlink(missing_ok=True)
         raise
 
 
 def clean_into(
-    source: Path | BinaryIO, target: Path, *, profile: Profile, identity: SubjectIdentity, subject_key: bytes
+    source: Path | str | BinaryIO,
+    target: Path | str,
+    *,
+    profile: Profile,
+    identity: SubjectIdentity,
+    subject_key: bytes,
+    to_disk: bool = False,
 ) -> Made:
-    """Clean one file as ``clean_file`` does, and count no digests of the new one."""
+    """Clean one file as ``clean_file`` does, and count no digests of the new one; ``to_disk`` forces it to the disk."""
     try:
-        return clean_ordinary(source, target, profile=profile, identity=identity, subject_key=subject_key)
+        return clean_ordinary(
+            source, target, profile=profile, identity=identity, subject_key=subject_key, to_disk=to_disk
+        )
     except Unusual:
+        source, target = Path(source) if isinstance(source, str) else source, Path(target)
         facts, report, found = clean_unusual(source, target, (plan_of(profile), identity, subject_key))
     try:
+        if to_disk:
+            with target.open("r+b") as stream:
+                os.fsync(stream.fileno())
         return _made(facts, read_facts(target), report, target, found, profile=profile)
     except BaseException:
         target.unlink(missing_ok=True)
@@ -153,18 +168,35 @@ def clean_into(
 
 
 def clean_ordinary(
-    source: Path | BinaryIO, target: Path, *, profile: Profile, identity: SubjectIdentity, subject_key: bytes
+    source: Path | str | BinaryIO,
+    target: Path | str,
+    *,
+    profile: Profile,
+    identity: SubjectIdentity,
+    subject_key: bytes,
+    to_disk: bool = False,
 ) -> Made:
     """Clean one file if it is an ordinary one, without the parser; Unusual, and no target, where it is not.
 
     What a file may cost here is bounded by the size of what is read of it, whatever stands in it.
     """
-    spliced = splice_file(source, target, (plan_of(profile), identity, subject_key))
+    spliced = splice_file(source, target, (plan_of(profile), identity, subject_key), to_disk=to_disk)
+    before, report = spliced.before, spliced.report
     try:
-        return _made(spliced.before, spliced.after, spliced.report, target, [], profile=profile)
+        if before.transfer_syntax in ENCAPSULATED:
+            return _made(before, spliced.after, report, Path(target), [], profile=profile)
+        has_face, reason, is_strange = _judged(spliced.alike, profile)
+        report = _with_pixels(report, has_face=has_face, is_unseen=before.has_pixels and reason is None)
+        return Made(before, spliced.after, report, reason, is_strange)
     except BaseException:
-        target.unlink(missing_ok=True)
+        Path(target).unlink(missing_ok=True)
         raise
+
+
+@lru_cache(maxsize=64)
+def _judged(facts: InstanceFacts, profile: Profile) -> tuple[bool, str | None, bool]:
+    """Judge what the uncompressed instances of a series have in common, once: is there a face, why may they wait."""
+    return is_recognisable(facts), _reasons(_risk(facts, profile), None, ()), is_built_strangely(facts, None)
 
 
 def _made(
@@ -182,9 +214,22 @@ def _risk(facts: InstanceFacts, profile: Profile) -> str | None:
     return pixel_risk(facts, hold_faces=profile.hold_recognisable, hold_localizers=profile.hold_localizers)
 
 
-@lru_cache(maxsize=64)
 def _with_pixels(report: Report, *, has_face: bool, is_unseen: bool) -> Report:
-    """Tell of the pixels of one instance; of reports alike it is the very same object, as ``report_of`` gives it."""
+    """Tell of the pixels of one instance; of reports alike it is the very same object, as ``report_of`` gives it.
+
+    The very same report is known at once: to count the hash of a long one takes time.
+    """
+    key = id(report), has_face, is_unseen
+    known = _TOLD.get(key)
+    if known is None or known[0] is not report:
+        if len(_TOLD) >= _MOST_TOLD:
+            _TOLD.clear()
+        known = _TOLD[key] = report, _told(report, has_face=has_face, is_unseen=is_unseen)
+    return known[1]
+
+
+@lru_cache(maxsize=64)
+def _told(report: Report, *, has_face: bool, is_unseen: bool) -> Report:
     pixels = (PixelCount(UNSEEN, "", 1),) if is_unseen else ()
     return replace(report, recognisable=int(has_face), pixels=pixels)
 
@@ -248,7 +293,7 @@ def verify_clean(source: Path | BinaryIO, *, profile: Profile, identity: Subject
     report = replace(report, table=edition())
     report = _with_pixels(report, has_face=is_recognisable(facts), is_unseen=facts.has_pixels and reason is None)
     result = _result(data, report, reason, None)
-    return replace(result, is_built_strangely=is_built_strangely(facts, strange))
+    return result._replace(is_built_strangely=is_built_strangely(facts, strange))
 
 
 def _result(data: memoryview, report: Report, hold_reason: str | None, mark: str | None) -> CleanResult:

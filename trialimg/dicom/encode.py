@@ -18,18 +18,32 @@ META_TAGS: Final = frozenset({*range(0x00020000, 0x00020004), 0x00020010, 0x0002
 
 def file_meta(transfer_syntax: str, sop_class: str, sop_instance: str) -> bytes:
     """Give our own file meta information (PS3.10 7.1), and nothing of the original's."""
-    elements = (
-        (0x0001, "OB", b"\0\1"),
-        (0x0002, "UI", sop_class.encode("ascii", "replace")),
-        (0x0003, "UI", sop_instance.encode("ascii", "replace")),
-        (0x0010, "UI", transfer_syntax.encode("ascii")),
-        (0x0012, "UI", IMPLEMENTATION_CLASS_UID.encode("ascii")),
-        (0x0013, "SH", IMPLEMENTATION_VERSION_NAME.encode("ascii")),
+    uid = sop_instance.encode("ascii", "replace")
+    uid += bytes(len(uid) % 2)
+    before, after = _around(transfer_syntax, sop_class, len(uid))
+    return before + uid + after
+
+
+@lru_cache(maxsize=64)
+def _around(transfer_syntax: str, sop_class: str, length: int) -> tuple[bytes, bytes]:
+    """Give what stands in file meta information before a SOP Instance UID of an even length, and behind it."""
+    before, uid, after = (
+        b"".join(
+            encoded(0x00020000 | element, vr, value, implicit=False, little=True) for element, vr, value in elements
+        )
+        for elements in (
+            ((0x0001, "OB", b"\0\1"), (0x0002, "UI", sop_class.encode("ascii", "replace"))),
+            ((0x0003, "UI", bytes(length)),),
+            (
+                (0x0010, "UI", transfer_syntax.encode("ascii")),
+                (0x0012, "UI", IMPLEMENTATION_CLASS_UID.encode("ascii")),
+                (0x0013, "SH", IMPLEMENTATION_VERSION_NAME.encode("ascii")),
+            ),
+        )
     )
-    body = b"".join(
-        encoded(0x00020000 | element, vr, value, implicit=False, little=True) for element, vr, value in elements
-    )
-    return encoded(0x00020000, "UL", struct.pack("<L", len(body)), implicit=False, little=True) + body
+    told = struct.pack("<L", len(before) + len(uid) + len(after))
+    head = encoded(0x00020000, "UL", told, implicit=False, little=True)
+    return head + before + uid[: len(uid) - length], after
 
 
 def encoded(tag: int, vr: str, value: bytes, *, implicit: bool, little: bool) -> bytes:

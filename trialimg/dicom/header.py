@@ -5,16 +5,16 @@ Reads originals, so its results hold a patient's identity: for the quarantine's 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, NamedTuple
 
 from trialimg.dicom.part10 import PIXEL_DATA, Part10, buffer_of, open_part10
 from trialimg.dicom.syntaxes import CHARACTER_SETS, VIDEO_SYNTAXES
 from trialimg.dicom.table import uid_name
 from trialimg.dicom.walk import is_followed_well, walk
+from trialimg.domain.pattern import late
 from trialimg.errors import UnreadableObject
 
 NUMBER_OF_FRAMES: Final = 0x00280008
@@ -52,8 +52,8 @@ GATHERED: Final = frozenset(
     {*_TEXT.values(), *_NUMBERS.values(), _ROWS, _COLUMNS, _SAMPLES, _BITS, _CHARACTER_SET, _IMAGE_TYPE}
 )
 _PIXEL_VRS: Final = frozenset({"", "OB", "OW", "UN", "OF", "OD"})
-_CLASS: Final = re.compile(rb"[0-9.]+[ \0]*")
-_LETTERS: Final = re.compile(rb"[A-Za-z^=\x80-\xff]{4}")
+_CLASS: Final = late(rb"[0-9.]+[ \0]*")
+_LETTERS: Final = late(rb"[A-Za-z^=\x80-\xff]{4}")
 _SLID: Final = 1 << 20
 """Bytes at the end of native pixel data, in which something like letters is looked for where their tail is damaged."""
 _REQUIRED: Final[Mapping[int, str]] = {
@@ -64,8 +64,7 @@ _REQUIRED: Final[Mapping[int, str]] = {
 }
 
 
-@dataclass(frozen=True)
-class InstanceFacts:
+class InstanceFacts(NamedTuple):
     """What one instance says of itself; text is as decoded, empty where the file says nothing.
 
     ``frames`` is at least 1; ``rows`` and ``columns`` are 0 where there is no image. ``burned_in`` is ``YES`` if any
@@ -114,7 +113,7 @@ class InstanceFacts:
         return self.transfer_syntax in VIDEO_SYNTAXES
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Gathered:
     """What one walk over a file collected: values of ``GATHERED`` of the outermost data set, and what else tells."""
 

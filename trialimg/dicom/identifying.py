@@ -21,6 +21,7 @@ from itertools import permutations
 from typing import Final
 
 from trialimg.dicom.words import vocabulary
+from trialimg.domain.pattern import late
 
 NAMES: Final = frozenset(
     {
@@ -49,7 +50,7 @@ AGES: Final = frozenset(
     {"121033", "397669002", "424144002", "105726004", "30525-0", "29553-5", "21611-9", "21612-7", "63900-5"}
 )
 """Codes of DCM, SNOMED CT and LOINC that mean the age of the subject."""
-_AGE_WORD: Final = re.compile(r"\bage\b", re.IGNORECASE)
+_AGE_WORD: Final = late(r"\bage\b", re.IGNORECASE)
 
 APART: Final = "\x1f"
 """Between the digits of a telephone number: other marks may stand there, or none."""

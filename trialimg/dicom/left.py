@@ -8,46 +8,65 @@ from typing import Final
 
 from trialimg.dicom.ground import BINARY, DATE, TEXT, UID, Unusual
 from trialimg.dicom.needles import BETWEEN, Needles, in_binary, needles_of
+from trialimg.dicom.runs import Shared
 from trialimg.dicom.splice import Splice
 from trialimg.dicom.syntaxes import SIMPLE_ENCODINGS
 from trialimg.dicom.table import is_registered
+from trialimg.domain.pattern import late
 from trialimg.domain.pseudonym import is_mapped_uid
 
 _STUDY_DATE: Final = 0x00080020
 _CHARACTER_SET, _CHARACTER_SET_TAG = 0x00080005, b"\x08\x00\x05\x00"
-_EIGHT_DIGITS: Final = re.compile(rb"\d{8}")
+_EIGHT_DIGITS: Final = late(rb"\d{8}")
 _LONG_ARC: Final = 5
 
 
-def needles_in(splice: Splice) -> Needles | None:
+def needles_in(splice: Splice, shared: Shared) -> Needles | None:
     """Make ready what names somebody in the original; what more than a simple encoding needs is the parser's."""
-    if any(b"\x1b" in value for _, value in splice.names):
+    named = (*shared.names, *dict.fromkeys(splice.names)) if splice.names else shared.names
+    studied = splice.before.values.get(_STUDY_DATE) or shared.before.get(_STUDY_DATE, b"")
+    if _are_ascii(named):
+        return needles_of(named, studied)
+    if any(b"\x1b" in value for _, value in named):
         raise Unusual
-    named = tuple(dict.fromkeys(splice.names))
-    is_ascii = all(value.isascii() for _, value in named)
-    encoding = "ascii" if is_ascii else _encoding(splice)
-    return needles_of(named, splice.before.values.get(_STUDY_DATE, b""), encoding)
+    return needles_of(named, studied, _encoding(splice, shared))
 
 
-def _encoding(splice: Splice) -> str:
+@lru_cache(maxsize=64)
+def _are_ascii(named: tuple[tuple[int, bytes], ...]) -> bool:
+    return all(value.isascii() and b"\x1b" not in value for _, value in named)
+
+
+def _encoding(splice: Splice, shared: Shared) -> str:
     """Give the encoding of all texts; Unusual where items may have one of their own."""
-    declared = splice.before.values.get(_CHARACTER_SET)
+    declared = splice.before.values.get(_CHARACTER_SET, shared.before.get(_CHARACTER_SET))
     end = len(splice.data) if splice.pixels is None else splice.pixels[0]
     if splice.data.count(_CHARACTER_SET_TAG, 0, end) != (declared is not None):
         raise Unusual
     return SIMPLE_ENCODINGS[(declared or b"").decode("ascii").strip(" \0")]
 
 
-def search(splice: Splice, needles: Needles | None, temporal: bytes) -> None:
-    """Search what is left as ``residue`` does; Unusual where anything is found, or has to be decoded first."""
-    texts, dates = splice.left[TEXT], BETWEEN.join(splice.left[DATE])
-    uids = [_strange_parts(value) for value in splice.left[UID]]
-    text = BETWEEN.join((*texts, *set(_EIGHT_DIGITS.findall(dates)), *uids, temporal))
+def search(splice: Splice, shared: Shared, needles: Needles | None, temporal: bytes) -> None:
+    """Search what is left as ``residue`` does; Unusual where anything is found, or has to be decoded first.
+
+    Values are searched apart from each other, so what files share is searched once for the same needles.
+    """
+    known = shared.found_clean
+    if known is None or known[0] is not needles or known[1] != temporal:
+        _search(shared.left, needles, temporal)
+        shared.found_clean = needles, temporal
+    _search(splice.left, needles, b"")
+
+
+def _search(left: tuple[list[bytes], ...], needles: Needles | None, beside: bytes) -> None:
+    dates = BETWEEN.join(left[DATE])
+    uids = [_strange_parts(value) for value in left[UID]]
+    text = BETWEEN.join((*left[TEXT], *set(_EIGHT_DIGITS.findall(dates)), *uids, beside))
     if not text.isascii() or not dates.isascii() or b"\x1b" in text:
         raise Unusual
     if needles is None:
         return
-    if needles.names_someone(text) or any(_in_binary(value, needles.pattern) for value in splice.left[BINARY]):
+    if needles.names_someone(text) or any(_in_binary(value, needles.pattern) for value in left[BINARY]):
         raise Unusual
 
 

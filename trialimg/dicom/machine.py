@@ -6,40 +6,78 @@ import re
 from functools import lru_cache
 from typing import Final
 
-from trialimg.dicom.table import tag_of
+from trialimg.dicom.table import keyword_of
 from trialimg.dicom.words import cleaned_words
+from trialimg.domain.pattern import late
 
-
-def _named(keywords: str) -> frozenset[int]:
-    return frozenset(tag_of(word) for word in keywords.split())
-
-
-OF_THE_MACHINE: Final = _named("""
-    ImageType FrameType Manufacturer ManufacturerModelName ManufacturerRelatedModelGroup SoftwareVersions
-    SecondaryCaptureDeviceManufacturer SecondaryCaptureDeviceManufacturerModelName
-    SecondaryCaptureDeviceSoftwareVersions ApplicationVersion ApplicationManufacturer ManufacturerModelVersion
-    DetectorManufacturerName DetectorManufacturerModelName DetectorDescription ConvolutionKernel FilterType
-    CollimatorGridName PlateType PhosphorType SequenceName PulseSequenceName ReceiveCoilName TransmitCoilName
-    ReceiveCoilManufacturerName TransmitCoilManufacturerName MultiCoilElementName MultiCoilConfiguration
-    AcquisitionDeviceProcessingCode TransducerData ProcessingFunction ScanOptions StackID DimensionIndexPrivateCreator
-    FunctionalGroupPrivateCreator RescaleType ModalityLUTType AlgorithmVersion LUTLabel ReconstructionMethod
-    AttenuationCorrectionMethod ScatterCorrectionMethod DetectorLinesOfResponseUsed OpticalPathIdentifier
-    ReferencedOpticalPathIdentifier ImageFilter AcquisitionMode EnergyWindowName
-""")
+OF_THE_MACHINE: Final = frozenset(
+    [
+        "ImageType",
+        "FrameType",
+        "Manufacturer",
+        "ManufacturerModelName",
+        "ManufacturerRelatedModelGroup",
+        "SoftwareVersions",
+        "SecondaryCaptureDeviceManufacturer",
+        "SecondaryCaptureDeviceManufacturerModelName",
+        "SecondaryCaptureDeviceSoftwareVersions",
+        "ApplicationVersion",
+        "ApplicationManufacturer",
+        "ManufacturerModelVersion",
+        "DetectorManufacturerName",
+        "DetectorManufacturerModelName",
+        "DetectorDescription",
+        "ConvolutionKernel",
+        "FilterType",
+        "CollimatorGridName",
+        "PlateType",
+        "PhosphorType",
+        "SequenceName",
+        "PulseSequenceName",
+        "ReceiveCoilName",
+        "TransmitCoilName",
+        "ReceiveCoilManufacturerName",
+        "TransmitCoilManufacturerName",
+        "MultiCoilElementName",
+        "MultiCoilConfiguration",
+        "AcquisitionDeviceProcessingCode",
+        "TransducerData",
+        "ProcessingFunction",
+        "ScanOptions",
+        "StackID",
+        "DimensionIndexPrivateCreator",
+        "FunctionalGroupPrivateCreator",
+        "RescaleType",
+        "ModalityLUTType",
+        "AlgorithmVersion",
+        "LUTLabel",
+        "ReconstructionMethod",
+        "AttenuationCorrectionMethod",
+        "ScatterCorrectionMethod",
+        "DetectorLinesOfResponseUsed",
+        "OpticalPathIdentifier",
+        "ReferencedOpticalPathIdentifier",
+        "ImageFilter",
+        "AcquisitionMode",
+        "EnergyWindowName",
+    ]
+)
 """What the maker of a machine wrote: names of models, versions, coils, kernels and sequences, which no list of words
 knows. It stays where it looks like that: without the marks of a person's name or of mail, long numbers and dates. A
 stranger's name of one word would stay; what names the patient, people or place of the file is found."""
 
-_NO_MODEL: Final = re.compile(
+_NO_MODEL: Final = late(
     r"[\^@]|[^\x20-\x7e\r\n]|.{65}|\d{7}"
     r"|(?<!\d)(?:\d{4}([./-])\d{1,2}\1\d{1,2}|\d{1,2}([./-])\d{1,2}\2\d{4})(?!\d)",
     re.DOTALL,
 )
-_NO_VERSION: Final = re.compile(r"[\^@]|[^\x20-\x7e\r\n]|.{65}", re.DOTALL)
-_VERSIONS: Final = _named("SoftwareVersions SecondaryCaptureDeviceSoftwareVersions ApplicationVersion AlgorithmVersion")
+_NO_VERSION: Final = late(r"[\^@]|[^\x20-\x7e\r\n]|.{65}", re.DOTALL)
+_VERSIONS: Final = frozenset(
+    {"SoftwareVersions", "SecondaryCaptureDeviceSoftwareVersions", "ApplicationVersion", "AlgorithmVersion"}
+)
 """Numbers of parts and dates of building are part of them."""
 FORMS: Final = {
-    tag_of(keyword): re.compile(form)
+    keyword: late(form)
     for keyword, form in (
         ("PatientSex", "[MFO]?"),
         ("RecognizableVisualFeatures", "YES|"),  # a NO is a claim of others, and nothing here makes it true
@@ -56,9 +94,9 @@ FORMS: Final = {
 }
 """Attributes of a closed list of values or of a form of their own."""
 
-_WRITTEN: Final = re.compile(rb"[\x20-\x7e\r\n\t]+")
-_UNWRITTEN: Final = re.compile(rb"[^\x20-\x7e\r\n\t]")
-_WORD: Final = re.compile(rb"[A-Za-z]{6,}")
+_WRITTEN: Final = late(rb"[\x20-\x7e\r\n\t]+")
+_UNWRITTEN: Final = late(rb"[^\x20-\x7e\r\n\t]")
+_WORD: Final = late(rb"[A-Za-z]{6,}")
 _FEWEST_LETTERS: Final = 3
 """Of a text, and different ones in a word."""
 _ONE_IN: Final = 5
@@ -66,13 +104,13 @@ _ONE_IN: Final = 5
 _SHORTEST_TEXT: Final = 8
 _LONGEST_TEXT: Final = 4096
 """Bytes. Beyond it are tables, waves and grids, whose numbers may all be printable by chance."""
-_LETTER: Final = re.compile(rb"[A-Za-z]")
+_LETTER: Final = late(rb"[A-Za-z]")
 
 
 @lru_cache(maxsize=4096)
 def machine_words(tag: int, vr: str, value: bytes) -> bytes:
     """Keep what looks like the name of a model or a version; of the rest its words."""
-    looks_strange = (_NO_VERSION if tag in _VERSIONS else _NO_MODEL).search
+    looks_strange = (_NO_VERSION if keyword_of(tag) in _VERSIONS else _NO_MODEL).search
     text = value.decode("latin-1")
     parts = [text] if vr in {"ST", "LT", "UT"} else text.split("\\")
     kept = [cleaned_words(part) if looks_strange(part.strip(" \0")) else part for part in parts]
@@ -86,7 +124,7 @@ def machine_words(tag: int, vr: str, value: bytes) -> bytes:
 def value_of_form(tag: int, value: bytes) -> bytes:
     """Keep a value if it is one of its attribute's list or form, else nothing."""
     parts = value.split(b"\\")
-    form = FORMS[tag].fullmatch
+    form = FORMS[keyword_of(tag)].fullmatch
     return value if all(form(part.decode("latin-1").strip(" \0")) for part in parts) else b""
 
 

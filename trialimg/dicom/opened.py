@@ -27,11 +27,11 @@ _TRANSFER_SYNTAX, _CLASS = 0x00020010, 0x00020002
 class Opened:
     """A file of which a beginning was read; Unusual where even that is not of an ordinary file."""
 
-    def __init__(self, source: Path | BinaryIO) -> None:
+    def __init__(self, source: Path | str | BinaryIO) -> None:
         self._own: int | None = None
         self._file: int | None = None
         self.head = b""
-        if isinstance(source, Path):
+        if isinstance(source, (str, Path)):
             self._file = self._own = os.open(source, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
         else:
             with suppress(UnsupportedOperation, AttributeError):
@@ -123,14 +123,16 @@ class Opened:
             start, length = start + len(part), length - len(part)
 
 
-def write_new(path: Path, beginning: bytes, file: Opened, pixels: tuple[int, int]) -> int:
+def write_new(path: Path | str, beginning: bytes, file: Opened, pixels: tuple[int, int], *, to_disk: bool) -> int:
     """Write a file of its beginning and a part of another file; give its size. There is none if it fails."""
     target = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_CLOEXEC", 0), 0o600)
     try:
         _write(target, memoryview(beginning))
         file.copy(target, *pixels)
+        if to_disk:
+            os.fsync(target)
     except BaseException:
-        path.unlink(missing_ok=True)
+        Path(path).unlink(missing_ok=True)
         raise
     finally:
         os.close(target)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import mmap
 import struct
-import zlib
-from dataclasses import dataclass
 from io import UnsupportedOperation
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, NamedTuple
 
 from trialimg.dicom.syntaxes import BIG_ENDIAN, DEFLATED, ENCAPSULATED, EXPLICIT, IMPLICIT, TRANSFER_SYNTAXES
 from trialimg.dicom.table import tag_text
@@ -30,8 +27,7 @@ LONG_FORM: Final = frozenset(
 _PREAMBLE: Final = 128
 
 
-@dataclass(frozen=True)
-class Part10:
+class Part10(NamedTuple):
     """A DICOM file laid open: file meta information as raw values, and the data set's bytes."""
 
     data: memoryview
@@ -53,6 +49,8 @@ def buffer_of(source: Path | BinaryIO) -> memoryview:
     if isinstance(source, Path):
         with source.open("rb") as stream:
             return buffer_of(stream)
+    import mmap  # neither this nor zlib is loaded for files that are cleaned by their bytes
+
     source.seek(0)
     try:
         return memoryview(mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ))
@@ -132,6 +130,8 @@ def _guess_syntax(data: memoryview, position: int) -> str:
 
 
 def _inflate(packed: memoryview) -> memoryview:
+    import zlib
+
     most = min(max(_INFLATED_OF_ANY, _INFLATED_TIMES * len(packed)), MAX_INFLATED)
     try:
         inflater = zlib.decompressobj(-zlib.MAX_WBITS)

@@ -20,6 +20,9 @@ Mark = tuple[int, int, int]
 _BY_THEMSELVES: Final = frozenset({BURNED_IN, REGIONS, CONTENT_SEQUENCE})
 numbers: Final = count(1)
 _LONGEST: Final = 1 << 16
+_MOST_SHARED: Final = 64
+_WAYS: Final = 5
+"""How values that are left are searched (``ground``)."""
 _MOST_STRANGERS: Final = 12
 """Attributes of a file, beyond those of the files compared, that show that another series has begun."""
 
@@ -39,6 +42,19 @@ class Run(NamedTuple):
     after: dict[int, bytes]
 
 
+class Shared:
+    """What the runs of one file tell together; files of the same runs have the very same."""
+
+    def __init__(self, runs: Sequence[Run]) -> None:
+        self.tags = frozenset(tag for run in runs for tag in run.tags)
+        self.names = tuple(dict.fromkeys(name for run in runs for name in run.names))
+        self.left = tuple([value for run in runs for value in run.left[how]] for how in range(_WAYS))
+        self.before = {tag: value for run in runs for tag, value in run.before.items()}
+        self.after = {tag: value for run in runs for tag, value in run.after.items()}
+        self.found_clean: tuple[object, bytes] | None = None
+        """For whom what is left was searched, with what was searched besides, and nothing was found."""
+
+
 class Series:
     """What is known of the files that are met one after the other."""
 
@@ -46,8 +62,19 @@ class Series:
         """Take the tags that no run may go over."""
         self.barriers = sorted(barriers)
         self.runs: dict[bytes, Run] = {}
+        self._shared: dict[tuple[int, ...], Shared] = {}
         self._previous: tuple[bytes, list[Mark]] | None = None
         self._single = 0
+
+    def together(self, taken: Sequence[Run]) -> Shared:
+        """Give what the runs that were met in a file tell."""
+        key = tuple(run.number for run in taken)
+        found = self._shared.get(key)
+        if found is None:
+            if len(self._shared) >= _MOST_SHARED:
+                self._shared.clear()
+            found = self._shared[key] = Shared(taken)
+        return found
 
     def shared(self, data: bytes, marks: list[Mark]) -> list[tuple[bytes, int, int]]:
         """Take the attributes of a file that are in no run; give what can become a run, with its first

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 from trialimg.dicom.header import InstanceFacts
 from trialimg.dicom.iod import is_known
 from trialimg.dicom.table import read_data
+from trialimg.domain.pattern import late
 
 _STORAGE: Final = "1.2.840.10008.5.1.4.1.1"
 _DOCUMENTS: Final = f"{_STORAGE}.104."
@@ -32,7 +33,7 @@ _UNLISTED: Final = f"It is of a kind (SOP class) that nobody has listed as safe.
 FACE: Final = f"It is a head in thin slices, of which a face can be made, and this trial holds such images. {_LOOK}"
 _LOCALIZER: Final = f"It is a localizer, into which some scanners write text, and this trial holds such images. {_LOOK}"
 _PLANNING: Final = ("LOCALIZER", "TOPOGRAM", "SCOUT")
-_HEAD: Final = re.compile(
+_HEAD: Final = late(
     r"(?<![a-z])(head|brain|skull|face|facial|orbits?|sinus(es)?|crani\w*|cerebr\w*|neuro\w*|kopf|sch[aä]del|cabeza|"
     r"cr[aâ]ne|t[eê]te|testa|iac|jaw|mandible|maxilla|pituitary|headneck)(?![a-z])",
     re.IGNORECASE,

@@ -7,6 +7,7 @@ What is written is what the parser's way would write, which a test compares over
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from trialimg.dicom.attributes import Attributes, Written
@@ -41,6 +42,11 @@ class Insert(NamedTuple):
         return cls(tag, value, encoded(tag, vr, value, implicit=implicit, little=True), takes_place)
 
 
+@lru_cache(maxsize=64)
+def _study_id(uid: bytes, *, implicit: bool) -> Insert:
+    return Insert.of(STUDY_ID, "SH", study_id(uid.decode("ascii").strip(" \0")), implicit=implicit)
+
+
 class Splice(Attributes):
     """One data set being cleaned: what is written, and what was met on the way."""
 
@@ -54,7 +60,7 @@ class Splice(Attributes):
         self.inserts = inserts
         self.tags: list[int] = []
         self.taken: list[Run] = []
-        """The runs that were met; what was done in them is not in ``done``."""
+        """The runs that were met; what they tell is not in ``done``, ``before``, ``after``, ``names`` and ``left``."""
         self.pixels: tuple[int, int] | None = None
         """Where the pixel data begin, and their length."""
 
@@ -113,16 +119,10 @@ class Splice(Attributes):
         return stop, written
 
     def _take(self, run: Run) -> int:
-        """Take over what cleaning a run did; give the tag that the engine writes next."""
+        """Note that a run was met; give the tag that the engine writes next."""
         while self.inserts and self.inserts[-1].tag <= run.tags[-1]:
             self.inserts.pop()  # it is in the run
-        self.tags += run.tags[1:]
         self.taken.append(run)
-        self.names += run.names
-        for mine, its in zip(self.left, run.left, strict=True):
-            mine.extend(its)
-        self.before.values.update(run.before)
-        self.after.values.update(run.after)
         return self.inserts[-1].tag if self.inserts else _NEVER
 
     def as_run(self) -> Run | None:
@@ -153,8 +153,10 @@ class Splice(Attributes):
         return insert.written
 
     def _study_id(self) -> Insert:
-        uid = self.after.values.get(STUDY_UID, b"").decode("ascii").strip(" \0")
-        return Insert.of(STUDY_ID, "SH", study_id(uid), implicit=self.implicit)
+        uid = self.after.values.get(STUDY_UID)
+        if uid is None:
+            uid = next((run.after[STUDY_UID] for run in self.taken if STUDY_UID in run.after), b"")
+        return _study_id(uid, implicit=self.implicit)
 
     def _beside(self, known: Known, key: bytes, position: int) -> Written:
         """Treat an attribute that the engine writes too; give the one that counts."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+from collections import Counter
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
@@ -18,7 +20,7 @@ from trialimg.dicom.needles import find_in_bytes
 from trialimg.dicom.opened import Opened, write_new
 from trialimg.dicom.part10 import Part10
 from trialimg.dicom.plan import Plan
-from trialimg.dicom.runs import Series
+from trialimg.dicom.runs import Series, Shared
 from trialimg.dicom.splice import NOT_IN_RUNS, Insert, Splice
 from trialimg.dicom.strange import plane_of
 from trialimg.dicom.values import Values, report_of
@@ -29,6 +31,7 @@ from trialimg.errors import TrialimgError
 
 _SOP_CLASS, _SOP_INSTANCE, _BITS = 0x00080016, 0x00080018, 0x00280100
 _INSTANCE_NUMBER: Final = 0x00200013
+_OF_ONE: Final = frozenset({_SOP_INSTANCE, _INSTANCE_NUMBER})
 _PIXELS_IN_FRAGMENTS: Final = b"\xe0\x7f\x10\0OB\0\0\xff\xff\xff\xff"
 _MOST_ROOTS: Final = 64
 _LONGEST_TAIL: Final = 1 << 16
@@ -38,6 +41,10 @@ _NOTHING_FOUND: Final = Residue.of_one([])
 _WRONG: Final = (TrialimgError, struct.error, ValueError, IndexError, OverflowError, KeyError)
 
 
+_Cleaned = tuple[Splice, Shared, list[bytes]]
+"""A data set as it was cleaned, what its runs tell, and what is written."""
+
+
 class Spliced(NamedTuple):
     """What became of an ordinary file: its facts before and after, the account, and how large it is now."""
 
@@ -45,9 +52,17 @@ class Spliced(NamedTuple):
     after: InstanceFacts
     report: Report
     size: int
+    alike: InstanceFacts
+    """``before`` without what tells it from the others of its series: of these it is the very same object."""
 
 
-def splice_file(source: Path | BinaryIO, target: Path, given: tuple[Plan, SubjectIdentity, bytes]) -> Spliced:
+def splice_file(
+    source: Path | str | BinaryIO,
+    target: Path | str,
+    given: tuple[Plan, SubjectIdentity, bytes],
+    *,
+    to_disk: bool = False,
+) -> Spliced:
     """Clean an ordinary file into a new one.
 
     Raises Unusual for any other, and for one in which something is left that names the patient; then there is no
@@ -56,8 +71,7 @@ def splice_file(source: Path | BinaryIO, target: Path, given: tuple[Plan, Subjec
     with Opened(source) as file:
         try:
             work = _work(*given, file.is_implicit)
-            splice, pieces = work.clean(file)
-            return _finish(file, work, splice, pieces, target)
+            return _finish(file, work, work.clean(file), target, to_disk=to_disk)
         except _WRONG as error:
             raise Unusual from error
 
@@ -69,9 +83,10 @@ class _Work:
         self.plan, self.implicit = plan, implicit
         self.values = Values(plan, identity.subject_number, subject_key)
         self._grounds: dict[int, Ground] = {}
-        self._roots: dict[tuple[bytes, tuple[int, ...]], Ground] = {}
+        self._roots: dict[tuple[bytes, tuple[int, ...], Shared], Ground] = {}
         self._series: dict[int, Series] = {}
         self._reports: dict[tuple[object, ...], Report] = {}
+        self._nothing = Shared(())
         self._inserts = self._made(identity)
         self._forget()
         self.temporal = plan.profile.temporal_information.encode("ascii")
@@ -101,41 +116,43 @@ class _Work:
         items = encoded_codes(meanings, implicit=self.implicit, little=True)
         return codes, encoded(METHOD_CODES, "SQ", items, implicit=self.implicit, little=True)
 
-    def clean(self, file: Opened) -> tuple[Splice, list[bytes]]:
+    def clean(self, file: Opened) -> _Cleaned:
         """Clean the data set, of whose header more is read as long as it goes on."""
         while True:
             try:
-                splice, pieces = self._clean(file)
+                cleaned = self._clean(file)
             except (Unusual, *_WRONG):
                 file.read_more()
                 continue
-            if splice.pixels is not None or file.is_whole:
-                return splice, pieces
+            if cleaned[0].pixels is not None or file.is_whole:
+                return cleaned
             file.read_more()
 
-    def _clean(self, file: Opened) -> tuple[Splice, list[bytes]]:
+    def _clean(self, file: Opened) -> _Cleaned:
         """Clean as the last file was, and again as its own class and attributes want it where these differ."""
         if self._guess is not None and self._guess.learnt.is_full:
             self._forget()
         if self._guess is None:
-            self._guess = self._root(file.sop_class, ())
+            self._guess = self._root(file.sop_class, (), self._nothing)
         for _ in range(2):
             series = self._series[id(self._guess)]
             splice = Splice(file.head, self.values, list(self._inserts), self._guess, series.runs)
             pieces = splice.pieces(file.start)
-            right = self._root(splice.before.values[_SOP_CLASS], tuple(splice.tags))
+            shared = series.together(splice.taken)
+            sop_class = splice.before.values.get(_SOP_CLASS) or shared.before[_SOP_CLASS]
+            right = self._root(sop_class, tuple(splice.tags), shared)
             if right is self._guess:
                 self._learn(series, splice)
-                return splice, pieces
+                return splice, shared, pieces
             self._guess = right
         raise Unusual
 
-    def report(self, codes: tuple[str, ...], splice: Splice) -> Report:
+    def report(self, codes: tuple[str, ...], splice: Splice, shared: Shared) -> Report:
         """Give the account of a file; of files that are made of the same runs and are else alike it is one object."""
-        key = codes, tuple(run.number for run in splice.taken), tuple(splice.done.items())
+        key = codes, shared, tuple(splice.done.items())
         found = self._reports.get(key)
         if found is None:
-            done = splice.done.copy()
+            done = Counter(splice.done)
             for run in splice.taken:
                 done.update(run.done)
             if len(self._reports) >= _MOST_ROOTS:
@@ -151,17 +168,19 @@ class _Work:
             if run is not None:
                 series.runs[part[: splice.ground.width]] = run
 
-    def _root(self, sop_class: bytes, tags: tuple[int, ...]) -> Ground:
-        ground = self._roots.get((sop_class, tags))
+    def _root(self, sop_class: bytes, tags: tuple[int, ...], shared: Shared) -> Ground:
+        """Give the place of a data set of a class with these tags, and with those of its runs."""
+        key = sop_class, tags, shared
+        ground = self._roots.get(key)
         if ground is None:
-            place = self.plan.root(sop_class.decode("latin-1").strip(" \0"), frozenset(tags))
+            place = self.plan.root(sop_class.decode("latin-1").strip(" \0"), shared.tags.union(tags))
             ground = self._grounds.get(id(place))
             if ground is None:
                 ground = self._grounds[id(place)] = Ground(place, (), self.plan, implicit=self.implicit)
                 self._series[id(ground)] = Series(NOT_IN_RUNS)
             if len(self._roots) >= _MOST_ROOTS:
                 self._roots.clear()
-            self._roots[sop_class, tags] = ground
+            self._roots[key] = ground
         return ground
 
 
@@ -170,12 +189,13 @@ def _work(plan: Plan, identity: SubjectIdentity, subject_key: bytes, implicit: b
     return _Work(plan, identity, subject_key, implicit)
 
 
-def _finish(file: Opened, work: _Work, splice: Splice, pieces: list[bytes], target: Path) -> Spliced:
+def _finish(file: Opened, work: _Work, cleaned: _Cleaned, target: Path | str, *, to_disk: bool) -> Spliced:
     """Look at the pixel data, search what is left, and write."""
+    splice, shared, pieces = cleaned
     quiet, behind, pixels = b"", b"", (0, 0)
-    needles = needles_in(splice)
+    needles = needles_in(splice, shared)
     if splice.pixels is not None and file.is_encapsulated:
-        quiet, behind = _quiet(file, splice), SEQUENCE_END + bytes(4)
+        quiet, behind = _quiet(file, splice, shared), SEQUENCE_END + bytes(4)
         if needles is not None and find_in_bytes(memoryview(quiet), needles.values):
             raise Unusual
     elif splice.pixels is not None:
@@ -184,50 +204,63 @@ def _finish(file: Opened, work: _Work, splice: Splice, pieces: list[bytes], targ
             raise Unusual
         splice.before.native_length = splice.after.native_length = pixels[1]
         _check_tail(file, sum(pixels))
-    before, after = _facts(splice.before, file.syntax), _facts(splice.after, file.syntax)
-    _compare(before, after)
-    search(splice, needles, work.temporal)
+    alike, before, after = _facts(splice, shared, file.syntax)
+    search(splice, shared, needles, work.temporal)
     codes, method = work.codes(structured_content=splice.structured_content)
-    report = work.report(codes, splice)
+    report = work.report(codes, splice, shared)
     meta = file_meta(file.syntax, before.sop_class_uid, after.sop_instance_uid)
     body = (method if piece is _CODES_HERE else piece for piece in pieces)
     written = b"".join((bytes(128), b"DICM", meta, *body, quiet, behind))
-    return Spliced(before, after, report, write_new(target, written, file, pixels))
+    return Spliced(before, after, report, write_new(target, written, file, pixels, to_disk=to_disk), alike)
 
 
-def _facts(gathered: Gathered, syntax: str) -> InstanceFacts:
-    """Make the facts of a file; those of a series differ in two of them, and the others are made once."""
-    values = gathered.values
-    own = values.get(_SOP_INSTANCE, b""), values.get(_INSTANCE_NUMBER, b"")
-    if not own[0].strip(b" \0"):
+def _facts(splice: Splice, shared: Shared, syntax: str) -> tuple[InstanceFacts, InstanceFacts, InstanceFacts]:
+    """Make the facts of a file before and after; those of a series differ in two of them, the others are made once.
+
+    The first that are given are those of the original without these two.
+    """
+    before, after = splice.before, splice.after
+    same = _alike(shared, _told(before), _told(after), syntax)
+    one, other = _own(before, shared.before), _own(after, shared.after)
+    return (
+        same[0],
+        same[0]._replace(sop_instance_uid=one[0], instance_number=one[1]),
+        same[1]._replace(sop_instance_uid=other[0], instance_number=other[1]),
+    )
+
+
+_Told = tuple[tuple[tuple[int, bytes], ...], str, bool, bool, int | None, int | None]
+
+
+def _told(found: Gathered) -> _Told:
+    """Give what a file tells that others of its series may tell too."""
+    values = tuple(item for item in found.values.items() if item[0] not in _OF_ONE)
+    told = found.burned_in, found.has_regions, found.overlay_in_pixels
+    return values, *told, found.native_length, found.fragments
+
+
+def _own(found: Gathered, shared: Mapping[int, bytes]) -> tuple[str, int | None]:
+    """Give the UID and the number of an instance."""
+    uid = found.values.get(_SOP_INSTANCE) or shared.get(_SOP_INSTANCE, b"")
+    number = found.values.get(_INSTANCE_NUMBER) or shared.get(_INSTANCE_NUMBER, b"")
+    text = uid.decode("ascii", "replace").strip(" \0")
+    if not text or "\\" in text:
         raise Unusual
-    others = tuple(item for item in values.items() if item[0] not in {_SOP_INSTANCE, _INSTANCE_NUMBER})
-    told = gathered.burned_in, gathered.has_regions, gathered.overlay_in_pixels
-    facts = _alike(others, told, gathered.native_length, gathered.fragments, syntax)
-    uid = own[0].decode("ascii", "replace").strip(" \0")
-    made = object.__new__(InstanceFacts)  # not by its constructor, which sets each of its many fields by itself
-    made.__dict__.update(facts.__dict__, sop_instance_uid=uid, instance_number=whole(own[1]))
-    return made
+    return text, whole(number)
+
+
+def _described(shared: Mapping[int, bytes], told: _Told, syntax: str) -> InstanceFacts:
+    values = {**shared, **dict(told[0]), _SOP_INSTANCE: b"1", _INSTANCE_NUMBER: b""}
+    return described(Gathered(values, *told[1:]), syntax)
 
 
 @lru_cache(maxsize=32)
-def _alike(
-    values: tuple[tuple[int, bytes], ...],
-    told: tuple[str, bool, bool],
-    native_length: int | None,
-    fragments: int | None,
-    syntax: str,
-) -> InstanceFacts:
-    gathered = Gathered({**dict(values), _SOP_INSTANCE: b"1"}, *told, native_length, fragments)
-    return described(gathered, syntax)
-
-
-def _compare(before: InstanceFacts, after: InstanceFacts) -> None:
-    if "\\" in after.sop_instance_uid:
-        raise Unusual
+def _alike(shared: Shared, before: _Told, after: _Told, syntax: str) -> tuple[InstanceFacts, InstanceFacts]:
+    one, other = _described(shared.before, before, syntax), _described(shared.after, after, syntax)
     for name in ("sop_class_uid", "has_pixels", "rows", "columns", "frames"):
-        if getattr(before, name) != getattr(after, name):
+        if getattr(one, name) != getattr(other, name):
             raise Unusual
+    return one, other
 
 
 def _check_tail(file: Opened, end: int) -> None:
@@ -241,7 +274,7 @@ def _check_tail(file: Opened, end: int) -> None:
         raise Unusual
 
 
-def _quiet(file: Opened, splice: Splice) -> bytes:
+def _quiet(file: Opened, splice: Splice, shared: Shared) -> bytes:
     """Give compressed pixel data without what stands around the pictures."""
     assert splice.pixels is not None
     start = splice.pixels[0]
@@ -257,6 +290,7 @@ def _quiet(file: Opened, splice: Splice) -> bytes:
             raise Unusual
         count += 1
     splice.before.fragments = splice.after.fragments = count
-    facts = described(splice.before, file.syntax)
-    plane = plane_of(facts.rows * facts.columns, int.from_bytes(splice.before.values.get(_BITS, b"")[:2], "little"))
+    values = {**shared.before, **splice.before.values}
+    facts = described(Gathered(values, fragments=count), file.syntax)
+    plane = plane_of(facts.rows * facts.columns, int.from_bytes(values.get(_BITS, b"")[:2], "little"))
     return quiet_frames(value[:position], facts.frames, file.syntax, plane).value

@@ -94,9 +94,9 @@ def _options() -> Iterator[str]:
 
 
 def _unlisted() -> Iterator[str]:
-    yield f"- Removed by name, though the table does not list them: {_keywords(NEVER_KEPT)}."
+    yield f"- Removed by name, though the table does not list them: {', '.join(sorted(NEVER_KEPT))}."
     yield f"- Free texts for which the table looks to the sequence around them: {_keywords(BEYOND)}."
-    yield f"- What a machine's maker wrote stays where it looks like that: {_keywords(OF_THE_MACHINE)}."
+    yield f"- What a machine's maker wrote stays where it looks like that: {', '.join(sorted(OF_THE_MACHINE))}."
     retired = sum(is_retired(tag) for tag in map(_tag, read_data("ps3_6_dictionary.json")["attributes"]))
     yield f"- The {retired} retired attributes of PS3.6 go, but for those that have a row."
 

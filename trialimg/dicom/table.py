@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -18,8 +17,7 @@ FULL_DATES: Final = "retain_longitudinal_full_dates"
 MODIFIED_DATES: Final = "retain_longitudinal_modified_dates"
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """One row of the table: the Basic Profile's action, and the action of each option that differs."""
 
     name: str
@@ -28,8 +26,7 @@ class Row:
     options: Mapping[str, str]
 
 
-@dataclass(frozen=True)
-class Table:
+class Table(NamedTuple):
     """Table E.1-1 of one edition of the standard."""
 
     edition: str

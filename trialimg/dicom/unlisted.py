@@ -14,27 +14,68 @@ from typing import Final
 
 from trialimg.dicom.icc import cleaned_profile
 from trialimg.dicom.machine import FORMS, OF_THE_MACHINE, is_text, machine_words, value_of_form
-from trialimg.dicom.table import tag_of, vm_of, vr_of
+from trialimg.dicom.table import keyword_of, vm_of, vr_of
 from trialimg.dicom.words import REMOVED, cleaned_words, is_term, vocabulary
+from trialimg.domain.pattern import late
 
-
-def _named(keywords: str) -> frozenset[int]:
-    return frozenset(tag_of(word) for word in keywords.split())
-
-
-NEVER_KEPT: Final = _named("""
-    PrivateDataElement PrivateDataElementName PrivateDataElementKeyword PrivateDataElementDescription
-    PrivateDataElementEncoding PrivateDataElementDefinitionSequence PrivateDataElementCharacteristicsSequence
-    CodingSchemeURL CodingSchemeExternalID
-    StoredInstanceBaseURI FolderAccessURI FileAccessURI FilenameInContainer RetrieveURL PixelDataProviderURL StorageURL
-    RetrieveURI ContactURI ContactDisplayName RelativeURIReferenceWithinEncapsulatedDocument
-    PatientBirthDateInAlternativeCalendar PatientDeathDateInAlternativeCalendar RecordKey PriorRecordKey Signature
-    EncryptedContent DigitalSignaturesSequence HPGLDocument DarkCurrentCounts AirCounts BadPixelImage
-    CoordinateSystemAxisValues DetectorCalibrationData ThreatROIBitmap FillPattern SelectorOBValue SelectorOWValue
-    SelectorOVValue SelectorOLValue SelectorUTValue SelectorUCValue SelectorLTValue SelectorSTValue SelectorPNValue
-    ItineraryID ItineraryIDAssigningAuthority RouteID BoardingPassID CarrierID NTPSourceAddress
-    InteroperabilityVersion EXIFVersion FiducialIdentifier DeviceAlternateIdentifier
-""")
+NEVER_KEPT: Final = frozenset(
+    [
+        "PrivateDataElement",
+        "PrivateDataElementName",
+        "PrivateDataElementKeyword",
+        "PrivateDataElementDescription",
+        "PrivateDataElementEncoding",
+        "PrivateDataElementDefinitionSequence",
+        "PrivateDataElementCharacteristicsSequence",
+        "CodingSchemeURL",
+        "CodingSchemeExternalID",
+        "StoredInstanceBaseURI",
+        "FolderAccessURI",
+        "FileAccessURI",
+        "FilenameInContainer",
+        "RetrieveURL",
+        "PixelDataProviderURL",
+        "StorageURL",
+        "RetrieveURI",
+        "ContactURI",
+        "ContactDisplayName",
+        "RelativeURIReferenceWithinEncapsulatedDocument",
+        "PatientBirthDateInAlternativeCalendar",
+        "PatientDeathDateInAlternativeCalendar",
+        "RecordKey",
+        "PriorRecordKey",
+        "Signature",
+        "EncryptedContent",
+        "DigitalSignaturesSequence",
+        "HPGLDocument",
+        "DarkCurrentCounts",
+        "AirCounts",
+        "BadPixelImage",
+        "CoordinateSystemAxisValues",
+        "DetectorCalibrationData",
+        "ThreatROIBitmap",
+        "FillPattern",
+        "SelectorOBValue",
+        "SelectorOWValue",
+        "SelectorOVValue",
+        "SelectorOLValue",
+        "SelectorUTValue",
+        "SelectorUCValue",
+        "SelectorLTValue",
+        "SelectorSTValue",
+        "SelectorPNValue",
+        "ItineraryID",
+        "ItineraryIDAssigningAuthority",
+        "RouteID",
+        "BoardingPassID",
+        "CarrierID",
+        "NTPSourceAddress",
+        "InteroperabilityVersion",
+        "EXIFVersion",
+        "FiducialIdentifier",
+        "DeviceAlternateIdentifier",
+    ]
+)
 """Private data elements, what a file claims of them and how they are encoded, addresses of web and file, keys of
 inventories, birth and death in another calendar, signatures and what is encrypted, plots, luggage, and tables of
 industrial detectors."""
@@ -47,10 +88,10 @@ _NO_LONG_CODE: Final = "-".join([REMOVED] * 3)
 _ICC_PROFILE: Final = 0x00282000
 _WORDED: Final = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
 _SIZES: Final = {"US": 2, "SS": 2, "UL": 4, "SL": 4, "FL": 4, "AT": 4, "UV": 8, "SV": 8, "FD": 8}
-_NUMBER: Final = re.compile(rb"[ \0]*(?:[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?)?[ \0]*")
-_CLASS_UID: Final = re.compile(rb"[0-9.]{0,64}[ \0]*")
-_TEXT: Final = re.compile(rb"[A-Za-z0-9 ^.,@_\-]+\0*")
-_LETTER: Final = re.compile(rb"[A-Za-z]")
+_NUMBER: Final = late(rb"[ \0]*(?:[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?)?[ \0]*")
+_CLASS_UID: Final = late(rb"[0-9.]{0,64}[ \0]*")
+_TEXT: Final = late(rb"[A-Za-z0-9 ^.,@_\-]+\0*")
+_LETTER: Final = late(rb"[A-Za-z]")
 _INTEGERS: Final = frozenset({"US", "SS", "UL", "SL", "UV", "SV"})
 _BULK: Final = frozenset({"OB", "OD", "OF", "OL", "OV", "OW"})
 _SHORTEST_TEXT: Final = 8
@@ -65,7 +106,7 @@ _LONGEST_NUMBER: Final = 16
 def is_judged(tag: int, vr: str) -> bool:
     """Tell whether values of an attribute without a row must be looked at before they stay."""
     formed = vr in {"CS", "DS", "IS", "AE", "AS", "UR", "UI"}
-    return formed or tag in OF_THE_MACHINE or vr in _WORDED or vr in _SIZES or vr in _BULK
+    return formed or keyword_of(tag) in OF_THE_MACHINE or vr in _WORDED or vr in _SIZES or vr in _BULK
 
 
 def cleaned_value(
@@ -76,8 +117,9 @@ def cleaned_value(
     ``words``, in small letters, stay besides. Cleaning again changes nothing. An equal value is given as the very same
     object.
     """
-    if tag in FORMS or (tag in OF_THE_MACHINE and vr in vr_of(tag)):
-        return value_of_form(tag, value) if tag in FORMS else machine_words(tag, vr, value)
+    keyword = keyword_of(tag)
+    if keyword in FORMS or (keyword in OF_THE_MACHINE and vr in vr_of(tag)):
+        return value_of_form(tag, value) if keyword in FORMS else machine_words(tag, vr, value)
     if vr in _WORDED:
         if value.isascii() and b"\x1b" not in value:
             cleaned = _cleaned_ascii if len(value) <= _LONGEST_CACHED else _of_words

@@ -18,6 +18,7 @@ from trialimg.dicom.table import edition, is_registered, keyword_of, tag_text, v
 from trialimg.dicom.unlisted import cleaned_value
 from trialimg.domain.deid_report import NOT_SEARCHED, ActionCount, Report, Residue, rules_of
 from trialimg.domain.deidentification import Profile
+from trialimg.domain.pattern import late
 from trialimg.domain.pseudonym import cap_age, date_shift, map_uid, shift_date
 
 REMOVED_TEXT: Final = b"REMOVED"
@@ -46,8 +47,8 @@ _DUMMIES: Final = {
     **{vr: b"\0" * size for vr, size in _ZEROS.items()},
     **dict.fromkeys(("OB", "OD", "OF", "OL", "OV", "OW", "UN"), b"\x00" * 8),
 }
-_UID: Final = re.compile(r"(?=.{0,64}\Z)(\d+(\.\d+)*)?\0?", re.ASCII)
-_DATE_OR_TIME: Final = re.compile(
+_UID: Final = late(r"(?=.{0,64}\Z)(\d+(\.\d+)*)?\0?", re.ASCII)
+_DATE_OR_TIME: Final = late(
     r"""(?:
       (?:1[89]|20|21)\d\d(?P<mark>[-./]?)(?:0[1-9]|1[0-2])(?P=mark)(?:0[1-9]|[12]\d|3[01])
     | (?:1[89]|20|21)\d\d(?:(?:0[1-9]|1[0-2])(?:(?:0[1-9]|[12]\d|3[01])(?:(?:[01]\d|2[0-3])(?:[0-5]\d

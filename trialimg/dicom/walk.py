@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Final, NamedTuple
 
 from trialimg.dicom.part10 import LONG_FORM, PIXEL_DATA, Part10, damaged, truncated
@@ -71,7 +70,7 @@ def is_followed_well(part: Part10, end: int) -> bool:
         return True
     last = PIXEL_DATA
     try:
-        for event in walk(replace(part, start=end)):
+        for event in walk(part._replace(start=end)):
             if event.depth == 0 and event.kind in "ESP":
                 if event.tag <= last:
                     return False

@@ -13,12 +13,14 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Final
 
+from trialimg.domain.pattern import late
+
 REMOVED: Final = "REMOVED"
 """Stands where every word of a value had to go: legal in every text VR, and never an attribute left empty."""
 
 _NOTHING: Final[frozenset[str]] = frozenset()
-_TOKEN: Final = re.compile(r"[^\W_]+")
-_PIECE: Final = re.compile(r"\d+|[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[A-Za-z]+")
+_TOKEN: Final = late(r"[^\W_]+")
+_PIECE: Final = late(r"\d+|[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[A-Za-z]+")
 _MONTH: Final = (
     r"(?:jan|feb|fev|f[eé]vr|m[aä]r|mrz|mars|apr|avr|abr|ma[iy]|mei|jun|juin|jul|juil|aug|ago|ao[uû]t|sep|set|o[ck]t|"
     r"nov|de[cz]|d[eé]c|ene)[a-zé]*\.?"
@@ -27,7 +29,7 @@ _MARKS: Final = "[ .,'/_-]{0,2}"
 _TOP_LEVEL: Final = (
     "com|org|net|edu|gov|int|mil|info|health|de|at|ch|fr|uk|it|es|nl|be|eu|us|ca|au|jp|cn|br|pl|se|dk|no"
 )
-_SOMEBODYS: Final = re.compile(
+_SOMEBODYS: Final = late(
     "|".join(
         (
             r"(?<![\w.])\d{1,3} ?-?(?:years?|yrs?|yo|y/o|y|jahre?|j|ans?|a[nñ]os|m[oe]nate?|months?)(?![^\W\d_])",
@@ -42,14 +44,16 @@ _SOMEBODYS: Final = re.compile(
     re.IGNORECASE,
 )
 """Ages, dates in figures or with the name of a month, and addresses of web and mail."""
-_GROUPS: Final = re.compile(r"(?<![^\W_])\d+(?:[ ./:\-_+()]{1,3}\d+)+(?![^\W_])")
+_MARKED: Final = late(r"[\d.:@]")
+"""One of these stands in each of them."""
+_GROUPS: Final = late(r"(?<![^\W_])\d+(?:[ ./:\-_+()]{1,3}\d+)+(?![^\W_])")
 """Numbers with nothing but marks between them."""
-_SPELLED: Final = re.compile(r"(?<![^\W_])[^\W\d_](?:[^\w]{1,2}[^\W\d_]|_[^\W\d_]){2,}(?![^\W_])")
+_SPELLED: Final = late(r"(?<![^\W_])[^\W\d_](?:[^\w]{1,2}[^\W\d_]|_[^\W\d_]){2,}(?![^\W_])")
 """Three or more single letters."""
-_DECIMAL: Final = re.compile(r"\d{1,3}\.\d{1,3}0*|\d{1,3}:1")
+_DECIMAL: Final = late(r"\d{1,3}\.\d{1,3}0*|\d{1,3}:1")
 """A measure, or a ratio."""
-_VERSION: Final = re.compile(r"\d\.\d{1,3}\.\d{1,2}")
-_B_VALUE: Final = re.compile(r"b[=_-]?\d{1,4}", re.IGNORECASE)
+_VERSION: Final = late(r"\d\.\d{1,3}\.\d{1,2}")
+_B_VALUE: Final = late(r"b[=_-]?\d{1,4}", re.IGNORECASE)
 _DIGITS_OF_B: Final = 4
 _LIGATURES: Final = str.maketrans(
     {"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "ß": "ss", "œ": "oe", "Œ": "Oe", "æ": "ae"}
@@ -132,7 +136,7 @@ _remembered = lru_cache(maxsize=4096)(_cleaned)
 
 
 def _once(text: str, words: frozenset[str]) -> str:
-    kept = _SOMEBODYS.sub(" ", text)
+    kept = _SOMEBODYS.sub(" ", text) if _MARKED.search(text) else text
     kept = _GROUPS.sub(lambda found: found[0] if _names_nobody(found) else " ", kept)
     kept = _SPELLED.sub(lambda found: found[0] if set(found[0].lower()) <= _WITH else " ", kept)
     kept = _TOKEN.sub(lambda found: found[0] if is_known(found[0], words=words) or _is_of_a_phrase(found) else "", kept)

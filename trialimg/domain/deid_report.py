@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple, Self, TypeVar
 
 from trialimg.domain.deid_rule import Rule
 from trialimg.domain.deidentification import CID_7050, Profile
+from trialimg.domain.pattern import late
 from trialimg.errors import BadInput
 
 ENGINE: Final = "0.1.0"
@@ -27,11 +28,11 @@ MASKED, SHOWN, REJECTED, WAITING, UNSEEN = DECISIONS = ("masked", "shown", "reje
 """What a person, or a rule, decided on pixels: hidden in boxes, sent as they are, not sent, or nothing yet; unseen are
 those at which nobody had to look, since images of their kind usually show no text."""
 
-_PATH: Final = re.compile(r"\([0-9A-Fx]{4},[0-9A-Fx]{4}\)(\.\([0-9A-F]{4},[0-9A-Fx]{4}\))*")
-_ITEM: Final = re.compile(r"\[\d+\]")
-_KEYWORD: Final = re.compile(r"[A-Za-z0-9_]{0,80}")
-_CODE: Final = re.compile(r"[a-z][a-z0-9_.]{0,39}|")
-_ROLE: Final = re.compile(r"[A-Za-z ]{0,40}")
+_PATH: Final = late(r"\([0-9A-Fx]{4},[0-9A-Fx]{4}\)(\.\([0-9A-F]{4},[0-9A-Fx]{4}\))*")
+_ITEM: Final = late(r"\[\d+\]")
+_KEYWORD: Final = late(r"[A-Za-z0-9_]{0,80}")
+_CODE: Final = late(r"[a-z][a-z0-9_.]{0,39}|")
+_ROLE: Final = late(r"[A-Za-z ]{0,40}")
 MOST_PATHS: Final = 10_000
 """How many paths a report lists. Real studies have hundreds; what a file that is made to do harm has more is summed."""
 OTHER_PATHS: Final = "(xxxx,xxxx)"

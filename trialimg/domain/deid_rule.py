@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final, Literal, Self, cast
+from typing import Any, Final, Literal, NamedTuple, Self, cast
 
+from trialimg.domain.pattern import late
 from trialimg.errors import BadDefinition
 
 RuleAction = Literal["K", "X", "Z", "D", "U", "C"]
@@ -17,10 +16,10 @@ _KEEP_MORE: Final = frozenset({"K", "U", "C"})
 """Actions that let more stand than the profile may; whoever uses one says what it is needed for."""
 _KEYS: Final = frozenset({"tag", "private", "action", "why", "sop_class"})
 _OF_CREATOR: Final = frozenset({"creator", "element", "vr"})
-_TAG: Final = re.compile(r"\(?([0-9A-Fa-f]{4}),? ?([0-9A-Fa-f]{4})\)?")
-_ELEMENT: Final = re.compile(r"([0-9A-Fa-f]{3}[13579BDFbdf]),[xX]{2}([0-9A-Fa-f]{2})")
-_UID: Final = re.compile(r"[0-9]+(\.[0-9]+)+")
-_VR: Final = re.compile("A[EST]|CS|D[AST]|F[DL]|IS|L[OT]|O[BDFLVW]|PN|S[HLQSTV]|TM|U[CILRSTV]")
+_TAG: Final = late(r"\(?([0-9A-Fa-f]{4}),? ?([0-9A-Fa-f]{4})\)?")
+_ELEMENT: Final = late(r"([0-9A-Fa-f]{3}[13579BDFbdf]),[xX]{2}([0-9A-Fa-f]{2})")
+_UID: Final = late(r"[0-9]+(\.[0-9]+)+")
+_VR: Final = late("A[EST]|CS|D[AST]|F[DL]|IS|L[OT]|O[BDFLVW]|PN|S[HLQSTV]|TM|U[CILRSTV]")
 _LONGEST_CREATOR: Final = 64
 _LONGEST_UID: Final = 64
 _FIRST_PRIVATE_GROUP: Final = 0x0009
@@ -67,8 +66,7 @@ _FIXED_TAGS: Final = frozenset(
 )
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(NamedTuple):
     """One attribute that this trial treats otherwise than the profile does, and why.
 
     Of a manufacturer's attribute ``creator`` is the text that reserves its block, ``tag`` has the block left out

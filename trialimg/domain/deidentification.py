@@ -6,12 +6,11 @@ them is in ``dicom``.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final, Literal, Self, cast
+from typing import Any, Final, Literal, NamedTuple, Self, cast
 
 from trialimg.domain.deid_rule import Rule, read_rules
+from trialimg.domain.pattern import late
 from trialimg.errors import BadDefinition
 
 Dates = Literal["removed", "shifted", "kept"]
@@ -53,13 +52,12 @@ _KEYS: Final = frozenset(
     }
 )
 _KEEPABLE: Final = ("sex", "age", "size", "weight")
-_WORD: Final = re.compile(r"(?=(?:.*[A-Za-z]){2})(?!.*\d\d)[A-Za-z0-9]{2,32}")
+_WORD: Final = late(r"(?=(?:.*[A-Za-z]){2})(?!.*\d\d)[A-Za-z0-9]{2,32}")
 _MOST_WORDS: Final = 500
 _FILE: Final = "deidentification.yaml"
 
 
-@dataclass(frozen=True)
-class Profile:
+class Profile(NamedTuple):
     """How this trial de-identifies: the Basic Profile of PS3.15, its options, and the trial's own rules.
 
     ``chosen`` are names of ``OPTIONS``; ``safe_private`` is whose list of safe private attributes counts: the
@@ -214,8 +212,7 @@ def _reviewers(definition: Mapping[str, Any]) -> frozenset[str]:
     return found or frozenset({"site"})
 
 
-@dataclass(frozen=True)
-class SubjectIdentity:
+class SubjectIdentity(NamedTuple):
     """Who the images are of, in the trial's words: this stands where the patient stood.
 
     ``subject_number`` becomes Patient ID and Patient's Name; the rest fills the Clinical Trial

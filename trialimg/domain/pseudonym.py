@@ -8,15 +8,17 @@ import hmac
 import re
 from typing import Final
 
+from trialimg.domain.pattern import late
+
 OLDEST_AGE_TOLD: Final = 89
 """Years. Whoever is older is given this age: very old people are few and can be found by their age."""
 
-_DATE_OR_MOMENT: Final = re.compile(r"\d{8}(\d{2}){0,3}(\.\d{1,6})?([+-]\d{4})?", re.ASCII)
+_DATE_OR_MOMENT: Final = late(r"\d{8}(\d{2}){0,3}(\.\d{1,6})?([+-]\d{4})?", re.ASCII)
 _LONGEST_SHIFT: Final = 365
 
 
 def _mac(key: bytes, message: str) -> bytes:
-    return hmac.new(key, message.encode(), hashlib.sha256).digest()
+    return hmac.digest(key, message.encode(), "sha256")
 
 
 def site_key(trial_key: bytes, site: str) -> bytes:

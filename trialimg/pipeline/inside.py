@@ -206,7 +206,7 @@ class Inside:
         checked = verify_clean(masked, profile=profile, identity=identity)
         report = replace(result.report, options=checked.report.options)
         mark = result.original_study_fingerprint
-        return replace(checked, report=report, original_study_fingerprint=mark), masked
+        return checked._replace(report=report, original_study_fingerprint=mark), masked
 
 
 def _is_released(request: Json) -> bool:

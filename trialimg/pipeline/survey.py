@@ -79,7 +79,7 @@ def child_setup(services: Services, claim: Claim) -> Json:
         "reserve": settings.vault_reserve_mb * 2**20,
         "submission": claim.submission_id,
         "profile": sending.profile.to_mapping(),
-        "identity": vars(sending.identity),
+        "identity": sending.identity._asdict(),
         "subject_key": sending.subject_key.hex(),
         "fingerprint_key": "" if claim.cleaned_at_source else sending.fingerprint_key.hex(),
         "zip": {

@@ -106,7 +106,7 @@ def sending() -> Response:
     return jsonify(
         trial=found.trial_code,
         profile=found.profile.to_mapping(),
-        identity=asdict(found.identity),
+        identity=found.identity._asdict(),
         subject_key=found.subject_key.hex(),
         fingerprint_key=found.fingerprint_key.hex(),
     )
