@@ -64,6 +64,18 @@ def test_joining_many_is_adding_them_one_by_one():
     assert one.recognisable == 2
 
 
+def test_reports_of_one_profile_add_up_and_others_do_not():
+    one = Report("demo", "1", 1, ("113100",), (ActionCount("(0010,0010)", "PatientName", "D", 1),))
+    two = Report("demo", "1", 2, ("113100", "113104"), (ActionCount("(0010,0010)", "PatientName", "D", 3),))
+    both = one + two
+    assert both.instances == 3
+    assert both.options == ("113100", "113104")
+    assert both.actions == (ActionCount("(0010,0010)", "PatientName", "D", 4),)
+    assert Report.from_json(json.loads(json.dumps(both.to_json()))) == both
+    with pytest.raises(ValueError, match="profiles"):
+        one + Report("demo", "2", 1, ())
+
+
 def test_images_at_which_nobody_looked_are_counted_and_told():
     report = replace(WHOLE, pixels=(*WHOLE.pixels, PixelCount(UNSEEN, "", 56)))
     assert Report.from_json(json.loads(json.dumps(report.to_json()))) == report
