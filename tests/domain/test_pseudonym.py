@@ -16,6 +16,7 @@ from trialimg.domain.pseudonym import (
     fingerprint_key,
     is_mapped_uid,
     map_uid,
+    marks_of_person,
     shift_date,
     site_key,
     study_id,
@@ -126,3 +127,19 @@ def test_a_whole_date_is_moved_with_its_time_and_offset_and_anything_else_goes(v
 )
 def test_nobody_is_told_to_be_older_than_89(age, told):
     assert cap_age(age) == told
+
+
+OKONKWO = ("0815 ", "HOSPITAL", "Okonkwo^Adaeze=奥^阿", "19560314")
+
+
+@pytest.mark.parametrize("written", ["OKONKWO^ADAEZE", "Okonkwo  Adaeze^^", " okonkwo^adaeze =another=group"])
+def test_a_person_is_the_same_however_the_name_is_written(written):
+    number, issuer, _, born = OKONKWO
+    assert marks_of_person(f" {number}", f"{issuer} ", written, born) == marks_of_person(*OKONKWO)
+
+
+@pytest.mark.parametrize(("at", "other"), [(0, "0816"), (1, ""), (2, "Okonkwo^Amaka"), (3, "19560315"), (3, "")])
+def test_whoever_differs_in_number_issuer_name_or_birth_date_is_another_person(at, other):
+    assert marks_of_person(*(other if at == n else value for n, value in enumerate(OKONKWO))) != marks_of_person(
+        *OKONKWO
+    )

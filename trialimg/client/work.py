@@ -20,6 +20,7 @@ from trialimg.dicom.header import InstanceFacts, is_dicomdir
 from trialimg.dicom.screen import looking_suffices
 from trialimg.domain.deid_report import Report
 from trialimg.domain.deidentification import Profile, SubjectIdentity
+from trialimg.domain.pseudonym import marks_of_person
 from trialimg.errors import NoSpace, NotDicom, OurFault, TrialimgError, UnreadableObject
 
 _NO_FILE: Final = "It is a link or a device, not a file. Give the file itself."
@@ -207,7 +208,7 @@ def _pairs(made: Made, recipe: Recipe) -> tuple[tuple[str, str], ...]:
 
 
 def _person(facts: InstanceFacts, key: bytes) -> bytes:
-    """Tell persons apart as the survey of the server does: number, issuer, name without its punctuation, birth date."""
+    """Give the mark by which persons are told apart within this run, as the survey of the server does."""
     return _known_person(facts.patient_id, facts.issuer, facts.patient_name, facts.birth_date, key)
 
 
@@ -221,6 +222,5 @@ def _tells(subject: str, number: str, full_name: str) -> bool:
 
 @lru_cache(maxsize=256)
 def _known_person(number: str, issuer: str, full_name: str, born: str, key: bytes) -> bytes:
-    name = " ".join(full_name.split("=", maxsplit=1)[0].replace("^", " ").upper().split())
-    told = (number.strip(), issuer.strip(), name, born.strip())
+    told = marks_of_person(number, issuer, full_name, born)
     return hashlib.blake2b(repr(told).encode("utf-8", "surrogatepass"), key=key, digest_size=16).digest()

@@ -61,6 +61,16 @@ def is_mapped_uid(uid: str) -> bool:
     return number >> 128 == 0 and (number >> 76) & 0xF == 8 and (number >> 62) & 0b11 == 0b10  # noqa: PLR2004
 
 
+def marks_of_person(number: str, issuer: str, full_name: str, born: str) -> tuple[str, str, str, str]:
+    """Give that by which persons are told apart in a hospital: the number and its issuer, the name, the birth date.
+
+    A name or birth date that differs under one number is another person: numbers get mistyped. Of the name its first
+    group counts, without punctuation and case.
+    """
+    name = " ".join(full_name.split("=", maxsplit=1)[0].replace("^", " ").upper().split())
+    return number.strip(), issuer.strip(), name, born.strip()
+
+
 def study_id(mapped_study_uid: str) -> str:
     """Give a Study ID (0020,0010), 16 characters: a blank one makes some archives merge two studies.
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from trialimg.casework.summary import FoundPatient, FoundSeries, FoundStudy
+from trialimg.domain.pseudonym import marks_of_person
 
 Facts = Mapping[str, Any]
 """What a child told of one image (see ``inside.py``)."""
@@ -56,7 +57,7 @@ class Grouping:
         return found
 
     def _patient(self, facts: Facts) -> int:
-        key = patient_key(facts)
+        key = marks_of_person(facts["patient_id"], facts["issuer"], facts["patient_name"], facts["birth_date"])
         index = self._patients.setdefault(key, len(self.patients))
         if index == len(self.patients):
             told = (facts["patient_name"], facts["patient_id"], facts["birth_date"], facts["sex"])
@@ -74,15 +75,6 @@ class Grouping:
 
 def _number(value: int | None) -> str:
     return "" if value is None else str(value)
-
-
-def patient_key(facts: Facts) -> tuple[str, ...]:
-    """Tell persons apart as a hospital does: by number and issuer, and by name and birth date where there is none.
-
-    A name or birth date that differs under one number is another person too: numbers get mistyped.
-    """
-    name = " ".join(facts["patient_name"].split("=")[0].replace("^", " ").upper().split())
-    return (facts["patient_id"].strip(), facts["issuer"].strip(), name, facts["birth_date"].strip())
 
 
 def shown_list(names: Iterable[str], most: int = 3) -> str:
