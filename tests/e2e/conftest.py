@@ -110,7 +110,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     installation = Installation(tmp_path_factory.mktemp("demo"))
     started = time.monotonic()
     try:
-        installation.start("seed_data.demo", "--port", str(installation.port), "--data", str(installation.data))
+        installation.start("seed_data.demo", "--port", str(installation.port), "--data", installation.data_named)
         serving = time.monotonic() - started
         seeded = Demo(installation, 0)
         while not seeded.at_rest():

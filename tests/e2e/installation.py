@@ -36,6 +36,11 @@ class Installation:
         return self.folder / "data"
 
     @property
+    def data_named(self) -> str:
+        """Name the folder as the Makefile does: from where one stands."""
+        return os.path.relpath(self.data, ROOT)
+
+    @property
     def output(self) -> Path:
         """What its processes printed."""
         return self.folder / "output.txt"
@@ -54,7 +59,7 @@ class Installation:
         """The environment of its processes: no setting of the person who runs the tests."""
         clean = {name: value for name, value in os.environ.items() if not name.startswith("TRIALIMG_")}
         return clean | {
-            "TRIALIMG_DATA": str(self.data),
+            "TRIALIMG_DATA": self.data_named,
             "TRIALIMG_PORT": str(self.port),
             "TRIALIMG_ARCHIVE_URL": self.archive_url,
             "TRIALIMG_VAULT_RESERVE_MB": "0",

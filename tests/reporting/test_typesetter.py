@@ -12,9 +12,11 @@ from pathlib import Path
 
 import pypdf
 import pytest
+from pydicom.data import get_testdata_file
 
 from trialimg.errors import OurFault
 from trialimg.reporting import typesetter as module
+from trialimg.reporting.child import key_image
 from trialimg.reporting.typesetter import Typesetter
 from trialimg.settings import read_settings
 
@@ -56,6 +58,20 @@ def test_a_child_serves_several_documents_and_leaves_only_them(one: Typesetter, 
     assert made(one, tmp_path, "second") == "second"
     assert pid_of(one) == pid
     assert {each.name for each in tmp_path.glob("*.*")} == {"first.pdf", "second.pdf"}
+
+
+def test_a_data_folder_named_from_where_one_stands_serves_as_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As ``make demo`` names it: var/demo."""
+    monkeypatch.chdir(tmp_path)
+    settings, _ = read_settings({}, data=Path("data"))
+    settings.data.mkdir()
+    with Typesetter(settings, at_once=1) as typesetter:
+        assert made(typesetter, settings.data, "first") == "first"
+    picture = settings.data / "picture.png"
+    key_image(settings, Path(os.path.relpath(get_testdata_file("CT_small.dcm"))), picture)
+    assert picture.read_bytes().startswith(b"\x89PNG")
 
 
 def test_what_the_worker_itself_needs_is_not_held_against_its_child(one: Typesetter, tmp_path: Path) -> None:

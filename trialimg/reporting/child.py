@@ -28,7 +28,7 @@ def start(settings: Settings) -> subprocess.Popen[bytes]:
         "LC_ALL": "C.UTF-8",
         "OPENBLAS_NUM_THREADS": "1",
         "MALLOC_ARENA_MAX": "2",
-        "XDG_CACHE_HOME": str(settings.data / "cache"),
+        "XDG_CACHE_HOME": str(settings.data.absolute() / "cache"),
     }
     return subprocess.Popen(
         [sys.executable, "-m", "trialimg.reporting.inside"],
@@ -41,9 +41,10 @@ def start(settings: Settings) -> subprocess.Popen[bytes]:
 
 
 def question(settings: Settings, asked: dict[str, Any], seconds: int) -> bytes:
-    """Give what is asked of a child as a line, with the limits it must keep."""
+    """Give what is asked of a child as a line, with the limits it must keep; it works in another folder than we do."""
+    files = {name: str(Path(asked[name]).absolute()) for name in ("source", "target")}
     limits = {"memory": settings.child_memory_mb * 2**20, "seconds": seconds, "parent": os.getpid()}
-    return json.dumps({**asked, **limits}).encode() + b"\n"
+    return json.dumps({**asked, **files, **limits}).encode() + b"\n"
 
 
 def answer_in(line: bytes) -> dict[str, Any]:
