@@ -7,9 +7,9 @@ equal before and after is compared element by element.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
-from typing import Final
+from typing import Final, cast
 
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
@@ -181,7 +181,7 @@ def _moved(found: re.Match[str], days: int) -> str:
 def _several(value: object) -> list[str]:
     if value is None or value == "":
         return []
-    return [str(value)] if isinstance(value, str) else [str(each) for each in value]  # type: ignore[attr-defined]
+    return [str(value)] if isinstance(value, str) else [str(each) for each in cast("Iterable[object]", value)]
 
 
 def _keyword(dataset: Dataset, tag: int) -> str:

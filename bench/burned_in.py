@@ -18,6 +18,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
@@ -171,7 +172,7 @@ def main() -> None:
         for data, texts in files:
             for name, find in finders.items():
                 frames = Frames(BytesIO(data))
-                boxes, seconds = seconds_of(lambda find=find, frames=frames: find(frames))  # type: ignore[misc]
+                boxes, seconds = seconds_of(partial(find, frames))
                 for tally in (here[name], total[name]):
                     tally.take(texts, boxes, seconds)
         for name, tally in here.items():

@@ -72,6 +72,6 @@ def break_one(world: World, number: str) -> None:
     }  # fmt: skip
     db.session.rollback()
     with db.engine.begin() as connection:
-        connection.execute(insert(table), values)  # type: ignore[arg-type]
+        connection.execute(insert(table), values)  # type: ignore[arg-type]  # it is a table
         mine = (Subject.number == number) & (Subject.trial_id == world.trial_id)
-        connection.execute(update(Subject.__table__).where(mine).values(definition_id=key))  # type: ignore[arg-type]
+        connection.execute(update(Subject.__table__).where(mine).values(definition_id=key))  # type: ignore[arg-type]  # as above

@@ -27,7 +27,7 @@ from trialimg.domain.submission import Stage
 from trialimg.store.base import db, utc_now
 from trialimg.store.imaging import ImagingStudy, Slot, Submission
 from trialimg.store.subject import Visit
-from trialimg.store.unit_of_work import unit_of_work
+from trialimg.store.unit_of_work import UnitOfWork, unit_of_work
 
 VISITS: Final = 12
 SITES: Final = ("101", "102", "103")
@@ -109,15 +109,15 @@ def _live_through(world: World, place: Place, began: date, today: date, number: 
                 _link(uow, visit, place, day)
 
 
-def _fill_vitals(uow: object, place: Place, day: date, number: int) -> None:
+def _fill_vitals(uow: UnitOfWork, place: Place, day: date, number: int) -> None:
     results = {"WEIGHT_VSORRES": "77.7", "HEIGHT_VSORRES": "178", "PULSE_VSORRES": "180" if number % 3 else "70"}
     values = {"VS": {"": {"VSPERF": "Y", "VSDAT": day.isoformat()}}, "RESULTS": {"": results}}
-    save_form(uow, place, "VS", Posted(0, values))  # type: ignore[arg-type]
+    save_form(uow, place, "VS", Posted(0, values))
 
 
-def _link(uow: object, visit: Visit, place: Place, day: date) -> None:
+def _link(uow: UnitOfWork, visit: Visit, place: Place, day: date) -> None:
     """Write what the pipeline writes in the end; the images themselves would make no page slower."""
-    session, at = uow.session, uow.at  # type: ignore[attr-defined]
+    session, at = uow.session, uow.at
     slot = session.scalars(select(Slot).where(Slot.visit_id == visit.id, Slot.key == "CT")).one()
     study = ImagingStudy(
         trial_id=place.trial_id, subject_id=place.subject_id, slot_id=slot.id, linked_at=at, linked_by="bench",

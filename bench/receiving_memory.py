@@ -14,13 +14,16 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from pydicom import dcmread
 
 from bench.installation import DAY, PATIENT, Installation, say
 from bench.receiver import Opener, Receiver
 from seed_data.phantom.ct import write_ct
+
+if TYPE_CHECKING:  # it is there for type checkers only
+    from _typeshed import WriteableBuffer
 
 BAR_MB = 500
 _BASE = 16
@@ -36,9 +39,9 @@ class Endless(io.RawIOBase):
         """Say that it can be read."""
         return True
 
-    def readinto(self, buffer: object) -> int:
+    def readinto(self, buffer: WriteableBuffer) -> int:
         """Give the next bytes."""
-        view = memoryview(buffer)  # type: ignore[arg-type]
+        view = memoryview(buffer)
         count = min(len(view), self._left)
         view[:count] = b"%" * count
         self._left -= count

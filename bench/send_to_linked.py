@@ -19,7 +19,7 @@ from pathlib import Path
 import httpx
 
 from bench.installation import DAY, PATIENT, ROOT, Installation, say
-from bench.receiver import Receiver
+from bench.receiver import Opener, Receiver
 from seed_data.phantom.ct import write_ct
 from tests.peers import OrthancPeer, missing_orthanc, orthanc
 
@@ -72,12 +72,16 @@ def sent_by_the_client(made: Installation, source: Path) -> tuple[float, dict[st
     return seconds, made.timings(json.loads(done.stdout)["submission"])
 
 
+def _opening(path: Path) -> Opener:
+    return lambda: path.open("rb")
+
+
 def originals_received(made: Installation, files: list[Path]) -> tuple[float, dict[str, float]]:
     """Send originals as a browser does: cleaned by the server."""
     key = made.begin(made.subject())
     receiver = Receiver(made.url, made.token)
     start = time.monotonic()
-    receiver.send(key, [lambda path=path: path.open("rb") for path in files])  # type: ignore[misc]
+    receiver.send(key, [_opening(path) for path in files])
     sent = time.monotonic() - start
     account = receiver.follow(key)
     seconds = time.monotonic() - start

@@ -160,7 +160,7 @@ def _worker_beside(settings: Settings) -> subprocess.Popen[bytes] | None:
     if not settings.on_postgresql:
         return None
     say("Starting a worker process beside the server.")
-    return subprocess.Popen([sys.executable, "-m", "trialimg", "--data", str(settings.data), "worker"])  # noqa: S603
+    return subprocess.Popen([sys.executable, "-m", "trialimg", "--data", str(settings.data), "worker"])  # noqa: S603 (own words, no shell)
 
 
 def run(arguments: argparse.Namespace) -> None:

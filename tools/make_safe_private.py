@@ -21,7 +21,7 @@ from typing import Final
 TARGET: Final = Path(__file__).parent.parent / "trialimg" / "dicom" / "data" / "safe_private.json"
 SOURCE: Final = "PS3.15 table E.3.10-1 (table), and private attributes that image archives curate as safe (curated)"
 _JUDGEABLE: Final = frozenset(
-    "AE AS AT CS DA DS DT FD FL IS LO LT SH SL SQ SS ST SV TM UC UI UL UR US UT UV".split()  # noqa: SIM905
+    "AE AS AT CS DA DS DT FD FL IS LO LT SH SL SQ SS ST SV TM UC UI UL UR US UT UV".split()  # noqa: SIM905 - easier to read than 25 in quotes
 )
 _REMOVED_ELSEWHERE: Final = re.compile(
     r"\bUID|\bDate|Timestamp|Institution|\bSite\b|Trial Name|Project Name|Department|Station|Owner|Comment|"

@@ -90,7 +90,7 @@ def create_app(settings: Settings | None = None, *, config: Mapping[str, object]
     Security(app, AccountStore(), register_blueprint=False)
     # Who asks is looked up in web/session.py. The extension's own loader would read the body of whatever calls itself
     # JSON to look for a token in it, and leave nothing for the receiver of an image.
-    app.login_manager.request_loader(lambda _request: None)  # type: ignore[attr-defined]
+    app.login_manager.request_loader(lambda _request: None)  # type: ignore[attr-defined]  # Security gave it
     csrf.init_app(app)
     with app.app_context():
         prepare_engine(db.engine)

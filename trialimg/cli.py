@@ -64,7 +64,7 @@ def in_app(command: Command) -> Command:
         with app.app_context():
             return command(app, *args, **given)
 
-    return click.pass_obj(wrapped)  # type: ignore[return-value]
+    return click.pass_obj(wrapped)  # type: ignore[return-value]  # click gives it the context
 
 
 @trialimg.command()

@@ -28,7 +28,7 @@ def _in_app(command: Command) -> Command:
         with context.app().app_context():
             command(**given)
 
-    return click.pass_obj(wrapped)  # type: ignore[return-value]
+    return click.pass_obj(wrapped)  # type: ignore[return-value]  # click gives it the context
 
 
 @click.group()

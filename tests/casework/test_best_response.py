@@ -15,13 +15,13 @@ from trialimg.store.unit_of_work import Actor, unit_of_work
 
 
 @pytest.fixture
-def linked(bed: ReadingBed) -> ReadingBed:  # noqa: F811
+def linked(bed: ReadingBed) -> ReadingBed:  # noqa: F811 (the fixture)
     for visit in ("SCR", "W8", "W16"):
         bed.link(visit)
     return bed
 
 
-def best(bed: ReadingBed, who: str = "Reader", by: str = "sponsor") -> Best:  # noqa: F811
+def best(bed: ReadingBed, who: str = "Reader", by: str = "sponsor") -> Best:  # noqa: F811 (the fixture)
     found = subject_reads(bed.row("SCR").subject_id, bed.person(by)).best
     return next(each.best for each in found if each.reader == who)
 

@@ -14,7 +14,7 @@ from trialimg.casework.trail_page import TrailFilter, trail_page
 )
 @pytest.mark.parametrize("table", ["read_version", "read_signature", "reading_code"])
 def test_values_of_reads_are_in_the_trail_for_the_roles_named_only(
-    bed: ReadingBed,  # noqa: F811
+    bed: ReadingBed,  # noqa: F811 (the fixture)
     who: str,
     told: bool,
     table: str,

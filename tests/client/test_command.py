@@ -192,10 +192,10 @@ def test_a_folder_that_cannot_be_opened_is_refused_and_not_passed_over(
     (mixed / "closed").mkdir()
     real = os.scandir
 
-    def scandir(path: object) -> object:
+    def scandir(path: str) -> object:
         if str(path).endswith("closed"):
             raise PermissionError(13, "Permission denied", str(path))
-        return real(path)  # type: ignore[call-overload]
+        return real(path)
 
     monkeypatch.setattr(os, "scandir", scandir)
     kinds = [(source.path.name, source.kind) for source in sources_of([mixed])]

@@ -142,7 +142,7 @@ def test_a_rejected_series_needs_a_reason_and_goes(held: Held, visit: Visit) -> 
 
 
 def test_everything_works_without_scripts(held: Held, browser: Browser, pictures: Path) -> None:
-    with closing(browser.new_context(java_script_enabled=False, viewport=WIDE)) as context:  # type: ignore[arg-type]
+    with closing(browser.new_context(java_script_enabled=False, viewport=WIDE)) as context:  # type: ignore[arg-type]  # a plain dict will do
         page = context.new_page()
         page.goto(f"{held.origin}{held.page}")
         page.get_by_label("E-mail address").fill(email_of("coordinator-101"))

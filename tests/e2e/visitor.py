@@ -101,7 +101,7 @@ class Visitor:
 
     def _narrow(self, name: str) -> None:
         page = self.page
-        page.set_viewport_size(NARROW)  # type: ignore[arg-type]
+        page.set_viewport_size(NARROW)  # type: ignore[arg-type]  # a plain dict will do
         width = page.evaluate("document.documentElement.scrollWidth")
         if width > NARROW["width"]:
             widest = page.evaluate(
@@ -110,7 +110,7 @@ class Visitor:
             )
             raise AssertionError(f"{name} is {width} px wide on a telephone: {widest}")
         self.shot(f"{name}-360")
-        page.set_viewport_size(WIDE)  # type: ignore[arg-type]
+        page.set_viewport_size(WIDE)  # type: ignore[arg-type]  # a plain dict will do
 
     def shot(self, name: str, **how: Any) -> Path:
         """Take a picture of the whole page."""
@@ -126,7 +126,7 @@ class Visitor:
 
 def visitor(browser: Browser, origin: str, pictures: Path, *, thorough: bool = True) -> Visitor:
     """Give a person with a fresh browser."""
-    context = browser.new_context(viewport=WIDE, locale="en-GB", reduced_motion="reduce")  # type: ignore[arg-type]
+    context = browser.new_context(viewport=WIDE, locale="en-GB", reduced_motion="reduce")  # type: ignore[arg-type]  # a plain dict will do
     page = context.new_page()
     found = Visitor(context, page, origin, pictures, thorough)
     found.watch(page)

@@ -22,9 +22,9 @@ from trialimg.store import job
 
 def hurry() -> None:
     job.LEASE = timedelta(seconds=4)
-    work.BEAT_SECONDS = 1.0  # type: ignore[misc]
-    worker.STALLED_SECONDS = 5.0  # type: ignore[misc]
-    worker.PERIOD_SECONDS = 2.0  # type: ignore[misc]
+    work.BEAT_SECONDS = 1.0  # type: ignore[misc]  # faster than life
+    worker.STALLED_SECONDS = 5.0  # type: ignore[misc]  # faster than life
+    worker.PERIOD_SECONDS = 2.0  # type: ignore[misc]  # faster than life
 
 
 def die_once(marker: Path) -> None:
@@ -59,7 +59,7 @@ def doom(step: Step, moment: str, marker: Path) -> None:
         if started.step == step and moment == "written":
             die_once(marker)
 
-    steps.STEPS[step] = acting  # type: ignore[index]
+    steps.STEPS[step] = acting  # type: ignore[index]  # for this process only
     steps._succeed = succeeding
 
 

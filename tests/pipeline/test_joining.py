@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from tests.pipeline.bed import PATIENT, Bed, FakeArchive, small_ct
+from tests.pipeline.bed import DAY, PATIENT, Bed, FakeArchive, small_ct
 from trialimg.casework import link as links
 from trialimg.casework.access import study_place
 from trialimg.casework.enrolment import date_visit
@@ -152,16 +152,10 @@ def test_a_withdrawn_study_is_forgotten_by_the_archive_and_goes_to_the_right_sub
     other = bed.world.subject("101", birth_year=int(PATIENT.birth_date[:4]), sex=PATIENT.sex)
     place = bed.slot(number=other)
     with bed.world.acting("coordinator-101") as uow:
-        date_visit(uow, place.visit_id, bed_day(), 0)
+        date_visit(uow, place.visit_id, DAY, 0)
     key = bed.link(ct, place)
     assert bed.stage(key) is Stage.LINKED, bed.sentence(key)
     assert bed.studies()[-1].study_instance_uid != uid
-
-
-def bed_day():  # type: ignore[no-untyped-def]
-    from tests.pipeline.bed import DAY
-
-    return DAY
 
 
 def test_a_withdrawn_study_can_be_sent_to_the_same_subject_again_once_it_is_forgotten(

@@ -137,7 +137,7 @@ def test_an_orthanc_killed_in_the_middle_and_started_again_ends_linked(bed: Bed,
                     orthanc.kill()
                 return real.fetch(*uids)
 
-        bed.use_archive(Cut())  # type: ignore[arg-type]
+        bed.use_archive(Cut())  # type: ignore[arg-type]  # it hands on what it has not
         key = bed.survey(files)
         bed.confirm(key)
         bed.run()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from tests.pipeline.bed import Bed
@@ -35,11 +36,11 @@ def test_there_is_one_embedded_worker_for_a_data_folder_and_the_next_one_takes_o
     for worker, name in ((first, "first"), (second, "second")):
         real = worker._round
 
-        def noted(real=real, name=name) -> bool:  # type: ignore[no-untyped-def]
+        def noted(real: Callable[[], object] = real, name: str = name) -> bool:
             worked.append(name)
             return bool(real())
 
-        worker._round = noted  # type: ignore[method-assign]
+        worker._round = noted  # type: ignore[method-assign]  # to be watched
     first.start()
     time.sleep(0.5)
     second.start()

@@ -195,7 +195,7 @@ def test_overlays_icons_and_extremes_go_and_the_file_says_what_was_done(tmp_path
     shown.add_new(0x60003000, "OW", b"\xff" * 160)
     shown.add_new(0x60020022, "LO", "OKONKWO")
     made = dcmread(masked(shown, Mask.everywhere([BOX]), tmp_path))
-    assert not [tag for tag in made.keys() if tag.group & 0xFF00 == 0x6000]  # noqa: SIM118
+    assert not [tag for tag in made.keys() if tag.group & 0xFF00 == 0x6000]  # noqa: SIM118 - iterating decodes
     assert not {"IconImageSequence", "SmallestImagePixelValue", "LargestImagePixelValue"} & set(made.dir())
     assert made.BurnedInAnnotation == "NO"
     assert [item.CodeValue for item in made.DeidentificationMethodCodeSequence] == ["113101"]

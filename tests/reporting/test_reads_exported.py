@@ -27,7 +27,7 @@ Tables = dict[str, list[dict[str, str]]]
 
 
 @pytest.fixture
-def whole(bed: ReadingBed) -> ReadingBed:  # noqa: F811
+def whole(bed: ReadingBed) -> ReadingBed:  # noqa: F811 (the fixture)
     """Two readers: one has read baseline, week 8 and week 16, the other the baseline."""
     for visit in ("SCR", "W8", "W16"):
         bed.link(visit)
@@ -37,7 +37,7 @@ def whole(bed: ReadingBed) -> ReadingBed:  # noqa: F811
     return bed
 
 
-def data(bed: ReadingBed, name: str, folder: Path) -> tuple[Tables, str]:  # noqa: F811
+def data(bed: ReadingBed, name: str, folder: Path) -> tuple[Tables, str]:  # noqa: F811 (the fixture)
     """Write the tables as this person would get them; gives them, and every file as one text."""
     folder = folder / name
     folder.mkdir()
@@ -170,25 +170,25 @@ def unnamed(whole: ReadingBed) -> Any:
         cached.cache_clear()
 
 
-def by_page(bed: ReadingBed, name: str, _folder: Path) -> str:  # noqa: F811
+def by_page(bed: ReadingBed, name: str, _folder: Path) -> str:  # noqa: F811 (the fixture)
     asked = bed.world.client(name)
     pages = [f"/trials/DEMO/reads?site=101&reader={bed.person('second').account_id}", "/trials/DEMO/reads"]
     pages += [f"/trials/DEMO/subjects/{bed.number}/reads", f"/trials/DEMO/subjects/{bed.number}"]
     return "\n".join(asked.get(page).text for page in pages)
 
 
-def by_casebook(bed: ReadingBed, name: str, folder: Path) -> str:  # noqa: F811
+def by_casebook(bed: ReadingBed, name: str, folder: Path) -> str:  # noqa: F811 (the fixture)
     return made(bed.world, name, bed.number, folder)
 
 
-def by_history(bed: ReadingBed, name: str, _folder: Path) -> str:  # noqa: F811
+def by_history(bed: ReadingBed, name: str, _folder: Path) -> str:  # noqa: F811 (the fixture)
     place = subject_place(bed.world.code, bed.number)
     told = [str(each) for each in changes(bed.person(name), place, numbers_of(place, whole=True))]
     assert any("'W8 read'" in each for each in told)
     return "\n".join(told)
 
 
-def by_tables(bed: ReadingBed, name: str, folder: Path) -> str:  # noqa: F811
+def by_tables(bed: ReadingBed, name: str, folder: Path) -> str:  # noqa: F811 (the fixture)
     return data(bed, name, folder)[1]
 
 

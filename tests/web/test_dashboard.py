@@ -59,7 +59,7 @@ def type_acquired(world: World, number: str, day: str) -> None:
         save_form(uow, visit_place(world.code, number, "SCR"), "IMG", Posted(0, values, frozenset(), {}))
 
 
-def test_the_scan_s_date_is_the_one_on_the_imaging_form(bed: ReadingBed) -> None:  # noqa: F811
+def test_the_scan_s_date_is_the_one_on_the_imaging_form(bed: ReadingBed) -> None:  # noqa: F811 (the fixture)
     bed.link("SCR")  # its images say 2 March
     world, yesterday = bed.world, utc_now().date() - timedelta(days=1)
     assert dashboard(world.person("sponsor"), "DEMO").days.median > 100
@@ -72,7 +72,7 @@ def test_the_scan_s_date_is_the_one_on_the_imaging_form(bed: ReadingBed) -> None
     assert (days.by_form, days.by_images) == (0, 1)
 
 
-def test_reads_are_counted_by_time_point_and_state_and_nothing_of_them_is_told(bed: ReadingBed) -> None:  # noqa: F811
+def test_reads_are_counted_by_time_point_and_state_and_nothing_of_them_is_told(bed: ReadingBed) -> None:  # noqa: F811 (the fixture)
     for visit in ("SCR", "W8"):
         bed.link(visit)
     bed.read("SCR", "37.3")
@@ -101,7 +101,10 @@ def test_reads_are_expected_where_images_are_before_anything_is_linked(world: Wo
 def test_more_subjects_ask_for_no_more_queries(world: World) -> None:
     def count() -> int:
         asked: list[str] = []
-        note = lambda _c, _u, statement, *_: asked.append(statement)  # noqa: E731
+
+        def note(_connection, _cursor, statement, *_rest) -> None:
+            asked.append(statement)
+
         event.listen(db.engine, "before_cursor_execute", note)
         dashboard(world.person("sponsor"), "DEMO")
         event.remove(db.engine, "before_cursor_execute", note)

@@ -14,8 +14,8 @@ from seed_data.phantom.identities import planted_strings
 from tests.documents.archival import faults
 from tests.pipeline.bed import PATIENT, Bed
 from tests.web.imaging_bed import bed as bed  # noqa: PLC0414 (a fixture)
-from tests.web.imaging_bed import ct as ct  # noqa: PLC0414
-from tests.web.imaging_bed import ct_folder as ct_folder  # noqa: PLC0414
+from tests.web.imaging_bed import ct as ct  # noqa: PLC0414 (a fixture)
+from tests.web.imaging_bed import ct_folder as ct_folder  # noqa: PLC0414 (a fixture)
 from tests.web.imaging_bed import slot_address, visitor, words
 from trialimg.documents.deid import DeidAccount
 from trialimg.domain.deid_report import MASKED, ActionCount, PixelCount, Report

@@ -15,11 +15,11 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
 
-import frontend  # noqa: E402
-import viewer_patch  # noqa: E402
+import frontend  # noqa: E402 - the path above comes first
+import viewer_patch  # noqa: E402 - the path above comes first
 
-from tests.web.preview import browser  # noqa: E402
-from tests.web.preview.gallery import Running  # noqa: E402
+from tests.web.preview import browser  # noqa: E402 - the path above comes first
+from tests.web.preview.gallery import Running  # noqa: E402 - the path above comes first
 
 WEB = ROOT / "trialimg" / "web"
 VIEWER = WEB / "viewer_dist"

@@ -72,7 +72,7 @@ def furnished(world: World) -> World:
             )
         )  # fmt: skip
         uow.session.add(ReadingCode(trial_id=world.trial_id, subject_id=subject.id, code="R-2345-6789"))
-    world.arguments = {  # type: ignore[attr-defined]
+    world.arguments = {  # type: ignore[attr-defined]  # of this file only
         "trial": "DEMO", "site": "101", "subject": number, "visit": slot.visit.key, "slot": slot.key, "form": "VS",
         "submission": "5" * 32, "study_instance_uid": STUDY_UID, "account": world.person("monitor").account_id,
         "read": "4" * 32, "version": "1", "grant": "6" * 32, "series_uid": "2.25.1", "sop_uid": "2.25.2", "numbers": "1", "tail": "x", "path": "x.js",
@@ -94,7 +94,7 @@ def method_of(rule: Rule) -> str:
 
 
 def address(world: World, rule: Rule) -> str:
-    values = dict(world.arguments)  # type: ignore[attr-defined]
+    values = dict(world.arguments)  # type: ignore[attr-defined]  # of this file only
     if "/withdrawn/" in rule.rule:
         values["study_instance_uid"] = WITHDRAWN_UID
     return re.sub(r"<(?:\w+:)?(\w+)>", lambda found: str(values.get(found[1], NOTHING)), rule.rule)
@@ -243,7 +243,7 @@ nobody               403     404     404    404    404   404      404   404   40
 
 @pytest.mark.parametrize("line", TABLE.strip().splitlines()[1:], ids=lambda line: line.split()[0])
 def test_each_role_gets_what_the_field_expects(furnished: World, line: str) -> None:
-    given = furnished.arguments  # type: ignore[attr-defined]
+    given = furnished.arguments  # type: ignore[attr-defined]  # of this file only
     subject = f"/trials/DEMO/subjects/{given['subject']}"
     visit = f"{subject}/visits/{given['visit']}"
     urls = {
@@ -271,7 +271,7 @@ def test_the_table_names_every_person(world: World) -> None:
 
 def test_another_sites_subject_reads_exactly_like_one_that_does_not_exist(furnished: World) -> None:
     client = furnished.client("coordinator-102")
-    there = furnished.arguments["subject"]  # type: ignore[attr-defined]
+    there = furnished.arguments["subject"]  # type: ignore[attr-defined]  # of this file only
     other, never = client.get(f"/trials/DEMO/subjects/{there}"), client.get("/trials/DEMO/subjects/101-999")
     assert other.status_code == never.status_code == 404
     hidden = re.compile(r'(name="csrf-token" content|name="csrf_token" value)="[^"]*"')

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,8 +14,8 @@ __all__ = ["bed", "ct", "ct_folder"]
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
-def files(folder: Path, **given: object) -> list[Path]:
-    small_ct(folder, **given)  # type: ignore[arg-type]
+def files(folder: Path, **given: Any) -> list[Path]:
+    small_ct(folder, **given)
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 

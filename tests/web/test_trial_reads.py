@@ -14,7 +14,7 @@ LIST = "/trials/DEMO/reads"
 
 
 @pytest.fixture
-def read(bed: ReadingBed) -> ReadingBed:  # noqa: F811
+def read(bed: ReadingBed) -> ReadingBed:  # noqa: F811 (the fixture)
     """One subject with baseline and week 8 read by one reader, the baseline alone by the other."""
     for visit in ("SCR", "W8"):
         bed.link(visit)
@@ -24,7 +24,7 @@ def read(bed: ReadingBed) -> ReadingBed:  # noqa: F811
     return bed
 
 
-def another(bed: ReadingBed, site: str, at: int = 1) -> ReadingBed:  # noqa: F811
+def another(bed: ReadingBed, site: str, at: int = 1) -> ReadingBed:  # noqa: F811 (the fixture)
     one = ReadingBed(bed.world, bed.world.subject(site), f"{UID}{at}")
     one.link("SCR")
     return one

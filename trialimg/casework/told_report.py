@@ -19,6 +19,7 @@ from trialimg.errors import BadInput, Conflict
 from trialimg.store.unit_of_work import UnitOfWork
 
 _ROLES: Final = frozenset({*(role.value for role in Role), "whoever ran the command"})
+_LONGEST_VERSION: Final = 12
 _LAST_TAG: Final = slice(-10, -1)
 
 
@@ -65,4 +66,4 @@ def _pixels(each: PixelCount) -> PixelCount:
 
 
 def _is_version(text: str) -> bool:
-    return 0 < len(text) <= 12 and all(part.isdecimal() for part in text.split("."))  # noqa: PLR2004
+    return 0 < len(text) <= _LONGEST_VERSION and all(part.isdecimal() for part in text.split("."))

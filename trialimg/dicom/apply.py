@@ -58,7 +58,7 @@ class Cleaning:
     def clean(self, dataset: Dataset, place: Place | None = None, path: Path = ()) -> None:
         """Change a data set, and every item in it, in place."""
         if place is None:
-            present = {int(tag) for tag in dataset.keys()}  # noqa: SIM118
+            present = {int(tag) for tag in dataset.keys()}  # noqa: SIM118 - iterating decodes
             place = self.values.plan.root(sop_class_of(dataset), present)
         place_step, done = place.step, self.done
         explicit = not dataset.original_encoding[0]

@@ -21,6 +21,7 @@ from trialimg.domain.pseudonym import cap_age, is_mapped_uid, shift_date
 from trialimg.errors import NotClean
 
 _STUDY_UID: Final = 0x0020000D
+_IMPLEMENTATION: Final = 0x00020012
 _OPTIONAL_CODES: Final = frozenset({"113101", "113104"})
 """What is true of some instances only: their pixels were looked at or covered; their structured content was cleaned."""
 
@@ -36,7 +37,7 @@ def check_file(part: Part10, end: int) -> None:
     for tag, value in part.meta.items():
         if tag not in META_TAGS:
             raise _not_clean(tag_text(tag), "does not belong in the file meta information")
-        if tag == 0x00020012 and value.rstrip(b"\0 ").decode("ascii", "replace") != IMPLEMENTATION_CLASS_UID:  # noqa: PLR2004
+        if tag == _IMPLEMENTATION and value.rstrip(b"\0 ").decode("ascii", "replace") != IMPLEMENTATION_CLASS_UID:
             raise _not_clean(tag_text(tag), "is not of this program")
     if end != len(part.data):
         raise _not_clean("the end of the file", "holds bytes that belong to no attribute")
@@ -60,7 +61,7 @@ def check_data_set(dataset: Dataset, plan: Plan, identity: SubjectIdentity) -> t
     for tag in ALWAYS_PRESENT:
         if tag not in dataset:
             raise _not_clean(tag_text(tag), "is missing")
-    place = plan.root(sop_class_of(dataset), {int(tag) for tag in dataset.keys()})  # noqa: SIM118
+    place = plan.root(sop_class_of(dataset), {int(tag) for tag in dataset.keys()})  # noqa: SIM118 - iterating decodes
     wanted = _Wanted(nested_subject(identity.subject_number), plan)
     _check(dataset, place, wanted, "", frozenset({*markers, METHOD_CODES}))
     return codes

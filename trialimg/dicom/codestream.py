@@ -207,5 +207,5 @@ def _after_runs(made: bytearray, position: int, stop: int, wanted: int) -> int |
         if head < 128:  # noqa: PLR2004 - PS3.5 G.3.1: so many bytes as they are
             found, position = found + head + 1, position + head + 2
         else:
-            found, position = found + (257 - head if head > 128 else 0), position + (2 if head > 128 else 1)  # noqa: PLR2004
+            found, position = found + (257 - head if head > 128 else 0), position + (2 if head > 128 else 1)  # noqa: PLR2004 - as above
     return position if position <= stop else None

@@ -38,7 +38,7 @@ class Opened:
                 self._file = source.fileno()
         if self._file is None:
             source.seek(0)  # type: ignore[union-attr]  # a path has a descriptor
-            self.head = source.read()  # type: ignore[union-attr]
+            self.head = source.read()  # type: ignore[union-attr]  # as above
         try:
             self.size = len(self.head) if self._file is None else os.fstat(self._file).st_size
             if self._file is not None:

@@ -87,7 +87,7 @@ def open_part10(source: Path | BinaryIO | memoryview) -> Part10:
 def _is_implicit(data: memoryview, position: int, syntax: str) -> bool:
     """Believe the first element rather than the transfer syntax: some writers contradict themselves."""
     vr = bytes(data[position + 4 : position + 6])
-    return not (vr.isalpha() and vr.isupper()) if len(vr) == 2 else syntax == IMPLICIT  # noqa: PLR2004
+    return not (vr.isalpha() and vr.isupper()) if len(vr) == 2 else syntax == IMPLICIT  # noqa: PLR2004 - a VR is there
 
 
 def _begins_like_a_data_set(data: memoryview) -> bool:
@@ -106,7 +106,7 @@ def read_meta(data: memoryview, position: int) -> tuple[dict[int, bytes], int]:
     meta: dict[int, bytes] = {}
     while position + 8 <= len(data):
         group, element, vr, length = struct.unpack_from("<HH2sH", data, position)
-        if group != 0x0002:  # noqa: PLR2004
+        if group != 0x0002:  # noqa: PLR2004 - the end of file meta
             break
         start = position + 8
         if vr in LONG_FORM:

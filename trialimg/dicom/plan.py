@@ -40,6 +40,8 @@ PATIENT_NAME: Final = 0x00100010
 PATIENT_ID: Final = 0x00100020
 SEX, AGE, SIZE, WEIGHT = 0x00100040, 0x00101010, 0x00101020, 0x00101030
 CONTENT_SEQUENCE: Final = 0x0040A730
+_LETTERS: Final = 2
+"""Of a VR."""
 OFFSETS: Final = frozenset({0x7FE00001, 0x7FE00002})
 """Extended Offset Table and its lengths: eight bytes a frame."""
 PIXELS: Final = OFFSETS | {0x7FE00008, 0x7FE00009, PIXEL_DATA}
@@ -98,7 +100,7 @@ class Place:
 
     def step(self, tag: int, stated_vr: str | None) -> Step:
         """Decide about an element; ``stated_vr`` is the file's, None, UN or a choice where it tells none."""
-        key = (tag, stated_vr if stated_vr is not None and len(stated_vr) == 2 else "UN")  # noqa: PLR2004
+        key = (tag, stated_vr if stated_vr is not None and len(stated_vr) == _LETTERS else "UN")
         step = self._steps.get(key)
         if step is None:
             vr = effective_vr(tag, key[1])
@@ -109,7 +111,7 @@ class Place:
 
     def private(self, creator: str, tag: int, stated_vr: str | None) -> Step:
         """Decide about a private element by the text of its block's creator."""
-        key = (creator, without_block(tag), stated_vr if stated_vr is not None and len(stated_vr) == 2 else "UN")  # noqa: PLR2004
+        key = (creator, without_block(tag), stated_vr if stated_vr is not None and len(stated_vr) == _LETTERS else "UN")
         step = self._private.get(key)
         if step is None:
             step = self._plan.decide_private(creator, key[1], key[2], self._rules)

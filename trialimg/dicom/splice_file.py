@@ -79,7 +79,7 @@ def splice_file(
 class _Work:
     """All that one subject's files have in common."""
 
-    def __init__(self, plan: Plan, identity: SubjectIdentity, subject_key: bytes, implicit: bool) -> None:  # noqa: FBT001
+    def __init__(self, plan: Plan, identity: SubjectIdentity, subject_key: bytes, implicit: bool) -> None:  # noqa: FBT001 - as _work
         self.plan, self.implicit = plan, implicit
         self.values = Values(plan, identity.subject_number, subject_key)
         self._grounds: dict[int, Ground] = {}
@@ -185,7 +185,7 @@ class _Work:
 
 
 @lru_cache(maxsize=8)
-def _work(plan: Plan, identity: SubjectIdentity, subject_key: bytes, implicit: bool) -> _Work:  # noqa: FBT001
+def _work(plan: Plan, identity: SubjectIdentity, subject_key: bytes, implicit: bool) -> _Work:  # noqa: FBT001 - lru_cache
     return _Work(plan, identity, subject_key, implicit)
 
 

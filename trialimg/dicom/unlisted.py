@@ -151,7 +151,7 @@ def _code(tag: int, text: str) -> str:
     """Keep a code: digits and capitals in any order, but no run of letters that might be a name."""
     runs = re.findall(r"[A-Za-z]+", text)
     known = all(len(run) <= 3 or run.lower() in vocabulary() for run in runs)  # noqa: PLR2004 - RFC 5646, SRT
-    if known and text.isascii() and "^" not in text and len(text) <= 64:  # noqa: PLR2004
+    if known and text.isascii() and "^" not in text and len(text) <= 64:  # noqa: PLR2004 - a longer one is a text
         return text
     return _NO_LONG_CODE if tag == _LONG_CODE else REMOVED
 

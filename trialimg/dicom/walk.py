@@ -180,7 +180,7 @@ class _Walk:
             return self._undefined(tag, vr, known, level, depth)
         start, end = self.position, self._end_of(tag, length)
         if known == "SQ":
-            self._open_sequence(end, level.implicit or vr == "UN", tag)
+            self._open_sequence(end, tag, implicit=level.implicit or vr == "UN")
             return Event("S", tag, vr, start, length, depth)
         if tag == PIXEL_DATA and depth == 0 and self.encapsulated:
             raise UnreadableObject(
@@ -214,10 +214,10 @@ class _Walk:
             return Event("P", tag, vr, self.position, 0, depth)
         if known != "SQ" and vr != "UN" and not (vr == "" and self._tag() == _ITEM):
             raise damaged(tag)
-        self._open_sequence(None, level.implicit or vr == "UN", tag)
+        self._open_sequence(None, tag, implicit=level.implicit or vr == "UN")
         return Event("S", tag, vr, self.position, 0, depth)
 
-    def _open_sequence(self, end: int | None, implicit: bool, tag: int) -> None:  # noqa: FBT001
+    def _open_sequence(self, end: int | None, tag: int, *, implicit: bool) -> None:
         if len(self.levels) // 2 >= MAX_DEPTH:
             raise UnreadableObject(
                 f"Sequences are nested more than {MAX_DEPTH} deep, which no image needs. The file is not opened; "

@@ -15,6 +15,8 @@ OLDEST_AGE_TOLD: Final = 89
 
 _DATE_OR_MOMENT: Final = late(r"\d{8}(\d{2}){0,3}(\.\d{1,6})?([+-]\d{4})?", re.ASCII)
 _LONGEST_SHIFT: Final = 365
+_DIGITS: Final = 39
+"""Of the largest number of 128 bits."""
 
 
 def _mac(key: bytes, message: str) -> bytes:
@@ -55,10 +57,10 @@ def map_uid(key_of_subject: bytes, uid: str) -> str:
 def is_mapped_uid(uid: str) -> bool:
     """Tell whether ``uid`` has the form that ``map_uid`` gives."""
     digits = uid.removeprefix("2.25.")
-    if digits == uid or not digits.isdecimal() or len(digits) > 39 or str(int(digits)) != digits:  # noqa: PLR2004
+    if digits == uid or not digits.isdecimal() or len(digits) > _DIGITS or str(int(digits)) != digits:
         return False
     number = int(digits)
-    return number >> 128 == 0 and (number >> 76) & 0xF == 8 and (number >> 62) & 0b11 == 0b10  # noqa: PLR2004
+    return number >> 128 == 0 and (number >> 76) & 0xF == 8 and (number >> 62) & 0b11 == 0b10  # noqa: PLR2004 - PS3.5 B.2
 
 
 def marks_of_person(number: str, issuer: str, full_name: str, born: str) -> tuple[str, str, str, str]:

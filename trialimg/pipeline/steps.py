@@ -102,8 +102,8 @@ def run(job_id: str, also: Mapping[str, Callable[[Work], Finish]] = MappingProxy
         refused = error
         _settle(work, lambda uow, job: _hold(uow, job, refused))
     except Exception as error:  # noqa: BLE001 (whatever it is, the work must not be lost)
-        # Never the message: it may hold what a file says.
-        log.error("step %s failed: %s at %s", work.step, type(error).__name__, _place(error))  # noqa: TRY400
+        failed = (work.step, type(error).__name__, _place(error))
+        log.error("step %s failed: %s at %s", *failed)  # noqa: TRY400 (never the message: it may hold what a file says)
         _settle(work, _fault)
     finally:
         db.session.rollback()

@@ -63,7 +63,7 @@ class Work:
 @contextmanager
 def heartbeat(work: Work) -> Iterator[None]:
     """Let a thread say that this worker lives, and report progress, while the step runs."""
-    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # a proxy, typed as the app
     end = threading.Event()
     thread = threading.Thread(target=_beat, args=(app, work, end), name="heartbeat", daemon=True)
     thread.start()
@@ -75,9 +75,9 @@ def heartbeat(work: Work) -> Iterator[None]:
 
 
 def _beat(app: Flask, work: Work, end: threading.Event) -> None:
-    told, last = work._progress, time.monotonic()  # noqa: SLF001
+    told, last = work._progress, time.monotonic()
     while not end.wait(_LOOK_SECONDS):
-        progress = work._progress  # noqa: SLF001
+        progress = work._progress
         if progress == told and time.monotonic() - last < BEAT_SECONDS:
             continue
         try:
@@ -88,7 +88,7 @@ def _beat(app: Flask, work: Work, end: threading.Event) -> None:
             continue
         told, last = progress, time.monotonic()
         if not alive:
-            work._lost.set()  # noqa: SLF001
+            work._lost.set()
             return
 
 

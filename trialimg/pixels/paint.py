@@ -82,7 +82,8 @@ def black(header: Dataset, layout: Layout) -> tuple[int, ...]:
 
 def _darkest(header: Dataset, layout: Layout) -> int:
     try:
-        shades = np.arange(1 << min(layout.stored, 16), dtype=np.uint16 if layout.bits > 8 else np.uint8)  # noqa: PLR2004
+        kind = np.uint16 if layout.bits > 8 else np.uint8  # noqa: PLR2004 - a byte
+        shades = np.arange(1 << min(layout.stored, 16), dtype=kind)
         colours = apply_color_lut(shades.reshape(1, -1), header).astype(np.int64)
         return int(colours.sum(axis=-1).argmin())
     except UNDECODABLE:

@@ -23,7 +23,7 @@ class Account(UserMixin, Keyed, Base):
     }
 
     # Said again, because the library's mixin takes keys for numbers.
-    id: Mapped[str] = mapped_column(String(32), primary_key=True, default=new_id)  # type: ignore[assignment]
+    id: Mapped[str] = mapped_column(String(32), primary_key=True, default=new_id)  # type: ignore[assignment]  # as said above
     email: Mapped[str] = mapped_column(String(200), unique=True)
     name: Mapped[str] = mapped_column(String(200))
     password: Mapped[str | None] = mapped_column(String(255))
@@ -38,7 +38,7 @@ class Account(UserMixin, Keyed, Base):
     SECRET_COLUMNS: ClassVar[frozenset[str]] = frozenset({"password", "fs_uniquifier"})
 
     @property
-    def roles(self) -> list[Any]:  # type: ignore[override]
+    def roles(self) -> list[Any]:  # type: ignore[override]  # a column in the library, none here
         """Give none: roles here are grants for a trial or site, judged by domain/permission.py."""
         return []
 
@@ -49,7 +49,7 @@ class Account(UserMixin, Keyed, Base):
         ]
 
 
-class LibraryRole(RoleMixin, Keyed, Base):  # type: ignore[misc]
+class LibraryRole(RoleMixin, Keyed, Base):  # type: ignore[misc]  # flask_security has no types
     """Only because the accounts library asks for a role class; roles here are grants."""
 
     __tablename__ = "library_role"
@@ -124,7 +124,7 @@ class AccountStore(SQLAlchemyUserDatastore):
     def __init__(self) -> None:
         super().__init__(db, Account, LibraryRole)
 
-    def find_user(self, case_insensitive: bool = False, **wanted: Any) -> Account | None:  # noqa: FBT001, FBT002
+    def find_user(self, case_insensitive: bool = False, **wanted: Any) -> Account | None:  # noqa: FBT001, FBT002 (the library's signature)
         """Find an account by the values of its columns, without the library's roles, which do not exist here."""
         del case_insensitive  # e-mail addresses are kept in lower case
         found: Account | None = db.session.scalar(select(Account).filter_by(**wanted))

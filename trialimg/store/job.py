@@ -154,4 +154,4 @@ def beat(session: Session, job_id: str, attempt: int, now: datetime, progress: t
         values["progress_done"], values["progress_total"] = progress
     mine = update(Job).where(Job.id == job_id, Job.attempt == attempt, Job.state == RUNNING).values(**values)
     done = session.execute(mine, execution_options={"unaudited": "a heartbeat"})
-    return bool(done.rowcount)  # type: ignore[attr-defined]
+    return bool(done.rowcount)  # type: ignore[attr-defined]  # the result of an UPDATE has it

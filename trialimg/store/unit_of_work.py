@@ -145,12 +145,12 @@ def _collect(session: Session, _context: object) -> None:
         table = str(mapper.local_table)
         names = [attribute.key for attribute in mapper.column_attrs]
         if entity in session.new:
-            uow._changes.extend(_inserted(entity, {n: getattr(entity, n) for n in names}, table))  # noqa: SLF001
+            uow._changes.extend(_inserted(entity, {n: getattr(entity, n) for n in names}, table))
         elif entity in session.deleted:
             whole = json.dumps({n: _shown(entity, n, getattr(entity, n)) for n in names}, sort_keys=True)
-            uow._changes.append(_Change("delete", table, _row_key(entity), "*", whole, None))  # noqa: SLF001
+            uow._changes.append(_Change("delete", table, _row_key(entity), "*", whole, None))
         else:
-            uow._changes.extend(_updated(entity, names, table))  # noqa: SLF001
+            uow._changes.extend(_updated(entity, names, table))
 
 
 def _refuse_bulk(execution: ORMExecuteState) -> None:
@@ -188,12 +188,12 @@ def _lock_chain(session: Session, chain: str) -> tuple[int, str]:
 
 def _append(uow: UnitOfWork) -> Head | None:
     """Number, chain and write what was collected; the lock lasts until commit."""
-    if not uow._changes:  # noqa: SLF001
+    if not uow._changes:
         return None
     number, previous = _lock_chain(uow.session, uow.chain)
     at = utc_now()
     records, values = [], []
-    for change in uow._changes:  # noqa: SLF001
+    for change in uow._changes:
         number += 1
         key, salt = new_id(), secrets.token_hex(16)
         old, new = commitment(salt, change.old), commitment(salt, change.new)
@@ -205,14 +205,14 @@ def _append(uow: UnitOfWork) -> Head | None:
         records.append(_row(record, key, at, previous))
         values.append({"record_id": key, "salt": salt, "old": change.old, "new": change.new})
     connection = uow.session.connection()
-    connection.execute(insert(AuditRecord.__table__), records)  # type: ignore[arg-type]
-    connection.execute(insert(AuditValue.__table__), values)  # type: ignore[arg-type]
+    connection.execute(insert(AuditRecord.__table__), records)  # type: ignore[arg-type]  # it is a table
+    connection.execute(insert(AuditValue.__table__), values)  # type: ignore[arg-type]  # it is a table
     chain = AuditChain.__table__
     assert isinstance(chain, Table)
-    if uow._redacted:  # noqa: SLF001
+    if uow._redacted:
         values_table = AuditValue.__table__
         assert isinstance(values_table, Table)
-        connection.execute(delete(values_table).where(values_table.c.record_id.in_(uow._redacted)))  # noqa: SLF001
+        connection.execute(delete(values_table).where(values_table.c.record_id.in_(uow._redacted)))
     connection.execute(update(chain).where(chain.c.chain == uow.chain).values(number=number, hash=previous))
     return Head(uow.chain, number, previous)
 
@@ -259,7 +259,7 @@ def unit_of_work(actor: Actor, reason: str = "", *, trial_id: str | None = None)
     if head is not None:
         _keep_head(head)
     db.session.rollback()  # pages read on from what is true now
-    for act in uow._afterwards:  # noqa: SLF001
+    for act in uow._afterwards:
         try:
             act()
         except Exception:

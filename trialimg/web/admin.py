@@ -21,7 +21,7 @@ _REFUSED = 422
 _LONGEST = 1000
 
 
-class InviteInput(FlaskForm):  # type: ignore[misc]
+class InviteInput(FlaskForm):  # type: ignore[misc]  # flask_wtf has no types
     """A person, and the first role; whoever has an account already is given the role only."""
 
     name = StringField("Name", [DataRequired("Give the person's name."), Length(max=200)])
@@ -30,7 +30,7 @@ class InviteInput(FlaskForm):  # type: ignore[misc]
     place = SelectField("Where", [Optional()], validate_choice=False)
 
 
-class ReasonInput(FlaskForm):  # type: ignore[misc]
+class ReasonInput(FlaskForm):  # type: ignore[misc]  # flask_wtf has no types
     """Why; it stands in the audit trail."""
 
     reason = TextAreaField("Reason", [DataRequired("Say why; it stands in the audit trail."), Length(max=_LONGEST)])

@@ -23,7 +23,7 @@ _REFUSED = 422
 _KNOWN, _NEW = {"autocomplete": "current-password"}, {"autocomplete": "new-password"}
 
 
-class SignInInput(FlaskForm):  # type: ignore[misc]
+class SignInInput(FlaskForm):  # type: ignore[misc]  # flask_wtf has no types
     """Who wants in."""
 
     email = StringField(
@@ -32,7 +32,7 @@ class SignInInput(FlaskForm):  # type: ignore[misc]
     password = PasswordField("Password", [DataRequired("Give your password.")], render_kw=_KNOWN)
 
 
-class NewPasswordInput(FlaskForm):  # type: ignore[misc]
+class NewPasswordInput(FlaskForm):  # type: ignore[misc]  # flask_wtf has no types
     """A password, twice."""
 
     password = PasswordField(
@@ -52,7 +52,7 @@ class ChangePasswordInput(NewPasswordInput):
     old = PasswordField("Password you have now", [DataRequired("Give the password you have now.")], render_kw=_KNOWN)
 
 
-class TokenInput(FlaskForm):  # type: ignore[misc]
+class TokenInput(FlaskForm):  # type: ignore[misc]  # flask_wtf has no types
     """A token for a program."""
 
     label = StringField(

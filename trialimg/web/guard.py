@@ -67,7 +67,7 @@ def requires(
             return view(**args)
 
         setattr(guarded, MARK, (permission, on))
-        return guarded  # type: ignore[return-value]
+        return guarded  # type: ignore[return-value]  # wraps() leaves it the view's signature
 
     return guard
 

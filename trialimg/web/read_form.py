@@ -173,7 +173,7 @@ def _part(images: Images, said: Posted, name: str, at: int, measured: tuple[Meas
 def revision_of(data: Posted) -> int:
     """Give the revision the page was made of; raises BadInput where the page did not arrive whole."""
     text = data.get("_revision", "")
-    if data.get("_end") != "1" or not (text.isascii() and text.isdecimal() and len(text) < 10):  # noqa: PLR2004
+    if data.get("_end") != "1" or not (text.isascii() and text.isdecimal() and len(text) < 10):  # noqa: PLR2004 (digits)
         raise BadInput(_DAMAGED)
     return int(text)
 

@@ -21,7 +21,7 @@ Answer = str | AnyResponse | tuple[str, int]
 _REFUSED = 422
 
 
-class SiteInput(FlaskForm):  # type: ignore[misc]
+class SiteInput(FlaskForm):  # type: ignore[misc]  # flask_wtf has no types
     """A site of a trial."""
 
     code = StringField(
