@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pypdf
 import pytest
+from werkzeug.test import TestResponse
 
 from seed_data.phantom.identities import planted_strings
 from tests.documents.archival import faults
@@ -21,6 +22,7 @@ from trialimg.documents.deid import DeidAccount
 from trialimg.domain.deid_report import MASKED, ActionCount, PixelCount, Report
 from trialimg.store.audit import AuditRecord
 from trialimg.store.base import db
+from trialimg.store.export import Export
 
 
 @pytest.fixture
@@ -91,10 +93,20 @@ def test_the_json_is_the_report_and_taking_it_is_recorded(bed: Bed, linked: str)
     assert "download" in notes
 
 
+def made(bed: Bed, linked: str, who: str = "coordinator-101") -> TestResponse:
+    """Ask for the PDF, let it be laid out in the background, and take it."""
+    person = visitor(bed, who)
+    person.get(linked)
+    assert person.post(f"{linked}/pdf").status_code == 303
+    bed.run()
+    return person.get(f"{linked}/pdf")
+
+
 def test_the_pdf_is_one_to_keep_and_says_the_same(bed: Bed, linked: str, tmp_path: Path) -> None:
-    answer = visitor(bed).get(f"{linked}.pdf")
+    answer = made(bed, linked)
     assert answer.status_code == 200
     assert answer.mimetype == "application/pdf"
+    assert "-deidentification.pdf" in answer.headers["Content-Disposition"]
     (tmp_path / "report.pdf").write_bytes(answer.get_data())
     told = subprocess.run(
         ["pdftotext", "-layout", str(tmp_path / "report.pdf"), "-"], capture_output=True, text=True, check=True
@@ -108,19 +120,66 @@ def test_the_pdf_is_one_to_keep_and_says_the_same(bed: Bed, linked: str, tmp_pat
         assert planted not in told
 
 
+def test_no_request_lays_the_pdf_out_and_the_page_tells_how_far_it_is(bed: Bed, linked: str) -> None:
+    person = visitor(bed)
+    assert "Make a PDF" in words(person.get(linked))
+    assert person.get(f"{linked}/pdf").status_code == 404
+    for _ in range(2):  # asked for twice, made once
+        assert person.post(f"{linked}/pdf").status_code == 303
+    assert "Waits for a worker." in words(person.get(linked))
+    assert person.get(f"{linked}/pdf/progress").get_json()["finished"] is False
+    with bed.app.app_context():
+        assert db.session.scalar(db.select(db.func.count()).select_from(Export)) == 1
+    bed.run()
+    assert person.get(f"{linked}/pdf/progress").get_json()["finished"] is True
+    page = words(person.get(linked))
+    assert "The PDF is made" in page
+    assert "Make the PDF anew" in page
+    assert person.get(f"{linked}/pdf").status_code == 200
+    with bed.app.app_context():
+        notes = list(db.session.scalars(db.select(AuditRecord.action)))
+    assert notes.count("download") == 1
+
+
+def test_a_pdf_that_is_under_way_is_given_up(bed: Bed, linked: str) -> None:
+    person = visitor(bed)
+    person.get(linked)
+    assert person.post(f"{linked}/pdf").status_code == 303
+    assert person.post(f"{linked}/pdf/cancel").status_code == 303
+    bed.run()
+    assert "Make a PDF" in words(person.get(linked))
+    assert person.get(f"{linked}/pdf").status_code == 404
+
+
+def test_the_pdf_of_somebody_else_is_not_shown(bed: Bed, linked: str) -> None:
+    made(bed, linked)
+    assert "The PDF is made" not in words(visitor(bed, "monitor").get(linked))
+    assert visitor(bed, "monitor").get(f"{linked}/pdf").status_code == 404
+
+
+def test_a_person_who_makes_casebooks_finds_it_among_their_exports(bed: Bed, linked: str) -> None:
+    assert made(bed, linked, "monitor").status_code == 200
+    page = words(visitor(bed, "monitor").get(f"/trials/{bed.world.code}/reports"))
+    assert "deidentification.pdf" in page
+
+
 @pytest.mark.parametrize("who", ["reader", "coordinator-102"])
-@pytest.mark.parametrize("ending", ["", ".json", ".pdf"])
+@pytest.mark.parametrize("ending", ["", ".json", "/pdf", "/pdf/progress"])
 def test_readers_and_people_of_other_sites_learn_nothing_from_it(bed: Bed, linked: str, who: str, ending: str) -> None:
-    answer = visitor(bed, who).get(linked + ending)
+    person = visitor(bed, who)
+    person.get("/account")
+    answer = person.get(linked + ending)
     assert answer.status_code in {403, 404}
+    assert person.post(f"{linked}/pdf").status_code in {403, 404}
     assert "0010,0010" not in answer.get_data(as_text=True)
 
 
 def test_before_anything_is_cleaned_there_is_nothing_to_tell(bed: Bed, ct: list[Path]) -> None:
     address = f"/submissions/{bed.survey(ct)}/deidentification"
-    assert "nothing to tell" in words(visitor(bed).get(address))
+    person = visitor(bed)
+    assert "nothing to tell" in words(person.get(address))
     assert visitor(bed).get(f"{address}.json").status_code == 404
-    assert visitor(bed).get(f"{address}.pdf").status_code == 404
+    assert person.post(f"{address}/pdf").status_code == 404
 
 
 def api(bed: Bed, who: str = "coordinator-101") -> dict[str, str]:

@@ -119,6 +119,11 @@ class DeidAccount:
     made_by: str = ""
 
     @property
+    def file_name(self) -> str:
+        """Give the name of the files it is taken along in, without its ending."""
+        return f"{self.trial}-{self.subject}-{self.visit}-{self.slot}-deidentification"
+
+    @property
     def source(self) -> Report | None:
         """Give the report that tells what was done to attributes."""
         return self.told if self.cleaned_at_source else self.report

@@ -1,9 +1,10 @@
-"""The account of a submission's de-identification: gathered, and made a document on demand."""
+"""The account of a submission's de-identification: gathered, and laid out as a document."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Final
 
 from sqlalchemy import select
@@ -65,16 +66,14 @@ def _outcomes(submission_id: str) -> Iterable[tuple[str, str]]:
     return [(outcome, "" if outcome == CLEANED else code) for outcome, code in known if outcome is not None]
 
 
-def deid_document(tools: Services, account: DeidAccount) -> bytes:
+def deid_document(tools: Services, account: DeidAccount, target: Path) -> None:
     """Lay the account out as a PDF/A, in a child process; raises :class:`NotFound` where there is nothing to tell."""
     if account.any_report is None:
         raise NotFound
-    with tools.vault.scratch() as folder, Typesetter(tools.settings, at_once=1) as typesetter:
-        target = folder / "report.pdf"
+    with Typesetter(tools.settings, at_once=1) as typesetter:
         typesetter.pages(typesetter.begin(deid_html(account), target))
-        return target.read_bytes()
 
 
-def note_download(uow: UnitOfWork, place: Place, kind: str) -> None:
-    """Leave a record that somebody took the report along."""
-    uow.note("download", "submission", place.submission_id, f"de-identification report, {kind}")
+def note_download(uow: UnitOfWork, place: Place) -> None:
+    """Leave a record that somebody took the report along as JSON."""
+    uow.note("download", "submission", place.submission_id, "de-identification report, JSON")

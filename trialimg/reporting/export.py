@@ -27,8 +27,10 @@ from trialimg.vault import Area
 
 STEP: Final = "export"
 QUEUE: Final = "documents"
-CASEBOOK, DATA = "casebook", "data"
-NEEDS: Final = {CASEBOOK: Permission.EXPORT_CASEBOOK, DATA: Permission.EXPORT_DATA}
+CASEBOOK, DATA, DEID = "casebook", "data", "deid"
+NEEDS: Final = {
+    CASEBOOK: Permission.EXPORT_CASEBOOK, DATA: Permission.EXPORT_DATA, DEID: Permission.SEE_TRIAL,
+}  # fmt: skip
 ASKED, DONE, FAILED, CANCELLED, DESTROYED = "asked", "done", "failed", "cancelled", "destroyed"
 WITH_FAILURES: Final = "incomplete"
 """Done with failures: what could be made is there, what could not is named in the index."""
@@ -104,6 +106,19 @@ def ask(uow: UnitOfWork, person: Person, place: Place, kind: str, subjects: Sequ
     admit(person, NEEDS[kind], place)
     for number in subjects:
         admit(person, NEEDS[kind], subject_place(place.trial_code, number))
+    return _begin(uow, person, place, kind, subjects)
+
+
+def ask_report(uow: UnitOfWork, person: Person, place: Place) -> str:
+    """Ask for the document about the de-identification of a submission; one that is under way is enough."""
+    admit(person, NEEDS[DEID], place)
+    under_way = report_line(person, place)
+    if under_way is not None and not under_way.finished:
+        return under_way.export_id
+    return _begin(uow, person, place, DEID, [place.submission_id])
+
+
+def _begin(uow: UnitOfWork, person: Person, place: Place, kind: str, what: Sequence[str]) -> str:
     mine = (Export.account_id == person.account_id) & (Export.state == ASKED)
     under_way = select(Export).join(Export.job).where(mine, Job.state.in_([WAITING, RUNNING]))
     if len(list(uow.session.scalars(under_way))) >= MOST_UNDER_WAY:
@@ -112,8 +127,8 @@ def ask(uow: UnitOfWork, person: Person, place: Place, kind: str, subjects: Sequ
         )
     job = enqueue(uow, STEP, trial_id=place.trial_id, queue=QUEUE)
     export = Export(
-        id=new_id(), trial_id=place.trial_id, job_id=job.id, kind=kind, what=json.dumps(list(subjects)),
-        roles=roles_now(person, place), subjects=len(subjects), account_id=person.account_id,
+        id=new_id(), trial_id=place.trial_id, job_id=job.id, kind=kind, what=json.dumps(list(what)),
+        roles=roles_now(person, place), subjects=len(what), account_id=person.account_id,
         created_by=person.email, created_at=uow.at,
     )  # fmt: skip
     uow.session.add(export)
@@ -135,6 +150,19 @@ def exports_of(person: Person, place: Place) -> tuple[ExportLine, ...]:
 def export_line(person: Person, place: Place, export_id: str) -> ExportLine:
     """Give one of a person's own exports; raises :class:`NotFound` for anybody else's."""
     return _line(_mine(person, place, export_id))
+
+
+def report_line(person: Person, place: Place) -> ExportLine | None:
+    """Give the newest document about a submission's de-identification this person asked for, if there is one."""
+    wanted = (
+        select(Export)
+        .where(Export.account_id == person.account_id, Export.kind == DEID)
+        .where(Export.what == json.dumps([place.submission_id]), Export.state != CANCELLED)
+        .order_by(Export.created_at.desc())
+        .limit(1)
+    )
+    found = db.session.scalar(wanted)
+    return _line(found) if found is not None else None
 
 
 def _mine(person: Person, place: Place, export_id: str) -> Export:

@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 
 from sqlalchemy import select
 
-from trialimg.casework.access import Person, Place, subject_place, trial_place
+from trialimg.casework.access import Person, Place, admit, subject_place, submission_place, trial_place
 from trialimg.casework.accounts import find_person
 from trialimg.casework.casebook import part_place
 from trialimg.casework.services import Services
@@ -22,9 +22,12 @@ from trialimg.documents.casebook import AuditPart, IndexLine
 from trialimg.documents.tables import zip_folder
 from trialimg.errors import Conflict, NotFound, TryLater
 from trialimg.reporting.data import write_data
+from trialimg.reporting.deid import deid_account, deid_document
 from trialimg.reporting.export import (
     ASKED,
     CASEBOOK,
+    DATA,
+    DEID,
     DONE,
     NEEDS,
     WITH_FAILURES,
@@ -59,7 +62,7 @@ Finish = Callable[[UnitOfWork], None]
 
 @dataclass(frozen=True)
 class _Asked:
-    """An export as it was asked for, with the person as they are now."""
+    """An export as it was asked for, with the person as they are now; ``subjects`` may be the key of one submission."""
 
     export_id: str
     person: Person
@@ -90,7 +93,7 @@ def export(work: Work) -> Finish:
     kind = found.kind
     db.session.rollback()
     with work.services.vault.scratch() as folder:
-        made = _casebooks(work, asked, folder) if kind == CASEBOOK else _data(work, asked, folder)
+        made = _MAKERS[kind](work, asked, folder)
     return lambda uow: _finish(uow, asked, made)
 
 
@@ -225,6 +228,24 @@ def _data(work: Work, asked: _Asked, folder: Path) -> _Made:
     name = f"{asked.place.trial_code}-data-{utc_now():%Y%m%d-%H%M}.zip"
     with whole.open("rb") as stream:
         return _Made(asked.area.put(stream), name, len(asked.subjects), ())
+
+
+def _report(work: Work, asked: _Asked, folder: Path) -> _Made:
+    """Lay out the account of how a submission was de-identified."""
+    work.progress(0, 0)
+    (key,) = asked.subjects
+    place = submission_place(key)
+    admit(asked.person, NEEDS[DEID], place)
+    account, target = deid_account(place, asked.person), folder / "report.pdf"
+    db.session.rollback()
+    deid_document(work.services, account, target)
+    with target.open("rb") as stream:
+        return _Made(asked.area.put(stream), f"{account.file_name}.pdf", 1, ())
+
+
+_MAKERS: Final[Mapping[str, Callable[[Work, _Asked, Path], _Made]]] = {
+    CASEBOOK: _casebooks, DATA: _data, DEID: _report,
+}  # fmt: skip
 
 
 DOCUMENT_STEPS: Final[Mapping[str, Callable[[Work], Finish]]] = {"export": export}

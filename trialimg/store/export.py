@@ -16,8 +16,9 @@ from trialimg.store.trial import Trial
 class Export(Keyed, Base):
     """One export; while ``state`` is *asked* its job tells how far it is.
 
-    ``what`` lists the subjects' keys as JSON, an empty list is everybody within the person's reach; ``roles`` is what
-    the person was when it was asked for: whoever is something else since must ask again.
+    ``what`` lists the subjects' numbers as JSON, an empty list is everybody within the person's reach; of a report of
+    de-identification it names the submission. ``roles`` is what the person was when it was asked for: whoever is
+    something else since must ask again.
     """
 
     __tablename__ = "export"

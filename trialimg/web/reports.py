@@ -42,16 +42,20 @@ def _page(refused: str = "") -> str:
         chosen=frozenset(request.form.getlist("subject")),
         may_export_data=person.may(Permission.EXPORT_DATA, place),
         exports=lines,
-        progress={line.export_id: _progress(line) for line in lines if not line.finished},
+        progress={line.export_id: progress_of(line, _progress_url(line)) for line in lines if not line.finished},
         refused=refused,
     )
 
 
-def _progress(line: ExportLine) -> dict[str, Any]:
-    place = current_place()
+def _progress_url(line: ExportLine) -> str:
+    return f"/trials/{current_place().trial_code}/reports/{line.export_id}/progress"
+
+
+def progress_of(line: ExportLine, url: str) -> dict[str, Any]:
+    """Give what a progress panel needs of an export."""
     words = {"waiting": "Waits for a worker.", "in_progress": "Being made.", "retrying": line.sentence}
     return {
-        "url": f"/trials/{place.trial_code}/reports/{line.export_id}/progress",
+        "url": url,
         "stage": line.state,
         "done": line.done,
         "total": line.total,
@@ -104,7 +108,8 @@ def ask_data(trial: str) -> Answer:
 def progress(trial: str, export: str) -> Response:
     """Say how far an export is; a page asks each second."""
     del trial
-    return jsonify(_progress(reporting.export_line(current_person(), current_place(), export)))
+    line = reporting.export_line(current_person(), current_place(), export)
+    return jsonify(progress_of(line, _progress_url(line)))
 
 
 @blueprint.post("/trials/<trial>/reports/<export>/cancel")
@@ -126,6 +131,11 @@ def download(trial: str, export: str) -> Answer:
     person, place = current_person(), current_place()
     with person.acting("export downloaded", place) as uow:
         stream, line = reporting.download(uow, person, place, export)
+    return file_answer(stream, line)
+
+
+def file_answer(stream: BinaryIO, line: ExportLine) -> Response:
+    """Send the file of an export, piece by piece."""
     kind = "application/pdf" if line.file_name.endswith(".pdf") else "application/zip"
     answer = Response(_pieces(stream), mimetype=kind)
     answer.headers["Content-Disposition"] = f'attachment; filename="{line.file_name}"'
