@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Final
@@ -32,17 +32,6 @@ from trialimg.store.unit_of_work import UnitOfWork, unit_of_work
 VISITS: Final = 12
 SITES: Final = ("101", "102", "103")
 _WEEKS: Final = 8
-
-
-@dataclass(frozen=True)
-class Size:
-    """How many there are of what, as counted afterwards."""
-
-    subjects: int
-    visits: int
-    forms: int
-    studies: int
-    records: int
 
 
 def definition_of_twelve_visits(folder: Path) -> Path:

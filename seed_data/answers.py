@@ -14,7 +14,6 @@ Row = dict[str, str]
 Answers = dict[str, dict[str, Row]]
 ONE: Final = "1"
 _PLACES: Final = {"lung": "right upper lobe", "liver": "liver, segment VI", "node": "mediastinal lymph node"}
-_NODE_NORMAL: Final = 10
 
 
 def _one(**groups: Mapping[str, str]) -> Answers:

@@ -6,7 +6,6 @@
     │   ├── UnreadableObject    damaged, truncated, or beyond the limits of the reader
     │   ├── UnsafeArchiveFile   a zip that must not be unpacked
     │   ├── WrongPatient        objects that do not belong to one person
-    │   ├── WrongModality       objects that do not belong in this slot
     │   ├── NotClean            bytes said to be de-identified that are not
     │   └── BadDefinition       a trial's definition files that contradict themselves
     ├── NotAllowed              the person is known and may not
@@ -14,7 +13,6 @@
     ├── NotFound                nothing there, or nothing there for this person
     ├── Conflict                true a moment ago, no longer
     │   ├── Stale               somebody saved in between
-    │   ├── AlreadyLinked       these images are in the record already
     │   └── ImpossibleStep      an outcome that the stage does not know
     ├── Held                    waits for a person, with the sentence why
     ├── TryLater                would work at another time
@@ -74,12 +72,6 @@ class WrongPatient(BadInput):
     code = "image.wrong_patient"
 
 
-class WrongModality(BadInput):
-    """The objects do not belong in this slot."""
-
-    code = "image.wrong_modality"
-
-
 class NotClean(BadInput):
     """Bytes that were said to be de-identified and are not."""
 
@@ -123,12 +115,6 @@ class Stale(Conflict):
     """Somebody saved in between."""
 
     code = "state.stale"
-
-
-class AlreadyLinked(Conflict):
-    """These images are in the record already."""
-
-    code = "image.already_linked"
 
 
 class ImpossibleStep(Conflict):
@@ -211,7 +197,6 @@ HTTP_STATUS: Final = Translation(
         UnreadableObject: 422,
         UnsafeArchiveFile: 422,
         WrongPatient: 422,
-        WrongModality: 422,
         NotClean: 422,
         BadDefinition: 422,
         NotAllowed: 403,
@@ -219,7 +204,6 @@ HTTP_STATUS: Final = Translation(
         NotFound: 404,
         Conflict: 409,
         Stale: 409,
-        AlreadyLinked: 409,
         ImpossibleStep: 409,
         Held: 409,
         TryLater: 503,
@@ -245,7 +229,6 @@ DIMSE_STATUS: Final = Translation(
         UnreadableObject: _CANNOT_UNDERSTAND,
         UnsafeArchiveFile: _CANNOT_UNDERSTAND,
         WrongPatient: _CANNOT_UNDERSTAND,
-        WrongModality: _CANNOT_UNDERSTAND,
         NotClean: _CANNOT_UNDERSTAND,
         BadDefinition: _CANNOT_UNDERSTAND,
         NotAllowed: _NOT_AUTHORISED,
@@ -253,7 +236,6 @@ DIMSE_STATUS: Final = Translation(
         NotFound: _CANNOT_UNDERSTAND,
         Conflict: _DUPLICATE,
         Stale: _DUPLICATE,
-        AlreadyLinked: _DUPLICATE,
         ImpossibleStep: _FAILED,
         Held: _CANNOT_UNDERSTAND,
         TryLater: _REFUSED_OUT_OF_RESOURCES,
@@ -277,7 +259,6 @@ EXIT_CODE: Final = Translation(
         UnreadableObject: DATA,
         UnsafeArchiveFile: DATA,
         WrongPatient: DATA,
-        WrongModality: DATA,
         NotClean: DATA,
         BadDefinition: DATA,
         NotAllowed: FORBIDDEN,
@@ -285,7 +266,6 @@ EXIT_CODE: Final = Translation(
         NotFound: DATA,
         Conflict: DATA,
         Stale: DATA,
-        AlreadyLinked: DATA,
         ImpossibleStep: FAULT,
         Held: DATA,
         TryLater: LATER,

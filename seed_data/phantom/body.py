@@ -45,12 +45,6 @@ def anatomy(patient: Patient, seed: int, *, size: int, depth: float, thickness: 
     return _anatomy(patient, seed, size=size, depth=depth, thickness=thickness, index=index).astype(np.float32)
 
 
-def forget_bodies() -> None:
-    """Let go of the slices kept for further visits (half a megabyte each)."""
-    _anatomy.cache_clear()
-    body_of.cache_clear()
-
-
 # One large study is kept: so write all visits of one subject before those of the next.
 @lru_cache(maxsize=100)
 def _anatomy(

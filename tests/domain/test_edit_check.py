@@ -9,7 +9,7 @@ import pytest
 
 from trialimg import trialfiles
 from trialimg.domain.crf import CheckDef, FormDef, GroupDef, ItemDef
-from trialimg.domain.edit_check import completeness, evaluate, reveal, visible
+from trialimg.domain.edit_check import evaluate, reveal, visible
 from trialimg.domain.form_scope import Context
 
 DEMO = trialfiles.load(Path(__file__).parents[2] / "forms" / "demo" / "1.0")
@@ -33,29 +33,19 @@ def vitals(**changes):
     return {"VS": {"1": {"VSPERF": "Y", "VSDAT": "2026-03-02"}}, "RESULTS": {"1": results}}
 
 
-def test_a_well_filled_form_is_complete_and_finds_nothing():
+def test_on_a_well_filled_form_nothing_is_found():
     assert evaluate(DEMO.forms["VS"], vitals(), context()) == []
-    assert completeness(DEMO.forms["VS"], vitals(), context()) == "complete"
-
-
-@pytest.mark.parametrize("key", sorted(DEMO.forms))
-def test_every_form_of_the_demo_is_empty_before_anybody_types(key):
-    assert completeness(DEMO.forms[key], {}, context()) == "empty"
-    blank = {"ANY": {"1": {"ITEM": "  "}}}
-    assert completeness(DEMO.forms[key], blank, context()) == "empty"
 
 
 def test_what_is_required_and_asked_is_missed():
     found = evaluate(DEMO.forms["VS"], {"VS": {"1": {"VSPERF": "Y"}}}, context())
     assert ("required", "VSDAT", "hard") in keys(found)
     assert ("required", "WEIGHT_VSORRES", "hard") in keys(found)
-    assert completeness(DEMO.forms["VS"], {"VS": {"1": {"VSPERF": "Y"}}}, context()) == "in_progress"
 
 
 def test_what_skip_logic_hides_is_not_missed():
     values = {"VS": {"1": {"VSPERF": "N", "VSREASND": "equipment failed"}}}
     assert evaluate(DEMO.forms["VS"], values, context()) == []
-    assert completeness(DEMO.forms["VS"], values, context()) == "complete"
     assert visible(DEMO.forms["VS"], values, context()) == {("VS", "1", "VSPERF"), ("VS", "1", "VSREASND")}
 
 
@@ -97,7 +87,6 @@ def test_an_imaging_item_is_asked_where_the_visit_has_its_slot():
 
 def test_an_imaging_item_wants_no_text():
     values = {"CT": {"1": {"CT_PROCCUR": "Y", "CT_PRSTDAT": "2026-03-02", "CT_CONTRAST": "INTRAVENOUS"}}}
-    assert completeness(DEMO.forms["IMG"], values, context()) == "complete"
     values["CT"]["1"]["CT_IMAGES"] = "1.2.3"
     assert keys(evaluate(DEMO.forms["IMG"], values, context())) == [("type", "CT_IMAGES", "hard")]
 
@@ -110,19 +99,17 @@ def test_a_check_between_items_speaks_beside_its_item():
     assert finding.severity == "hard"
 
 
-def test_limits_are_found_hard_and_soft_and_leave_the_form_complete():
+def test_limits_are_found_hard_and_soft():
     values = vitals(PULSE_VSORRES="130", TEMP_VSORRES="46")
     assert keys(evaluate(DEMO.forms["VS"], values, context())) == [
         ("range", "TEMP_VSORRES", "hard"),
         ("soft_range", "PULSE_VSORRES", "soft"),
     ]
-    assert completeness(DEMO.forms["VS"], values, context()) == "complete"
 
 
-def test_what_cannot_be_read_leaves_the_form_in_progress_and_its_checks_silent():
+def test_what_cannot_be_read_is_found_and_its_checks_are_silent():
     values = vitals(SYSBP_VSORRES="low")
     assert keys(evaluate(DEMO.forms["VS"], values, context())) == [("type", "SYSBP_VSORRES", "hard")]
-    assert completeness(DEMO.forms["VS"], values, context()) == "in_progress"
 
 
 def test_a_check_reads_another_visit_and_is_silent_without_it():

@@ -17,11 +17,9 @@ from trialimg.domain.lesion import (
     TargetState,
     counting_organ,
     millimetres,
-    rounded,
     smallest_mm,
     sum_of_diameters,
 )
-from trialimg.errors import BadInput
 
 S = TargetState
 
@@ -41,21 +39,6 @@ def lesion(*diameters, organ=Organ.LIVER, state=S.MEASURED, location="segment VI
 )  # fmt: skip
 def test_a_diameter_is_a_number_with_at_most_one_decimal(text, mm):
     assert millimetres(text) == (None if mm is None else Decimal(mm))
-
-
-@pytest.mark.parametrize(
-    ("measured", "written"),
-    [("23.449999", "23.4"), ("23.45", "23.5"), ("9.95", "10.0"), ("9.949", "9.9"), ("0", "0.0"), ("1E+1", "10.0")],
-)
-def test_what_a_viewer_measured_is_recorded_with_one_decimal_halves_up(measured, written):
-    assert rounded(measured) == written
-    assert millimetres(rounded(measured)) == Decimal(written)
-
-
-@pytest.mark.parametrize("length", ["", "x", "NaN", "Infinity", "-1", "5000", "1e400", "--"])
-def test_a_viewers_length_that_is_none_is_refused_with_a_sentence(length):
-    with pytest.raises(BadInput, match="draw the line again"):
-        rounded(length)
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from trialimg.domain.lesion import (
 )
 from trialimg.domain.read_check import judge_read, open_findings
 from trialimg.domain.read_plain import from_plain, to_plain
-from trialimg.domain.read_values import ImageQuality, ReadValues, carried_forward, not_evaluable
+from trialimg.domain.read_values import ImageQuality, ReadValues, carried_forward
 from trialimg.domain.reading_design import ReadingDesign
 from trialimg.errors import BadInput
 
@@ -195,7 +195,14 @@ def test_new_lesions_are_listed_one_by_one_with_their_image(answer, lesions, fin
 
 
 def test_images_that_cannot_be_read_need_no_answer_but_a_word_why():
-    values = not_evaluable(replace(follow_up(), new=None), "motion")
+    nothing = {"state": S.NOT_EVALUABLE, "measurements": (), "reason": "motion"}
+    values = replace(
+        follow_up(),
+        new=None,
+        quality=ImageQuality.UNREADABLE,
+        targets=tuple(replace(each, **nothing) for each in follow_up().targets),
+        non_targets=tuple(replace(each, state=N.NOT_EVALUABLE, reason="motion") for each in follow_up().non_targets),
+    )
     assert hard("comment") in found(values, baseline())
     told = replace(values, comment="motion in all series")
     assert {each for each in found(told, baseline()) if each[1] == "hard"} == set()

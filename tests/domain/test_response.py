@@ -18,7 +18,7 @@ from trialimg.domain.lesion import (
     TargetLesion,
     TargetState,
 )
-from trialimg.domain.read_course import best_of, computed, course
+from trialimg.domain.read_course import best_after, computed, course
 from trialimg.domain.read_values import ReadValues
 from trialimg.domain.response import (
     OVERALL,
@@ -276,6 +276,11 @@ def test_a_change_never_shows_a_threshold_it_did_not_reach():
 
 def read(*sizes, new=NO, non_targets=()):
     return ReadValues(tuple(targets(*sizes)), tuple(others(*non_targets)), new)
+
+
+def best_of(baseline, days, found, rule):
+    seen = [Assessment(day, each.overall) for day, each in zip(days, found, strict=True) if each.overall]
+    return best_after(baseline, seen, rule)
 
 
 def test_a_course_is_followed_from_baseline_over_nadir_to_progression():

@@ -17,7 +17,7 @@ from trialimg.casework.access import Place
 from trialimg.casework.definition import definition
 from trialimg.casework.slots import LinkedStudy, linked_studies
 from trialimg.domain.submission import BESIDE, ENDED, OPEN_ENDED, Fate, Stage
-from trialimg.store.base import db, utc_now
+from trialimg.store.base import db
 from trialimg.store.imaging import Submission, SubmissionObject
 from trialimg.store.job import RUNNING, WAITING, Job
 
@@ -50,7 +50,6 @@ class Work:
 
     step: str
     state: str
-    due_in_seconds: int
     failures: int
     done: int
     total: int
@@ -216,6 +215,6 @@ def _work(submission_id: str) -> Work | None:
     if job is None:
         return None
     return Work(
-        job.step, job.state, int((job.due - utc_now()).total_seconds()), job.failures, job.progress_done,
+        job.step, job.state, job.failures, job.progress_done,
         job.progress_total, job.sentence,
     )  # fmt: skip

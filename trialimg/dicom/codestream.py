@@ -19,7 +19,6 @@ SOI, SOC, JP2 = b"\xff\xd8\xff", b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  "
 _EOI: Final = 0xD9
 _SOS, _COM = 0xDA, 0xFE
 _J2K_COM, _SOT, _SOD = 0x64, 0x90, 0x93
-_APP: Final = range(0xE0, 0xF0)
 _STANDALONE: Final = frozenset({0x01, *range(0xD0, 0xD8)})
 _JPEG_SEGMENTS: Final = frozenset({*range(0xC0, 0xD0), 0xDA, 0xDB, 0xDC, 0xDD, 0xDE, 0xDF, 0xF7, 0xF8} - {0xC8})
 """Frame headers, tables, restart, scan; of JPEG-LS its frame header and presets."""

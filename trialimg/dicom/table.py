@@ -22,7 +22,6 @@ class Row(NamedTuple):
 
     name: str
     basic: str
-    in_standard_iod: bool
     options: Mapping[str, str]
 
 
@@ -58,8 +57,8 @@ def confidentiality_table() -> Table:
     document = read_data("ps3_15_e1.json")
     rows: dict[int, Row] = {}
     masks: dict[str, Row] = {}
-    for tag, name, basic, in_iod, options in document["rows"]:
-        row = Row(name, basic, bool(in_iod), options)
+    for tag, name, basic, _in_iod, options in document["rows"]:
+        row = Row(name, basic, options)
         if "x" in tag or tag == "private":
             masks[tag] = row
         else:

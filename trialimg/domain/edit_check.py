@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final, Literal
+from typing import Final
 
 from trialimg.domain.crf import CheckDef, FormDef, GroupDef, ItemDef
 from trialimg.domain.expression import parse
@@ -12,9 +12,6 @@ from trialimg.domain.form_scope import Context, FormScope, FormValues, Place, Ro
 from trialimg.domain.item_value import Finding, Value, limits_of, parse_value
 from trialimg.domain.partial_date import PartialDate
 
-FormState = Literal["empty", "in_progress", "complete"]
-
-_UNFINISHED: Final = frozenset({"required", "type", "rows"})
 _NOWHERE: Final = Context()
 
 
@@ -49,19 +46,6 @@ def evaluate(form: FormDef, values: FormValues, context: Context = _NOWHERE) -> 
     for check in form.checks:
         findings.extend(_cross_check(check, form, scope))
     return findings
-
-
-def completeness(form: FormDef, values: FormValues, context: Context = _NOWHERE) -> FormState:
-    """Say how far a form is: complete once every asked, required item holds a value of its kind.
-
-    Limits and checks do not count here: a complete form may have open checks. Imaging items do not
-    either, their slot has a state of its own.
-    """
-    texts = (text for rows in values.values() for row in rows.values() for text in row.values())
-    if not any(text.strip() for text in texts):
-        return "empty"
-    unfinished = any(finding.check_key in _UNFINISHED for finding in evaluate(form, values, context))
-    return "in_progress" if unfinished else "complete"
 
 
 def reveal(show_if: str) -> tuple[str, tuple[str, ...]] | None:

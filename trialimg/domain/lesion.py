@@ -11,11 +11,9 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from decimal import Decimal
 from enum import StrEnum
 from typing import Final
-
-from trialimg.errors import BadInput
 
 MOST_TARGETS: Final = 5
 MOST_TARGETS_AN_ORGAN: Final = 2
@@ -28,7 +26,6 @@ LONGEST: Final = Decimal(500)
 """The paper's limits in mm: sections 3.1, 3.2 and 4.3, figure 1; ``LONGEST`` is ours, against a slip."""
 
 _DIAMETER = re.compile(r"(\d{1,4})(?:[.,](\d))?", re.ASCII)
-_TENTH = Decimal("0.1")
 Point = tuple[Decimal, Decimal]
 """Column and row in an image's pixel matrix, counted from the upper left corner, with fractions."""
 
@@ -192,20 +189,6 @@ def millimetres(text: str) -> Decimal | None:
     """Read a diameter, with decimal point or comma and at most one decimal; None for anything else."""
     found = _DIAMETER.fullmatch(unicodedata.normalize("NFKC", text).strip())
     return Decimal(f"{found[1]}.{found[2] or 0}") if found else None
-
-
-def rounded(length: str) -> str:
-    """Write a length that a viewer measured as it is recorded: in mm, one decimal, halves up.
-
-    Raises BadInput where it is no length.
-    """
-    try:
-        value = Decimal(length)
-    except InvalidOperation:
-        value = Decimal("NaN")
-    if not value.is_finite() or not 0 <= value < 10 * LONGEST:
-        raise BadInput("The viewer sent a length that is no number; draw the line again, or type it.")
-    return str(value.quantize(_TENTH, ROUND_HALF_UP))
 
 
 def smallest_mm(lesion: TargetLesion) -> Decimal:

@@ -79,12 +79,6 @@ def _at(values: ReadValues, reference: Reference) -> Computed:
     )
 
 
-def best_of(baseline: ReadValues, days: Sequence[int], found: Sequence[Computed], rule: BestRule) -> Response:
-    """Give the best overall response of a course; ``days`` are those of ``found``, counted from baseline."""
-    seen = [Assessment(day, each.overall) for day, each in zip(days, found, strict=True) if each.overall]
-    return best_after(baseline, seen, rule)
-
-
 def best_after(baseline: ReadValues, assessments: Iterable[Assessment], rule: BestRule) -> Response:
     """Give the best of the overall responses after a baseline, which decides the word for stable disease."""
     stable = Response.SD if baseline.targets else Response.NON_CR_NON_PD

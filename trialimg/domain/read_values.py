@@ -8,10 +8,8 @@ from enum import StrEnum
 from trialimg.domain.lesion import (
     NewLesion,
     NonTargetLesion,
-    NonTargetState,
     Seen,
     TargetLesion,
-    TargetState,
 )
 
 
@@ -46,13 +44,3 @@ def carried_forward(baseline: ReadValues) -> ReadValues:
     targets = [replace(each, state=None, measurements=(), merged_into="", reason="") for each in baseline.targets]
     non_targets = [replace(each, state=None, reason="") for each in baseline.non_targets]
     return ReadValues(tuple(targets), tuple(non_targets))
-
-
-def not_evaluable(values: ReadValues, reason: str) -> ReadValues:
-    """Say of every lesion that it cannot be evaluated, where a time point's images cannot be read at all."""
-    targets = [
-        replace(each, state=TargetState.NOT_EVALUABLE, measurements=(), merged_into="", reason=reason)
-        for each in values.targets
-    ]
-    others = [replace(each, state=NonTargetState.NOT_EVALUABLE, reason=reason) for each in values.non_targets]
-    return replace(values, targets=tuple(targets), non_targets=tuple(others), quality=ImageQuality.UNREADABLE)

@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, Literal
+from typing import Final
 
 from trialimg.domain.reading_design import ReadingDesign
 from trialimg.domain.signature import canonical
@@ -61,19 +61,6 @@ TABLE: Final[dict[tuple[ReadState, Act], ReadState]] = {
     (S.REOPENED, A.BASIS_CHANGES): S.REOPENED,
 }
 """A reopened read is a draft of its next version; a void one stays readable and is at its end."""
-
-BY: Final[dict[Act, Literal["its reader", "reopen_by", "the house"]]] = {
-    A.SAVE: "its reader",
-    A.SIGN: "its reader",
-    A.CONFIRM: "its reader",
-    A.REOPEN: "reopen_by",
-    A.VOID: "reopen_by",
-    A.BASIS_CHANGES: "the house",
-}
-"""Who does it: the one reader it is assigned to, a role that the design names, or a consequence."""
-
-ASKS_REASON: Final = frozenset({A.REOPEN, A.VOID})
-"""Acts of a person that must say why."""
 
 CAN_CHANGE: Final = frozenset({S.OPEN, S.DRAFT, S.REOPENED})
 """States in which the reader may change values."""
@@ -144,12 +131,6 @@ def waits_for(design: ReadingDesign, read: Read, reads: Iterable[Read]) -> str |
         if each.state not in FINAL:
             return f"First sign your read of {each.time_point}, which is {each.state.value}; this one follows it."
     return None
-
-
-def later_reads(changed: Read, reads: Iterable[Read]) -> list[Read]:
-    """Give the signed reads that rest on this one: every later one of the same reader, in order."""
-    later = [each for each in reads if changed.is_before(each) and each.state in STANDS]
-    return sorted(later, key=lambda each: each.ordinal)
 
 
 @dataclass(frozen=True)

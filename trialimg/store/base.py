@@ -8,7 +8,7 @@ from typing import Any, ClassVar, NoReturn
 
 from flask_sqlalchemy import SQLAlchemy
 from flask_sqlalchemy.session import Session as FlaskSession
-from sqlalchemy import DateTime, Dialect, Engine, MetaData, String, Text, TypeDecorator, event
+from sqlalchemy import DateTime, Dialect, Engine, MetaData, String, TypeDecorator, event
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from trialimg.errors import OurFault
@@ -73,9 +73,6 @@ class Keyed:
     """A row with a key of ours."""
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True, default=new_id)
-
-
-LongText = Text
 
 
 class NoBulk:
