@@ -1,5 +1,6 @@
 """Subjects on pages: the grid, enrolment, visits with their dates; and other people's subjects, which are not there."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -208,3 +209,14 @@ def test_a_post_without_the_pages_token_is_refused(world):
         f"{BASE}/subjects/{number}/visits/SCR/date", data={"date": TODAY.isoformat(), "revision": "0"}
     )
     assert answer.status_code == 400
+
+
+@pytest.mark.parametrize(("page", "action"), [("", "/not-done"), ("", "/slots/CT/not-done"), ("/slots/CT", "/slots/CT/not-done")])
+def test_a_form_of_the_page_that_gives_a_reason_is_taken_as_it_stands(world, page, action):
+    client = world.client("coordinator-101")
+    visit = f"{BASE}/subjects/{world.subject()}/visits/W8"
+    form = re.search(rf'<form method="post" action="{visit}{action}".*?</form>', client.get(visit + page).text, re.DOTALL)
+    fields = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', form[0]))
+    assert fields["csrf_token"]
+    assert client.post(visit + action, data={**fields, "reason": "moved away"}).status_code == 303
+    assert "moved away" in client.get(visit + page).text
