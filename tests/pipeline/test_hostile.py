@@ -126,6 +126,11 @@ def test_a_damaged_zip(bed: Bed, ct: list[Path]) -> None:
 
 def test_an_archive_of_another_kind(bed: Bed) -> None:
     assert "7-Zip" in refused(bed, b"7z\xbc\xaf\x27\x1c" + bytes(100), "a.7z")
+    assert "This is a tar file, which is not unpacked" in refused(bed, bytes(257) + b"ustar" + bytes(250), "a.tar")
+
+
+def test_a_letter_is_no_file_to_unpack(bed: Bed) -> None:
+    assert "This is a PDF, not a DICOM file." in refused(bed, b"%PDF-1.7 " + bytes(100), "letter.pdf")
 
 
 def test_a_zip_within_a_zip_and_a_link_are_left_and_the_rest_goes_on(bed: Bed, ct: list[Path]) -> None:

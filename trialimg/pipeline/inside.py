@@ -15,7 +15,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -27,7 +27,7 @@ from trialimg.domain.deidentification import Profile, SubjectIdentity
 from trialimg.domain.mask import Mask
 from trialimg.domain.pseudonym import fingerprint
 from trialimg.errors import NoSpace, NotDicom, OurFault, TrialimgError, UnreadableObject
-from trialimg.pipeline.unzip import begins_like_zip, other_container, unpack
+from trialimg.pipeline.unzip import begins_like_zip, unpack, why_not_opened
 from trialimg.vault import Area, Vault
 
 Json = dict[str, Any]
@@ -81,11 +81,8 @@ class Inside:
             start = stream.read(512)
         if begins_like_zip(start):
             return {"kind": "zip"}
-        if container := other_container(start):
-            raise NotDicom(
-                f"This is a {container} file, which is not unpacked here. Unpack it on your computer and send the "
-                "folder, or send it as zip."
-            )
+        if why := why_not_opened(start):
+            raise NotDicom(why)
         with self._open(request) as stream:
             if is_dicomdir(stream):
                 return {"kind": "index"}
@@ -204,7 +201,7 @@ class Inside:
         masked = target.with_name("masked.dcm")
         write_masked(target, masked, Mask.from_json(request.get("mask") or []))
         checked = verify_clean(masked, profile=profile, identity=identity)
-        report = replace(result.report, options=checked.report.options)
+        report = result.report._replace(options=checked.report.options)
         mark = result.original_study_fingerprint
         return checked._replace(report=report, original_study_fingerprint=mark), masked
 

@@ -20,13 +20,12 @@ from trialimg.vault import Area
 _SMALL: Final = 1 << 20
 """Bytes up to which a good ratio means nothing."""
 _ENCRYPTED: Final = 0x1
-_OTHERS: Final = {
+_PACKED: Final = {
     b"Rar!": "RAR",
     b"7z\xbc\xaf": "7-Zip",
     b"\x1f\x8b": "gzip",
     b"BZh": "bzip2",
     b"\xfd7zXZ": "xz",
-    b"%PDF": "PDF",
 }
 _NEVER: Final = (".ds_store", "thumbs.db", "desktop.ini")
 
@@ -68,11 +67,19 @@ def begins_like_zip(start: bytes) -> bool:
     return start.startswith((b"PK\x03\x04", b"PK\x05\x06"))
 
 
-def other_container(start: bytes) -> str:
-    """Name the kind of packed file or document that is not unpacked here, or ""."""
+def why_not_opened(start: bytes) -> str:
+    """Say why a file that begins so is not looked into, "" where it is."""
+    if start.startswith(b"%PDF"):
+        return "This is a PDF, not a DICOM file. It is left out; choose the files that the scanner wrote."
+    packed = next((name for begin, name in _PACKED.items() if start.startswith(begin)), "")
     if start[257:262] == b"ustar":
-        return "tar"
-    return next((name for magic, name in _OTHERS.items() if start.startswith(magic)), "")
+        packed = "tar"
+    if not packed:
+        return ""
+    return (
+        f"This is a {packed} file, which is not unpacked here. Unpack it on your computer and send the folder, or "
+        "send it as zip."
+    )
 
 
 def unpack(
