@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import flask_migrate
@@ -12,7 +13,7 @@ import pytest
 from flask import Flask
 
 from tests.quick import make_quick
-from tests.world import Browser
+from tests.world import Browser, close_into_one_file
 from trialimg.app import create_app
 from trialimg.keyring import AUDIT, SESSION, Keyring
 from trialimg.settings import Settings, read_settings
@@ -37,6 +38,17 @@ def make_keys(settings: Settings) -> None:
         keyring.make(name)
 
 
+@contextmanager
+def migrated_now(settings: Settings) -> Iterator[Flask]:
+    """A new installation, migrated, in an open application context."""
+    app = create_app(settings, config={"TESTING": True})
+    with app.app_context():
+        flask_migrate.upgrade()
+        yield app
+        db.session.remove()
+        db.engine.dispose()
+
+
 @pytest.fixture(scope="session")
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty, migrated installation that tests copy rather than migrate again."""
@@ -47,11 +59,7 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     app = create_app(settings)
     with app.app_context():
         flask_migrate.upgrade()
-        db.session.remove()
-        with db.engine.connect() as connection:
-            connection.exec_driver_sql("COMMIT")
-            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-        db.engine.dispose()
+        close_into_one_file()
     return data
 
 

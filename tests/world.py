@@ -162,6 +162,26 @@ def make_world(app: Flask, *, folder: Path = DEMO) -> World:
     return world
 
 
+def second_trial(folder: Path) -> Place:
+    """Load the demo once more as the trial TWIN, without a site, and give it."""
+    files = folder / "second-trial"
+    shutil.copytree(DEMO, files)
+    written = (files / "trial.yaml").read_text("utf-8")
+    (files / "trial.yaml").write_text(written.replace("code: DEMO", "code: TWIN", 1), "utf-8")
+    with unit_of_work(Actor("operator"), "a second trial") as uow:
+        setup.load_trial(uow, services(), files)
+    return trial_place("TWIN")
+
+
+def close_into_one_file() -> None:
+    """Close the data base so that its file can be copied: on SQLite what was written last stands beside it."""
+    db.session.remove()
+    with db.engine.connect() as connection:
+        connection.exec_driver_sql("COMMIT")
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    db.engine.dispose()
+
+
 @pytest.fixture(scope="session")
 def peopled(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The data folder of an installation with the small world in it, made once; tests copy it."""
@@ -173,11 +193,7 @@ def peopled(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = create_app(make_settings(data), config={"TESTING": True})
     with made.app_context():
         make_world(made)
-        db.session.remove()
-        with db.engine.connect() as connection:
-            connection.exec_driver_sql("COMMIT")
-            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-        db.engine.dispose()
+        close_into_one_file()
     return data
 
 

@@ -4,14 +4,12 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import flask_migrate
 import pytest
 from flask import Flask
 
 from tests import peers
 from tests.casework.bed import Bed, lay
-from tests.conftest import make_keys, make_settings
-from trialimg.app import create_app
+from tests.conftest import make_keys, make_settings, migrated_now
 from trialimg.casework.access import visit_place
 from trialimg.casework.data_entry import Posted, save_form
 from trialimg.casework.enrolment import date_visit, open_unscheduled
@@ -30,12 +28,8 @@ def on_postgresql(tmp_path: Path) -> Iterator[Flask]:
     with peers.postgresql(tmp_path / "postgresql") as peer:
         settings = make_settings(tmp_path / "pg", database_url=peer.url)
         make_keys(settings)
-        app = create_app(settings, config={"TESTING": True})
-        with app.app_context():
-            flask_migrate.upgrade()
+        with migrated_now(settings) as app:
             yield app
-            db.session.remove()
-            db.engine.dispose()
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])

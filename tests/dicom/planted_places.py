@@ -26,6 +26,14 @@ PERSONS = {
     "\\ISO 2022 IR 87": "Okonkwojp^Tarou=山田崎^太郎丸=やまださき^たろうまる",
     "\\ISO 2022 IR 149": "Okonkwokr^Gil=洪吉洞^吉洞=홍길동^길동",
 }
+CODECS = {
+    "ISO_IR 100": "latin-1",
+    "ISO_IR 144": "iso8859-5",
+    "ISO_IR 192": "utf-8",
+    "GB18030": "gb18030",
+    "\\ISO 2022 IR 87": "iso2022_jp_2",
+    "\\ISO 2022 IR 149": "euc-kr",
+}
 """A patient's name by the character set in which it is written, in all component groups that the set can write."""
 DATES = ("19510203-19510205", "1951", "195102", "19510203101500.123456+0930", "19510203101500-19510204", "1951.02.03")
 """A birth date as ranges, in parts, with an offset, and in the old form."""
@@ -106,17 +114,9 @@ def code(plant: Ledger, place: str) -> Dataset:
 def the_patient(dataset: Dataset, plant: Ledger, character_set: str = "ISO_IR 192") -> None:
     """Write who it is, in a character set, with all that PS3.3 C.7.1 and C.2.2 know of a person."""
     put(dataset, 0x00080005, "CS", character_set)
-    codecs = {
-        "ISO_IR 100": "latin-1",
-        "ISO_IR 144": "iso8859-5",
-        "ISO_IR 192": "utf-8",
-        "GB18030": "gb18030",
-        "\\ISO 2022 IR 87": "iso2022_jp_2",
-        "\\ISO 2022 IR 149": "euc-kr",
-    }
     name = PERSONS[character_set]
     plant.also(name)
-    put(dataset, 0x00100010, "PN", name.encode(codecs[character_set], "replace"))
+    put(dataset, 0x00100010, "PN", name.encode(CODECS[character_set], "replace"))
     for tag, vr, room in (
         *((0x00100020, "LO", 64), (0x00100021, "LO", 64), (0x00101000, "LO", 64), (0x00101001, "PN", 64)),
         *((0x00101005, "PN", 64), (0x00101060, "PN", 64), (0x00101040, "LO", 64), (0x00102154, "SH", 16)),

@@ -9,7 +9,7 @@ from pydicom.dataset import Dataset
 
 from tests.dicom.conftest import pydicom_files
 from tests.dicom.planted_objects import write_as_it_stands
-from tests.dicom.planted_places import PERSONS, put
+from tests.dicom.planted_places import CODECS, PERSONS, put
 from trialimg.dicom.deidentify import clean_file
 from trialimg.dicom.residue import find_residue, identifying_values
 from trialimg.dicom.table import vr_of
@@ -95,14 +95,7 @@ def test_a_name_of_ordinary_words_is_found_where_both_stand_together():
 
 @pytest.mark.parametrize("character_set", PERSONS)
 def test_a_name_is_found_in_the_character_set_of_the_file_and_in_any_other(character_set):
-    codec = {
-        "ISO_IR 100": "latin-1",
-        "ISO_IR 144": "iso8859-5",
-        "ISO_IR 192": "utf-8",
-        "GB18030": "gb18030",
-        "\\ISO 2022 IR 87": "iso2022_jp_2",
-        "\\ISO 2022 IR 149": "euc-kr",
-    }[character_set]
+    codec = CODECS[character_set]
     person = PERSONS[character_set]
     values = values_of(PatientName=person)
     word = person.split("=")[-1].split("^")[0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
@@ -11,8 +10,8 @@ from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
 from pydicom import dcmread
-from werkzeug.serving import make_server
 
+from tests.e2e.served import served
 from tests.e2e.visitor import Visit, Visitor
 from tests.pipeline.bed import Bed, make_bed
 from tests.world import PASSWORD, World, email_of
@@ -54,13 +53,8 @@ def serve(world: World, files: list[Path]) -> Iterator[Held]:
     bed = make_bed(world)
     pixels = {path.name: dcmread(path).pixel_array for path in files[3:]}
     key = bed.link(files)
-    server = make_server("127.0.0.1", 0, world.app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield Held(bed, key, f"http://127.0.0.1:{server.server_port}", pixels)
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with served(world.app) as origin:
+        yield Held(bed, key, origin, pixels)
 
 
 def coordinator(visit: Visit, held: Held, path: str = "") -> Visitor:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
-from werkzeug.serving import make_server
 
 from tests.casework.reading_bed import ReadingBed, values
+from tests.e2e.served import served
 from tests.e2e.visitor import PATIENCE
 from tests.world import PASSWORD, World, email_of
 
@@ -22,13 +21,8 @@ FORM = "/trials/DEMO/subjects/101-001/visits/SCR/forms/VS"
 def origin(world: World) -> Iterator[str]:
     """The small world behind an address, with a subject."""
     assert world.subject() == "101-001"
-    server = make_server("127.0.0.1", 0, world.app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with served(world.app) as origin:
+        yield origin
 
 
 def open_as(context: BrowserContext, origin: str, who: str, path: str) -> Page:

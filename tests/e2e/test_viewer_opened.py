@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Frame, Page, expect
 from sqlalchemy import select
-from werkzeug.serving import make_server
 
+from tests.e2e.served import served
 from tests.e2e.visitor import PATIENCE
 from tests.web.reading_house import House, house
 from tests.world import PASSWORD, email_of
@@ -33,13 +32,8 @@ SLICES = 4
 @pytest.fixture(scope="module")
 def origin(house: House) -> Iterator[str]:
     """The house behind an address."""
-    server = make_server("127.0.0.1", 0, house.world.app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with served(house.world.app) as origin:
+        yield origin
 
 
 def of_later(house: House) -> str:

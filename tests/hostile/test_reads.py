@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 from tests.casework.reading_bed import ReadingBed, bed, values
 from tests.hostile.addresses import must_be_answered
 from tests.web.imaging_bed import Visitor, text, words
-from tests.web.test_reading import Archive, posted
+from tests.web.test_reading import Archive, linked, posted
 from tests.world import PASSWORD, email_of
 from trialimg.casework.read_images import _series
 from trialimg.casework.services import EXTENSION, services
@@ -31,11 +31,7 @@ JSON = {"Accept": "application/json"}
 @pytest.fixture
 def read(bed: ReadingBed) -> ReadingBed:
     """A signed baseline and an open Week 8; another reader's draft of both; a second subject with images."""
-    _series.cache_clear()
-    bed.world.app.extensions[EXTENSION] = replace(services(), archive=Archive())
-    bed.link("SCR")
-    bed.link("W8")
-    bed.read("SCR", "30")
+    linked(bed).read("SCR", "30")
     bed.save("SCR", values("SCR", "77.7"), "second")
     other = ReadingBed(bed.world, bed.world.subject("102"), prefix="2.25.8")
     other.link("SCR")

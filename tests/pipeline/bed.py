@@ -10,6 +10,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import pytest
 from flask import Flask
 from sqlalchemy import select
 
@@ -28,6 +29,7 @@ from trialimg.domain.mask import Box
 from trialimg.domain.permission import Role
 from trialimg.domain.pixel_review import Drawn, Look, read_on
 from trialimg.domain.submission import Fate, Stage
+from trialimg.errors import ArchiveUnavailable
 from trialimg.pipeline import intake
 from trialimg.store.base import db
 from trialimg.store.imaging import ImagingStudy, Submission, SubmissionObject
@@ -45,6 +47,18 @@ def small_ct(
     """A CT of a few small slices and a localizer."""
     given.setdefault("study_date", DAY.strftime("%Y%m%d"))
     return write_ct(folder, patient, slices=slices, size=64, seed=1, study_key=study_key, **given)
+
+
+@pytest.fixture(scope="session")
+def ct_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("ct")
+    small_ct(folder)
+    return folder
+
+
+@pytest.fixture
+def ct(ct_folder: Path) -> list[Path]:
+    return sorted(path for path in ct_folder.rglob("*") if path.is_file())
 
 
 @dataclass
@@ -197,6 +211,17 @@ class FakeArchive:
     fails_after_storing: Exception | None = None
     pushes: int = 0
     sent: int = 0
+
+    def goes_down(self, error: type[Exception] = ArchiveUnavailable) -> None:
+        """Take nothing from now on."""
+
+        def refuses() -> None:
+            raise error("The archive is down.")
+
+        self.before_push = refuses
+
+    def comes_back(self) -> None:
+        self.before_push = lambda: None
 
     def check(self) -> None:
         self.before_push()

@@ -11,7 +11,7 @@ from flask import Flask
 
 from tests import peers
 from tests.conftest import make_keys, make_settings
-from tests.pipeline.bed import Bed, FakeArchive, make_bed, small_ct
+from tests.pipeline.bed import Bed, FakeArchive, ct, ct_folder, make_bed
 from tests.world import World, make_world, peopled, world
 from trialimg.app import create_app
 from trialimg.casework.access import trial_place
@@ -19,7 +19,7 @@ from trialimg.casework.setup import sites
 from trialimg.settings import Settings
 from trialimg.store.base import db
 
-__all__ = ["peopled", "world"]
+__all__ = ["ct", "ct_folder", "peopled", "world"]
 
 ON_BOTH = {"test_chain", "test_steps", "test_archive_failures"}
 """The modules whose promises hold on both engines."""
@@ -47,18 +47,6 @@ def archive(bed: Bed) -> FakeArchive:
     fake = FakeArchive()
     bed.use_archive(fake)
     return fake
-
-
-@pytest.fixture(scope="session")
-def ct_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("ct")
-    small_ct(folder)
-    return folder
-
-
-@pytest.fixture
-def ct(ct_folder: Path) -> list[Path]:
-    return sorted(path for path in ct_folder.rglob("*") if path.is_file())
 
 
 # ── PostgreSQL: one server, one data base with people in it, a copy of that for each test ─────────

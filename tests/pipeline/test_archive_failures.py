@@ -52,7 +52,7 @@ def test_an_archive_that_fills_up_in_the_middle_keeps_what_it_has_and_gets_the_r
     key = confirmed(bed, ct)
     bed.run()
     assert (bed.stage(key), len(archive.stored)) == (Stage.PROMISED, 2)
-    archive.before_push = lambda: None
+    archive.comes_back()
     run_now(bed, key)
     assert bed.stage(key) is Stage.LINKED
     assert archive.sent == len(ct)  # each instance went once
@@ -119,10 +119,7 @@ def test_other_content_under_the_same_name_is_held_and_never_linked(
 def test_an_archive_that_does_not_accept_us_pauses_the_destination_and_holds_no_data(
     bed: Bed, ct: list[Path], archive: FakeArchive
 ) -> None:
-    def no() -> None:
-        raise ArchiveRefusesUs("The archive does not accept our password.")
-
-    archive.before_push = no
+    archive.goes_down(ArchiveRefusesUs)
     key = confirmed(bed, ct)
     bed.run()
     assert (bed.stage(key), is_paused()) == (Stage.PROMISED, True)
@@ -130,7 +127,7 @@ def test_an_archive_that_does_not_accept_us_pauses_the_destination_and_holds_no_
     assert ready_jobs() == []
     try_paused()
     assert is_paused()
-    archive.before_push = lambda: None
+    archive.comes_back()
     try_paused()
     assert not is_paused()
     bed.run()
@@ -138,10 +135,7 @@ def test_an_archive_that_does_not_accept_us_pauses_the_destination_and_holds_no_
 
 
 def test_a_person_resumes_a_paused_destination(bed: Bed, ct: list[Path], archive: FakeArchive) -> None:
-    def no() -> None:
-        raise ArchiveRefusesUs("The archive does not accept our password.")
-
-    archive.before_push = no
+    archive.goes_down(ArchiveRefusesUs)
     confirmed(bed, ct)
     bed.run()
     with unit_of_work(bed.actor, "the password was set right") as uow:

@@ -14,7 +14,7 @@ from trialimg.casework.access import submission_place
 from trialimg.casework.services import services
 from trialimg.casework.submission import load, outbox, quarantine
 from trialimg.domain.submission import Fate, Stage
-from trialimg.errors import ArchiveUnavailable, NotFound, UnreadableObject
+from trialimg.errors import NotFound, UnreadableObject
 from trialimg.pipeline.preview import preview
 from trialimg.pipeline.reconcile import EXPIRY_TASK, periodic
 from trialimg.store.account import Task
@@ -143,17 +143,14 @@ def test_what_cannot_be_shown_says_so(bed: Bed, ct: list[Path]) -> None:
 def test_originals_do_not_wait_longer_than_allowed_for_an_archive_that_is_away(
     bed: Bed, dosed: list[Path], archive: FakeArchive
 ) -> None:
-    def down() -> None:
-        raise ArchiveUnavailable("The archive is down.")
-
-    archive.before_push = down
+    archive.goes_down()
     key = bed.link(dosed)
     assert bed.stage(key) is Stage.PROMISED
     later(bed, key, 14.1)
     periodic()
     assert quarantine(key).listing() == []
     assert outbox(key).listing()
-    archive.before_push = lambda: None
+    archive.comes_back()
     bed.retry(key)
     bed.run()
     assert bed.stage(key) is Stage.LINKED, bed.sentence(key)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,22 @@ from trialimg.casework.access import study_place
 from trialimg.casework.enrolment import date_visit
 from trialimg.domain.submission import Fate, Stage
 from trialimg.errors import BadInput
+from trialimg.pipeline import claim, survey
 from trialimg.pipeline.forget import FORGET_TASK
 from trialimg.pipeline.reconcile import periodic
 from trialimg.store.account import Task
 from trialimg.store.base import db
+
+
+@pytest.fixture
+def several_studies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every slot takes several studies."""
+
+    def several(key: str) -> claim.Claim:
+        found = claim.load_claim(key)
+        return replace(found, slot=replace(found.slot, several_studies=True))
+
+    monkeypatch.setattr(survey, "load_claim", several)
 
 
 def sentences(bed: Bed, key: str, level: str = "stop") -> list[str]:
@@ -84,17 +97,8 @@ def test_a_slot_for_one_study_takes_no_second_one(bed: Bed, ct: list[Path], tmp_
 
 
 def test_two_studies_chosen_for_a_slot_that_takes_several_become_two(
-    bed: Bed, ct: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    bed: Bed, ct: list[Path], tmp_path: Path, several_studies: None
 ) -> None:
-    from dataclasses import replace
-
-    from trialimg.pipeline import claim, survey
-
-    def several(key: str) -> claim.Claim:
-        found = claim.load_claim(key)
-        return replace(found, slot=replace(found.slot, several_studies=True))
-
-    monkeypatch.setattr(survey, "load_claim", several)
     key = bed.link([*ct, *small_ct(tmp_path, study_key="another")])
     assert bed.stage(key) is Stage.LINKED, bed.sentence(key)
     assert [study.instance_count for study in bed.studies()] == [len(ct)] * 2
@@ -193,17 +197,8 @@ def test_an_archive_that_cannot_forget_becomes_a_task_that_closes_when_it_is_don
 
 
 def test_a_study_withdrawn_from_several_may_be_sent_to_its_right_subject(
-    bed: Bed, ct: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    bed: Bed, ct: list[Path], tmp_path: Path, several_studies: None
 ) -> None:
-    from dataclasses import replace
-
-    from trialimg.pipeline import claim, survey
-
-    def several(key: str) -> claim.Claim:
-        found = claim.load_claim(key)
-        return replace(found, slot=replace(found.slot, several_studies=True))
-
-    monkeypatch.setattr(survey, "load_claim", several)
     other = small_ct(tmp_path, study_key="another")
     bed.link([*ct, *other])
     first = next(study for study in bed.studies() if study.state == "linked")

@@ -12,7 +12,6 @@ from trialimg.casework.services import services
 from trialimg.casework.submission import outbox, quarantine
 from trialimg.casework.trail import verify
 from trialimg.domain.submission import Stage
-from trialimg.errors import ArchiveUnavailable
 from trialimg.pipeline import intake, reconcile
 from trialimg.store.base import db, utc_now
 from trialimg.store.job import told_to_engine
@@ -61,10 +60,7 @@ def test_a_job_and_its_row_are_committed_or_lost_together(bed: Bed, ct: list[Pat
 def test_a_job_that_waits_is_told_to_the_engine_for_its_time(
     bed: Bed, ct: list[Path], archive: FakeArchive, engine: str
 ) -> None:
-    def down() -> None:
-        raise ArchiveUnavailable("The archive is down.")
-
-    archive.before_push = down
+    archive.goes_down()
     key = confirmed(bed, ct)
     bed.run()
     job = the_job(bed, key)

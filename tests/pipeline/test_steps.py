@@ -15,7 +15,7 @@ from trialimg.casework import imaging
 from trialimg.casework.access import submission_place
 from trialimg.casework.submission import load
 from trialimg.domain.submission import Outcome, Stage, Step
-from trialimg.errors import ArchiveUnavailable, Held, TryLater
+from trialimg.errors import Held, TryLater
 from trialimg.pipeline import steps, work
 from trialimg.pipeline.reconcile import adopt_orphans, ready_jobs
 from trialimg.pipeline.work import Finish, Work
@@ -150,29 +150,23 @@ def test_a_failure_nobody_foresaw_is_tried_a_few_times_then_held_and_never_logge
 def test_a_cancel_takes_effect_at_once_while_a_step_waits_in_backoff(
     bed: Bed, ct: list[Path], archive: FakeArchive
 ) -> None:
-    def down() -> None:
-        raise ArchiveUnavailable("The archive is down.")
-
-    archive.before_push = down
+    archive.goes_down()
     key = confirmed(bed, ct)
     bed.run()
     assert bed.stage(key) is Stage.PROMISED
     bed.cancel(key)
     assert bed.stage(key) is Stage.CANCELLED
     assert {j.state for j in bed.jobs(key)} <= {DONE, STOPPED}
-    archive.before_push = lambda: None
+    archive.comes_back()
     bed.run()
     assert (bed.stage(key), bed.studies()[0].state) == (Stage.CANCELLED, "withdrawn")
 
 
 def test_a_retry_by_a_person_does_not_wait_for_the_backoff(bed: Bed, ct: list[Path], archive: FakeArchive) -> None:
-    def down() -> None:
-        raise ArchiveUnavailable("The archive is down.")
-
-    archive.before_push = down
+    archive.goes_down()
     key = confirmed(bed, ct)
     bed.run()
-    archive.before_push = lambda: None
+    archive.comes_back()
     bed.retry(key)
     bed.run()
     assert bed.stage(key) is Stage.LINKED
@@ -254,14 +248,11 @@ def test_the_only_worker_takes_up_what_its_predecessor_was_at(bed: Bed, ct: list
 def test_a_clock_set_back_does_not_make_work_wait(
     bed: Bed, ct: list[Path], archive: FakeArchive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def down() -> None:
-        raise ArchiveUnavailable("The archive is down.")
-
     key = confirmed(bed, ct)
-    archive.before_push = down
+    archive.goes_down()
     bed.run()
     assert bed.stage(key) is Stage.PROMISED
-    archive.before_push = lambda: None
+    archive.comes_back()
     for module in (jobs, uow_module):
         monkeypatch.setattr(module, "utc_now", lambda: utc_now() - timedelta(hours=3))
     monkeypatch.setattr("trialimg.pipeline.reconcile.utc_now", lambda: utc_now() - timedelta(hours=3))

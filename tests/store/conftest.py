@@ -6,16 +6,13 @@ import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
-import flask_migrate
 import psycopg
 import pytest
 from flask import Flask
 
 from tests import peers
-from tests.conftest import make_keys, make_settings
-from trialimg.app import create_app
+from tests.conftest import make_keys, make_settings, migrated_now
 from trialimg.settings import Settings
-from trialimg.store.base import db
 
 OWNER, WORKER = "trialimg_owner", "trialimg_app"
 _numbers = itertools.count(1)
@@ -51,12 +48,8 @@ def two_roles(postgres: peers.PostgresPeer, tmp_path: Path) -> Settings:
 @pytest.fixture
 def on_postgresql(two_roles: Settings) -> Iterator[Flask]:
     """A migrated installation on PostgreSQL, in an open application context."""
-    app = create_app(two_roles, config={"TESTING": True})
-    with app.app_context():
-        flask_migrate.upgrade()
+    with migrated_now(two_roles) as app:
         yield app
-        db.session.remove()
-        db.engine.dispose()
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])

@@ -14,9 +14,10 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from tests.pipeline.bed import Bed, make_bed, small_ct
+from tests.pipeline.bed import Bed, ct, ct_folder, make_bed
 from tests.world import World, csrf_of
 
+__all__ = ["ct", "ct_folder"]
 JSON = {"Accept": "application/json, application/problem+json"}
 
 
@@ -89,13 +90,3 @@ def bed(world: World) -> Bed:
     return make_bed(world)
 
 
-@pytest.fixture(scope="session")
-def ct_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("ct-of-the-pages")
-    small_ct(folder)
-    return folder
-
-
-@pytest.fixture
-def ct(ct_folder: Path) -> list[Path]:
-    return sorted(path for path in ct_folder.rglob("*") if path.is_file())

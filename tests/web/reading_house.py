@@ -21,13 +21,12 @@ from seed_data.phantom.identities import PATIENT_IDENTITIES
 from tests.casework.reading_bed import ReadingBed, values
 from tests.conftest import make_settings
 from tests.pipeline.bed import PATIENT, Bed, make_bed, small_ct
-from tests.world import DEMO, SITES, Browser, World, add_person
+from tests.world import SITES, Browser, World, add_person, second_trial
 from trialimg.app import create_app
 from trialimg.casework import accounts, setup
 from trialimg.casework.access import site_place, trial_place
 from trialimg.casework.enrolment import date_visit, enrol
 from trialimg.casework.read_assignment import assign
-from trialimg.casework.services import services
 from trialimg.domain.permission import Role
 from trialimg.domain.submission import Fate
 from trialimg.store.account import AccountGrant
@@ -186,13 +185,7 @@ def take_roles(world: World, name: str) -> None:
 
 def _other_trial(folder: Path) -> str:
     """Load the demo as a second trial with a linked study, and give the study's UID."""
-    files = folder / "second-trial"
-    shutil.copytree(DEMO, files)
-    written = (files / "trial.yaml").read_text("utf-8")
-    (files / "trial.yaml").write_text(written.replace("code: DEMO", "code: TWIN", 1), "utf-8")
-    with unit_of_work(Actor("operator"), "a second trial") as uow:
-        setup.load_trial(uow, services(), files)
-    place = trial_place("TWIN")
+    place = second_trial(folder)
     with unit_of_work(Actor("operator"), "its site", trial_id=place.trial_id) as uow:
         setup.add_site(uow, place, code="101", name=SITES["101"], country="CH")
     with unit_of_work(Actor("operator"), "its subject", trial_id=place.trial_id) as uow:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from pathlib import Path
 
 import pytest
@@ -11,11 +10,10 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 from werkzeug.routing import Rule
 
-from tests.world import DEMO, World, csrf_of
+from tests.world import World, csrf_of, second_trial
 from trialimg.casework import setup
-from trialimg.casework.access import site_place, trial_place
+from trialimg.casework.access import site_place
 from trialimg.casework.enrolment import enrol
-from trialimg.casework.services import services
 from trialimg.store.base import db, new_id
 from trialimg.store.imaging import ImagingStudy, Slot, Submission
 from trialimg.store.reading import Read, ReadingCode
@@ -50,14 +48,9 @@ MAY_RUN_IT = ("/pipeline/", "/trials/<trial>/withdrawn")
 @pytest.fixture
 def two(world: World, tmp_path: Path) -> dict[str, dict[str, str]]:
     """Two trials, each with a subject, a submission, a linked study and a read, and their keys."""
-    files = tmp_path / "second-trial"
-    shutil.copytree(DEMO, files)
-    written = (files / "trial.yaml").read_text("utf-8")
-    (files / "trial.yaml").write_text(written.replace("code: DEMO", "code: TWIN", 1), "utf-8")
-    with unit_of_work(Actor("operator"), "a second trial") as uow:
-        setup.load_trial(uow, services(), files)
-    with unit_of_work(Actor("operator"), "its site", trial_id=trial_place("TWIN").trial_id) as uow:
-        setup.add_site(uow, trial_place("TWIN"), code="777", name="Elsewhere", country="CH")
+    place = second_trial(tmp_path)
+    with unit_of_work(Actor("operator"), "its site", trial_id=place.trial_id) as uow:
+        setup.add_site(uow, place, code="777", name="Elsewhere", country="CH")
     return {"DEMO": furnish(world, "DEMO", "101"), "TWIN": furnish(world, "TWIN", "777")}
 
 

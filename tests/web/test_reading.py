@@ -35,14 +35,18 @@ class Archive:
         ]  # fmt: skip
 
 
-@pytest.fixture
-def read(bed: ReadingBed) -> ReadingBed:
-    """The bed with baseline and week 8 linked, and an archive that lists their images."""
+def linked(bed: ReadingBed) -> ReadingBed:
+    """Give the bed with baseline and week 8 linked, and an archive that lists their images."""
     _series.cache_clear()
     bed.world.app.extensions[EXTENSION] = replace(services(), archive=Archive())
     bed.link("SCR")
     bed.link("W8")
     return bed
+
+
+@pytest.fixture
+def read(bed: ReadingBed) -> ReadingBed:
+    return linked(bed)
 
 
 def who(bed: ReadingBed, name: str = "reader") -> Visitor:
