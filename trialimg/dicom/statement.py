@@ -67,7 +67,7 @@ def statement() -> str:
     """Give the whole document."""
     table = confidentiality_table()
     parts = (
-        HEAD.format(edition=table.edition, rows=len(table.rows) + len(table.masks)),
+        HEAD.format(edition=table.edition),
         *_options(),
         RULES,
         *_unlisted(),
@@ -130,9 +130,12 @@ def _classes() -> Iterator[str]:
     yield "\n## SOP classes\n"
     yield "A class that is not in this list is held for a person, never passed."
     found: dict[str, dict[str, list[str]]] = {how: defaultdict(list) for how in ("rule", "pixels", "held")}
-    for uid, said in read_data("sop_classes.json")["classes"].items():
+    classes = read_data("sop_classes.json")["classes"]
+    names = Counter(uid_name(uid) for uid in classes)
+    for uid, said in classes.items():
         how, _, what = said.partition("|")
-        found[how][what].append(uid_name(uid) or uid)
+        name = uid_name(uid) or uid
+        found[how][what].append(f"{name} ({uid})" if names[name] > 1 else name)
     heads = {
         "rule": "### Cleaned by rule",
         "pixels": "### Cleaned by rule, and looked at by a person, since the picture may show text",

@@ -13,8 +13,8 @@ judged and searched is told in [residue.md](residue.md), how a trial chooses in 
 This is the statement that PS3.15 Annex E asks of a de-identifier. The engine (`trialimg/domain/`, `trialimg/dicom/`)
 is the same on the server, at a site's computer and in the browser.
 
-- Standard: {edition}; {rows} rows of table E.1-1, the data dictionary and the registered UIDs of PS3.6, and the Types
-  of attributes from PS3.3.
+- Standard: {edition}. Beside it the data dictionary and the registered UIDs of PS3.6, and the Types of attributes from
+  PS3.3.
 - Always applied: the Basic Application Level Confidentiality Profile (113100).
 - Closed by default: an attribute, a class or a private element that nobody knows does not pass.
 
@@ -95,9 +95,9 @@ face is told in the report.
 
 ## Attributes without a row
 
-A text keeps the words that name nobody; a term, a number, a date, a UID and an address stay if they are one
-([residue.md](residue.md)). Sequences are kept and each item is cleaned. Persons, dates and times are treated as those
-with a row.
+A text keeps the words that name nobody; a term or a number stays if it is one, an address (UR) or a title in the network
+(AE) never ([residue.md](residue.md)). UIDs are treated as told above, persons, dates and times as those with a row.
+Sequences are kept and each item is cleaned.
 """
 
 PRIVATE: Final = """
