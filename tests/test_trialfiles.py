@@ -77,6 +77,7 @@ def test_each_missing_file_is_named(folder):
         ("deidentification.yaml", "rules: []", 'rules: [{tag: "0008,1030", action: K}]', 0, "“why” is needed here"),
         ("deidentification.yaml", "keep: [sex", "keep: [name", 0, "must be one of sex, age, size, weight"),
         ("deidentification.yaml", "deidentify_at: server", "deidentify_at: nowhere", 0, "must be one of site, server"),
+        ("deidentification.yaml", "rules: []", 'rules: [{tag: "0008,0060", action: X}]', 0, "Modality is of Type 1 or 1C"),
         ("reading.yaml", "readers: 2", "readers: two", 0, "“readers” must be a whole number"),
     ],
 )  # fmt: skip
@@ -103,6 +104,15 @@ def test_a_hundred_errors_are_not_all_poured_into_one_sentence(folder):
     (folder / "forms" / "AE.yaml").write_text(text.replace("label:", "lable:"), encoding="utf-8")
     with pytest.raises(BadDefinition, match="more"):
         trialfiles.load(folder)
+
+
+def test_a_rule_for_images_that_may_make_them_useless_is_doubted_by_its_line(folder):
+    rules = 'rules:\n  - {tag: "0008,103E", action: X}\n  - {tag: "0028,0030", action: X}'
+    line = change(folder / "deidentification.yaml", "rules: []", rules) + 2
+    (found,) = [each for each in trialfiles.check(folder) if each.file == "deidentification.yaml"]
+    assert (found.severity, found.line) == ("warning", line)
+    assert found.sentence.startswith("PixelSpacing is a measure")
+    assert trialfiles.load(folder).code == "DEMO"
 
 
 def test_a_warning_does_not_keep_a_trial_from_loading(folder):

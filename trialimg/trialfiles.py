@@ -14,8 +14,10 @@ from typing import Any, Final
 import yaml
 from jsonschema import Draft202012Validator, ValidationError
 
+from trialimg.dicom.own_rules import objections
 from trialimg.domain.definition import Problem, WrongHere
 from trialimg.domain.definition_lint import lint
+from trialimg.domain.deidentification import Profile
 from trialimg.domain.trial import PARTS, TrialDefinition
 from trialimg.errors import BadDefinition, NotFound
 
@@ -97,7 +99,18 @@ def _build(documents: Mapping[str, _Document], folder: Path) -> tuple[TrialDefin
     if definition.version != folder.resolve().name:
         sentence = f"the folder is called “{folder.resolve().name}”, the version “{definition.version}”"
         problems.append(Problem("trial.yaml", ("version",), sentence, "warning"))
-    return definition, [*problems, *lint(definition)]
+    return definition, [*problems, *lint(definition), *_own_rules(definition)]
+
+
+def _own_rules(definition: TrialDefinition) -> Iterator[Problem]:
+    """Ask the engine what it thinks of the trial's rules for images; what cannot be read is told by the linter."""
+    try:
+        profile = Profile.from_mapping(dict(definition.deidentification))
+    except BadDefinition:
+        return
+    for each in objections(profile):
+        place: Place = ("rules", each.number - 1)
+        yield Problem("deidentification.yaml", place, each.sentence, "error" if each.refuses else "warning")
 
 
 @dataclass

@@ -11,7 +11,7 @@ from pydicom._uid_dict import UID_dictionary
 from pydicom.datadict import dictionary_is_retired, dictionary_keyword, dictionary_VM, dictionary_VR
 
 from tools import make_iod_data
-from trialimg.dicom import table
+from trialimg.dicom import iod, table
 
 
 def test_the_dictionary_says_what_pydicoms_says():
@@ -61,3 +61,12 @@ def test_asking_the_standard_loads_neither_pydicom_nor_numpy():
     root = Path(__file__).parents[2]
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root)
     assert done.stdout.strip() == "[]"
+
+
+def test_content_items_are_judged_alike_at_every_depth():
+    observed, content = table.tag_of("ObservationDateTime"), table.tag_of("ContentSequence")
+    report = "1.2.840.10008.5.1.4.1.1.88.33"
+    for depth in range(5):
+        assert iod.type_of(report, (content,) * depth, observed) == "1C", depth
+        assert iod.type_of(report, (content,) * depth, content) == "1C", depth
+    assert iod.type_of(report, (content,) * 3, table.tag_of("RelationshipType")) == "1"

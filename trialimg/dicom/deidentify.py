@@ -95,9 +95,13 @@ def hold_code(reason: str | None, report: Report, *, is_built_strangely: bool) -
 
 
 def plan_of(profile: Profile) -> Plan:
-    """Give the decisions of a profile; they are made once and serve every file."""
+    """Give the decisions of a profile, made once for all files; BadDefinition names an own rule that cannot be done."""
     plan = _PLANS.get(profile)
     if plan is None:
+        if profile.rules:
+            from trialimg.dicom.own_rules import refuse_impossible  # not loaded where a profile has none
+
+            refuse_impossible(profile)
         plan = _PLANS[profile] = Plan(profile)
     return plan
 
@@ -287,13 +291,11 @@ def verify_clean(source: Path | BinaryIO, *, profile: Profile, identity: Subject
         codes = check_by_parser(part, end, plan_of(profile), identity)
     except PARSER_GIVES_UP:
         raise NotClean("The file is damaged inside an attribute, so it cannot be checked. Send it again.") from None
-    report = Report(profile.name, profile.version, 1, tuple(sorted(codes)), rules=rules_of(profile))
+    report = Report(profile.name, profile.version, 1, tuple(sorted(codes)), rules=rules_of(profile), table=edition())
     strange = strange_frames(part, facts)
     reason = _reasons(_risk(facts, profile), strange, ())
-    report = replace(report, table=edition())
     report = _with_pixels(report, has_face=is_recognisable(facts), is_unseen=facts.has_pixels and reason is None)
-    result = _result(data, report, reason, None)
-    return result._replace(is_built_strangely=is_built_strangely(facts, strange))
+    return _result(data, report, reason, None)._replace(is_built_strangely=is_built_strangely(facts, strange))
 
 
 def _result(data: memoryview, report: Report, hold_reason: str | None, mark: str | None) -> CleanResult:

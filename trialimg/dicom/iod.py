@@ -26,6 +26,8 @@ At = tuple[int, ...]
 
 OPTIONAL: Final = "3"
 _CODE_MEANING: Final = 0x00080104
+_CONTENT_SEQUENCE: Final = 0x0040A730
+"""Its items hold the macro again that it stands in (PS3.3 C.17.3.1), which the data tell at every second depth only."""
 STRICTEST: Final = {kind: rank for rank, kind in enumerate(("1", "1C", "2", "2C", OPTIONAL))}
 
 
@@ -109,7 +111,9 @@ def place_of(sop_class_uid: str, present: Collection[int] | None = None) -> At:
 def inside(place: At, sequence: int) -> At:
     """Give the place of the items of a sequence."""
     below = {_subtree(number)[sequence][1] for number in place if sequence in _subtree(number)} - {-1}
-    return tuple(sorted(below)) or _anywhere().get(sequence, ())
+    if not below or sequence == _CONTENT_SEQUENCE:
+        return _anywhere().get(sequence, ())
+    return tuple(sorted(below))
 
 
 @cache
@@ -133,6 +137,30 @@ def type_at(place: At, tag: int) -> str:
 def is_code(at: At, sequence: int) -> bool:
     """Tell whether the items of a sequence are codes (PS3.3 table 8.8-1)."""
     return any(_CODE_MEANING in _subtree(number) for number in inside(at, sequence))
+
+
+def types_anywhere(tag: int, sop_classes: Collection[str] = ()) -> frozenset[str]:
+    """Give every Type that an attribute has somewhere in objects of these classes, or of any."""
+    numbers = _below(sop_classes) if sop_classes else range(len(_lines()))
+    return frozenset(_subtree(number)[tag][0] for number in numbers if tag in _subtree(number))
+
+
+def _below(sop_classes: Collection[str]) -> set[int]:
+    """Give all subtrees of these classes: of their modules, and those below their sequences at any depth."""
+    waiting = [number for uid in sop_classes for number in place_of(uid)]
+    found: set[int] = set()
+    while waiting:
+        number = waiting.pop()
+        if number not in found:
+            found.add(number)
+            waiting += [below for _kind, below in _subtree(number).values() if below >= 0]
+    return found
+
+
+def is_code_anywhere(sequence: int) -> bool:
+    """Tell whether the items of a sequence are codes wherever the standard has it."""
+    below = _anywhere().get(sequence, ())
+    return bool(below) and all(_CODE_MEANING in _subtree(number) for number in below)
 
 
 def attributes_at(place: At) -> dict[int, str]:

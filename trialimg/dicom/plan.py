@@ -73,7 +73,7 @@ _CLINICAL_TRIAL: Final = 0x0012
 _TIMEZONE: Final = 0x00080201
 OF_EVERYBODY: Final = frozenset({0x00080106, 0x00080107, 0x0040DB06, 0x0040DB07})
 """Versions of published code lists and templates: the same in the files of everybody."""
-_WORDED: Final = frozenset({"LO", "LT", "SH", "ST", "UC", "UT", "CS"})
+WORDED: Final = frozenset({"LO", "LT", "SH", "ST", "UC", "UT", "CS"})
 _OPTIONS: Final = (
     *("retain_uids", "retain_device_identity", "retain_institution_identity", "retain_patient_characteristics"),
     *("clean_descriptors", "clean_structured_content", "clean_graphics"),
@@ -197,7 +197,7 @@ class Plan:
     def choose(self, what: Attribute, rule: Rule | None = None) -> Choice:
         """Choose for an attribute of a Type, whatever its place."""
         tag = what.tag
-        if _never_carried(tag) or (tag >> 16 == _CLINICAL_TRIAL and what.kind not in {"1", "2"}):
+        if is_never_carried(tag) or (tag >> 16 == _CLINICAL_TRIAL and what.kind not in {"1", "2"}):
             return Do.REMOVE, "X", _NEVER if tag >> 16 != _CLINICAL_TRIAL else "what another trial said of the patient"
         if tag >> 16 == _CLINICAL_TRIAL:
             return by_letters("X", what, "what another trial said of the patient")  # the outermost are written anew
@@ -302,13 +302,13 @@ def _by_letter(letter: str, option: str, what: Attribute, why: str = "") -> Choi
     if what.vr == "SQ":
         return Do.CLEAN_ITEMS, letter, f"{why}; each item is cleaned"
     if letter == "C":
-        return (Do.JUDGE, "", f"{why}: known words stay") if what.vr in _WORDED else None
+        return (Do.JUDGE, "", f"{why}: known words stay") if what.vr in WORDED else None
     if option == "retain_patient_characteristics":
         return _characteristic(what, why)
     return (Do.KEEP_UID if what.vr == "UI" else Do.KEEP), "K", why
 
 
-def _never_carried(tag: int) -> bool:
+def is_never_carried(tag: int) -> bool:
     """Tell of group lengths, commands, file meta, media directories, curves, overlays, tails, other states."""
     group = tag >> 16
     return (

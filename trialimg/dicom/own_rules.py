@@ -1,0 +1,122 @@
+"""Which of a trial's own rules can make an object invalid, or do not do what they say; asked before any file is.
+
+A rule takes out, or puts a dummy in place of, whatever it names. Where PS3.3 demands a value (Type 1 or 1C) and that
+value is of a closed list, counts something or says how others are read, no dummy is one; so such a rule is refused. A
+measure that is no measure is legal, and told as a doubt. What table E.1-1 lists may go: the engine knows how.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from trialimg.dicom.actions import CLASSES_AND_SCHEMES, DATES, NEEDED, NUMBERS
+from trialimg.dicom.iod import is_code_anywhere, types_anywhere
+from trialimg.dicom.plan import WORDED, is_never_carried
+from trialimg.dicom.table import confidentiality_table, keyword_of, vr_of
+from trialimg.domain.deid_rule import Rule
+from trialimg.domain.deidentification import Profile
+from trialimg.errors import BadDefinition
+
+_MEASURES: Final = frozenset({"DS", "FD", "FL"})
+_BULK: Final = frozenset({"OB", "OD", "OF", "OL", "OV", "OW"})
+_CLOSED: Final = (NUMBERS - _MEASURES) | _BULK | {"CS", "IS", "SQ"}
+_CLOSED_TEXTS: Final = frozenset({0x00281054, 0x00283004, 0x00080100, 0x00080102, 0x00080119, 0x00080120})
+"""Texts that machines read: what pixel values mean, and what a code is."""
+_SHAPE: Final = frozenset(
+    {0x00280008, *range(0x00280002, 0x00280007), 0x00280010, 0x00280011, *range(0x00280100, 0x00280104)}
+)
+"""How pixels are read: without these they are none, whatever the class."""
+_OF_OTHERS: Final = "X/Z/U*"
+"""The row of a sequence that refers to other objects."""
+
+
+class Objection(NamedTuple):
+    """What is to be said of entry ``number`` (from 1) under ``rules``; ``refuses`` where it cannot be done."""
+
+    number: int
+    sentence: str
+    refuses: bool
+
+
+def objections(profile: Profile) -> Iterator[Objection]:
+    """Give what speaks against the own rules of a profile, at most one thing of each."""
+    for number, rule in enumerate(profile.rules, 1):
+        if rule.creator:
+            continue
+        if sentence := _does_nothing(rule, profile) or _invalid(rule):
+            yield Objection(number, f"{keyword_of(rule.tag)} {sentence}", refuses=True)
+        elif sentence := _doubtful(rule):
+            yield Objection(number, f"{keyword_of(rule.tag)} {sentence}", refuses=False)
+
+
+def refuse_impossible(profile: Profile) -> None:
+    """Raise BadDefinition where a rule cannot be done; it names the entry and why."""
+    for each in objections(profile):
+        if each.refuses:
+            raise BadDefinition(f"deidentification.yaml, rules, entry {each.number}: {each.sentence}.")
+
+
+def _does_nothing(rule: Rule, profile: Profile) -> str:
+    """Say of a rule that promises something why it would do something else."""
+    vrs = _vrs(rule.tag)
+    if rule.action == "X":
+        return ""
+    if not vrs:
+        return "is no attribute that PS3.6 knows, so it is removed whatever a rule says; take the rule out"
+    if is_never_carried(rule.tag):
+        return "is never carried on, whatever a rule says; take the rule out"
+    if rule.action == "U" and not vrs & {"UI", "SQ"}:
+        return "holds no UID that could be replaced (U); remove it with X, or empty it with Z"
+    return _cleans_nothing(vrs, profile) if rule.action == "C" else ""
+
+
+def _cleans_nothing(vrs: frozenset[str], profile: Profile) -> str:
+    if not vrs & (WORDED | DATES | {"SQ"}):
+        return "is neither text nor date nor sequence, so nothing in it can be cleaned (C); say K or X"
+    if vrs & DATES and profile.dates == "removed":
+        return "is a date or time, and this trial removes dates, so C would remove it; say K, X, or choose “dates” anew"
+    return ""
+
+
+def _invalid(rule: Rule) -> str:
+    """Say of a rule that takes something out why objects would be invalid without it."""
+    tag, vrs = rule.tag, _vrs(rule.tag)
+    if rule.action not in {"X", "Z", "D"}:
+        return ""
+    if tag in _SHAPE:
+        return "says how the pixels are read; without it they are none, so take the rule out"
+    row = confidentiality_table().rows.get(tag)
+    if rule.action == "D" and vrs & (_CLOSED - {"SQ"}) and (row is None or row.basic != "D"):
+        return "holds what machines read, and no dummy (D) is any of it; remove it with X, or empty it with Z"
+    closed = bool(vrs & _CLOSED) or tag in _CLOSED_TEXTS or tag in CLASSES_AND_SCHEMES
+    if row is not None or not closed or is_code_anywhere(tag):
+        return ""
+    if not NEEDED & types_anywhere(tag, rule.sop_classes):
+        return ""
+    return (
+        "is of Type 1 or 1C where it stands (PS3.3), and no dummy is a value that programs can read there, so objects "
+        "would be invalid; take the rule out, or limit it by “sop_class” to classes that do not demand it"
+    )
+
+
+def _doubtful(rule: Rule) -> str:
+    tag, vrs = rule.tag, _vrs(rule.tag)
+    if rule.action not in {"X", "Z", "D"}:
+        return ""
+    row = confidentiality_table().rows.get(tag)
+    if row is None and vrs & _MEASURES and (rule.action == "D" or NEEDED & types_anywhere(tag, rule.sop_classes)):
+        return (
+            "is a measure, and where the standard demands one (Type 1 or 1C) a 0 or 1 would stand that nobody has "
+            "measured; look whether a cleaned object can still be used"
+        )
+    if (row is None and vrs & _CLOSED) or (row is not None and row.basic == _OF_OTHERS):
+        return (
+            "may be what the standard asks others by, or refers to them; judge a cleaned object with dciodvfy "
+            "(dicom3tools) before the trial begins"
+        )
+    return ""
+
+
+def _vrs(tag: int) -> frozenset[str]:
+    return frozenset(vr_of(tag).split(" or ")) - {""}
