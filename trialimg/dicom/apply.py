@@ -15,7 +15,7 @@ from trialimg.dicom.encode import encoded_codes
 from trialimg.dicom.part10 import LONG_FORM, PIXEL_DATA
 from trialimg.dicom.plan import CONTENT_SEQUENCE, NUMBERS, PIXELS, Do, Place, Plan, Step
 from trialimg.dicom.private import kept_private
-from trialimg.dicom.values import DUMMY_CODE, Counts, Path, Values
+from trialimg.dicom.values import DUMMY_CODE, Counts, Path, Values, told_instead
 
 _SHORT_FORM_LIMIT, _UNDEFINED = 0xFFFF, 0xFFFFFFFF
 _NO_LETTERS: Final = 2
@@ -87,6 +87,11 @@ class Cleaning:
         after = self.values.changed(tag, step, before, lambda: text_of(dataset[tag]))
         if after is not before and not step.told:
             self.done[(*path, tag), "X" if after is None else "C"] += 1
+        elif after is not before and step.told == "K":
+            self.done[(*path, tag), told_instead(step, after, tag)] += 1
+            self.done[(*path, tag), "K"] -= 1
+            if not self.done[(*path, tag), "K"]:
+                del self.done[(*path, tag), "K"]
         if after is None:
             del dataset[tag]
         elif after is not before or step.do is Do.EMPTY:

@@ -28,7 +28,7 @@ from trialimg.dicom.header import Gathered
 from trialimg.dicom.identifying import AGE_PLACES, AGES
 from trialimg.dicom.look import ITEM, SEQUENCE_END, UNDEFINED, Look
 from trialimg.dicom.plan import CONTENT_SEQUENCE, Do
-from trialimg.dicom.values import DUMMY_CODE, Path, Values
+from trialimg.dicom.values import DUMMY_CODE, Path, Values, told_instead
 from trialimg.domain.pattern import late
 
 _ITEM_END: Final = b"\xfe\xff\x0d\xe0\0\0\0\0"
@@ -98,10 +98,20 @@ class Attributes:
             return stop, None
         change = known.changes.get(old) or self._change(known, key, old)
         self._note(known, old, change.value)
-        if change.written is not None and known.told is None:
-            told = known.path, "X" if change.value is None else "C"
-            self.done[told] = self.done.get(told, 0) + 1
+        if change.written is not None and (known.told is None or known.told[1] == "K"):
+            self._tell_change(known, change)
         return stop, change.written
+
+    def _tell_change(self, known: Known, change: Change) -> None:
+        """Tell what was done to a value that could not be kept as it was."""
+        if known.told is None:
+            told = known.path, "X" if change.value is None else "C"
+        else:
+            told = known.path, told_instead(known.step, change.value, known.tag)
+            self.done[known.told] -= 1
+            if not self.done[known.told]:
+                del self.done[known.told]
+        self.done[told] = self.done.get(told, 0) + 1
 
     def _change(self, known: Known, key: bytes, old: bytes) -> Change:
         new = self.values.changed(known.tag, known.step, old, _needs_the_parser)

@@ -21,7 +21,8 @@ from trialimg.dicom.part10 import PIXEL_DATA, Part10
 from trialimg.dicom.plan import Plan
 from trialimg.dicom.residue import find_residue, identifying_values
 from trialimg.dicom.told_age import cap_told_ages
-from trialimg.dicom.values import report_of
+from trialimg.dicom.values import Counts, report_of
+from trialimg.dicom.walk import followed_by
 from trialimg.domain.deid_report import Report, Residue
 from trialimg.domain.deidentification import SubjectIdentity
 from trialimg.errors import NotClean
@@ -53,8 +54,9 @@ def clean_by_parser(
     """
     dataset = parse(part, end)
     values = identifying_values(dataset, given[0].retained)
-    report = _clean(dataset, *given)
-    quieten(dataset, part)
+    beside = quieten(dataset, part)
+    beside.update({((tag,), "X"): 1 for tag in followed_by(part, end) or ()})
+    report = _clean(dataset, *given, beside)
     found = find_residue(dataset, values)
     if part.is_encapsulated and PIXEL_DATA in dataset and find_in_bytes(memoryview(pixel_bytes(dataset)), values):
         found.append("(7FE0,0010)")
@@ -76,8 +78,12 @@ def check_by_parser(part: Part10, end: int, plan: Plan, identity: SubjectIdentit
     return codes
 
 
-def _clean(dataset: Dataset, plan: Plan, identity: SubjectIdentity, subject_key: bytes) -> Report:
+def _clean(
+    dataset: Dataset, plan: Plan, identity: SubjectIdentity, subject_key: bytes, beside: Counts | None = None
+) -> Report:
+    """Clean a data set and write who it is of; ``beside`` counts what was taken out around it."""
     cleaning = Cleaning(plan, identity.subject_number, subject_key)
+    cleaning.done.update(beside or {})
     cleaning.clean(dataset)
     for path in cap_told_ages(dataset):
         cleaning.done[path, "C"] += 1

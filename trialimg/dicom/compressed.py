@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 
@@ -9,25 +11,26 @@ from trialimg.dicom.frames import offsets_are_true, quiet_frames
 from trialimg.dicom.header import NUMBER_OF_FRAMES, whole
 from trialimg.dicom.part10 import PIXEL_DATA, Part10
 from trialimg.dicom.plan import OFFSETS
+from trialimg.dicom.values import Counts
 
 _ROWS, _COLUMNS, _BITS = 0x00280010, 0x00280011, 0x00280100
 _TABLE, _LENGTHS = 0x7FE00001, 0x7FE00002
 
 
-def quieten(dataset: Dataset, part: Part10) -> bool:
-    """Blank what stands around the picture in compressed frames, drop offset tables that are none; tell if any was."""
+def quieten(dataset: Dataset, part: Part10) -> Counts:
+    """Blank what stands around the picture in compressed frames, drop offset tables that are none; tell what was."""
     if PIXEL_DATA not in dataset or not part.is_encapsulated:
         return _drop_offsets(dataset)
     element, value, frames = dataset.get_item(PIXEL_DATA), pixel_bytes(dataset), _frames(dataset)
     tables = [_bytes(dataset, tag) for tag in (_TABLE, _LENGTHS) if tag in dataset]
-    changed = bool(tables) and not (len(tables) > 1 and offsets_are_true(value, frames, *tables))
-    if changed:
-        _drop_offsets(dataset)
+    done: Counts = Counter()
+    if tables and not (len(tables) > 1 and offsets_are_true(value, frames, *tables)):
+        done = _drop_offsets(dataset)
     quiet = quiet_frames(value, frames, part.transfer_syntax, _plane(dataset)).value
     if quiet is not value and isinstance(element, RawDataElement):
-        changed = True
+        done[(PIXEL_DATA,), "C"] = 1
         dataset[PIXEL_DATA] = element._replace(value=quiet)
-    return changed
+    return done
 
 
 def _plane(dataset: Dataset) -> int:
@@ -42,11 +45,11 @@ def pixel_bytes(dataset: Dataset) -> bytes:
     return value if isinstance(value, bytes) else b""
 
 
-def _drop_offsets(dataset: Dataset) -> bool:
+def _drop_offsets(dataset: Dataset) -> Counts:
     present = OFFSETS & set(dataset.keys())
     for tag in present:
         del dataset[tag]
-    return bool(present)
+    return Counter({((tag,), "X"): 1 for tag in present})
 
 
 def _frames(dataset: Dataset) -> int:

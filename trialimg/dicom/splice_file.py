@@ -18,13 +18,13 @@ from trialimg.dicom.look import ITEM, SEQUENCE_END, UNDEFINED
 from trialimg.dicom.markers import ALWAYS_PRESENT, METHOD_CODES, expected_markers
 from trialimg.dicom.needles import find_in_bytes
 from trialimg.dicom.opened import Opened, write_new
-from trialimg.dicom.part10 import Part10
+from trialimg.dicom.part10 import PIXEL_DATA, Part10
 from trialimg.dicom.plan import Plan
 from trialimg.dicom.runs import Series, Shared
 from trialimg.dicom.splice import NOT_IN_RUNS, Insert, Splice
 from trialimg.dicom.strange import plane_of
 from trialimg.dicom.values import Values, report_of
-from trialimg.dicom.walk import is_followed_well
+from trialimg.dicom.walk import followed_by
 from trialimg.domain.deid_report import Report, Residue
 from trialimg.domain.deidentification import CID_7050, SubjectIdentity
 from trialimg.errors import TrialimgError
@@ -203,7 +203,7 @@ def _finish(file: Opened, work: _Work, cleaned: _Cleaned, target: Path | str, *,
         if pixels[1] == UNDEFINED or pixels[1] % 2 or sum(pixels) > file.size:
             raise Unusual
         splice.before.native_length = splice.after.native_length = pixels[1]
-        _check_tail(file, sum(pixels))
+        _tell_tail(file, sum(pixels), splice)
     alike, before, after = _facts(splice, shared, file.syntax)
     search(splice, shared, needles, work.temporal)
     codes, method = work.codes(structured_content=splice.structured_content)
@@ -263,15 +263,18 @@ def _alike(shared: Shared, before: _Told, after: _Told, syntax: str) -> tuple[In
     return one, other
 
 
-def _check_tail(file: Opened, end: int) -> None:
-    """Look at what follows native pixel data and is left out: if it is no whole, something may have slid into them."""
+def _tell_tail(file: Opened, end: int, splice: Splice) -> None:
+    """Tell what follows native pixel data and is left out: if it is no whole, something may have slid into them."""
     if end == file.size:
         return
     if file.size - end > _LONGEST_TAIL:
         raise Unusual
     tail = memoryview(file.rest(end))
-    if not is_followed_well(Part10(tail, 0, {}, b"", file.syntax, file.is_implicit, little=True), 0):
+    found = followed_by(Part10(tail, 0, {}, b"", file.syntax, file.is_implicit, little=True), 0)
+    if found is None:
         raise Unusual
+    for tag in found:
+        splice.done[(tag,), "X"] = 1
 
 
 def _quiet(file: Opened, splice: Splice, shared: Shared) -> bytes:
@@ -284,6 +287,7 @@ def _quiet(file: Opened, splice: Splice, shared: Shared) -> bytes:
     while True:
         head, length = value[position : position + 4], int.from_bytes(value[position + 4 : position + 8], "little")
         if head == SEQUENCE_END and not length and len(value) >= position + 8:
+            _tell_tail(file, start + position + 8, splice)
             break
         position += 8 + length
         if head != ITEM or position > len(value) or length % 2:
@@ -293,4 +297,8 @@ def _quiet(file: Opened, splice: Splice, shared: Shared) -> bytes:
     values = {**shared.before, **splice.before.values}
     facts = described(Gathered(values, fragments=count), file.syntax)
     plane = plane_of(facts.rows * facts.columns, int.from_bytes(values.get(_BITS, b"")[:2], "little"))
-    return quiet_frames(value[:position], facts.frames, file.syntax, plane).value
+    told = value[:position]
+    quiet = quiet_frames(told, facts.frames, file.syntax, plane).value
+    if quiet is not told:
+        splice.done[(PIXEL_DATA,), "C"] = 1
+    return quiet

@@ -159,6 +159,17 @@ class Values:
         return tuple(sorted({*self.plan.profile.options, *(("113104",) if structured_content else ())}))
 
 
+def told_instead(step: Step, after: bytes | None, tag: int) -> str:
+    """Give the letter of what was done where a value that should be kept was none of those that may be."""
+    if after is None:
+        return "X"
+    if not after.strip(b" \0"):
+        return "Z"
+    if step.vr == "UI":
+        return "U"
+    return "D" if after.strip(b" \0") == dummy(step.vr, tag).strip(b" \0") else "C"
+
+
 def path_text(path: Path) -> str:
     """Write a path as ``(0040,A730).(0040,A168).(0008,0104)``: without the numbers of items."""
     return ".".join(map(tag_text, path))

@@ -61,23 +61,28 @@ def walk(part: Part10, *, past_pixels: bool = True) -> Iterator[Event]:
     return _Walk(part, past_pixels=past_pixels).events()
 
 
-def is_followed_well(part: Part10, end: int) -> bool:
-    """Tell whether what follows the image is a row of whole elements or of zeros, as its writer would have ended it.
+def followed_by(part: Part10, end: int) -> list[int] | None:
+    """Give the tags of what follows the image; None where it is no row of whole elements or zeros.
 
-    Where it is not, bytes are missing or too many before it, and some of what stood behind is read as pixels.
+    Then bytes are missing or too many before it, and some of what stood behind is read as pixels.
     """
     if not bytes(part.data[end:]).strip(b"\0"):
-        return True
-    last = PIXEL_DATA
+        return []
+    found = [PIXEL_DATA]
     try:
         for event in walk(part._replace(start=end)):
             if event.depth == 0 and event.kind in "ESP":
-                if event.tag <= last:
-                    return False
-                last = event.tag
+                if event.tag <= found[-1]:
+                    return None
+                found.append(event.tag)
     except UnreadableObject:
-        return False
-    return True
+        return None
+    return found[1:]
+
+
+def is_followed_well(part: Part10, end: int) -> bool:
+    """Tell whether what follows the image is a row of whole elements or of zeros, as its writer would have ended it."""
+    return followed_by(part, end) is not None
 
 
 class _Walk:
