@@ -52,6 +52,7 @@ _CLASSES: Final = frozenset(
         *("OriginalSpecializedSOPClassUID", "RelatedGeneralSOPClassUID", "ContextGroupExtensionCreatorUID"),
     }
 )
+_DATES_OF_IMAGES: Final = ("StudyDate", "SeriesDate", "AcquisitionDate", "ContentDate", "AcquisitionDateTime")
 _OF_EVERYBODY: Final = frozenset({0x00080106, 0x00080107, 0x0040DB06, 0x0040DB07})
 _FULL_DATE: Final = re.compile(r"(\d{4})\.?(\d\d)\.?(\d\d)")
 _BIRTH_DATE: Final = "19510203"
@@ -165,6 +166,15 @@ def moved_dates(before: Dataset, after: Dataset, days: int) -> Iterator[tuple[in
                 found = _FULL_DATE.match(old)
                 if found is not None and _is_day(found):
                     yield tag, new[:8] == _moved(found, days)
+
+
+def lost_dates(before: Dataset, after: Dataset) -> Iterator[tuple[str, bool]]:
+    """Give each of the dates that say when the images were made, and whether one still stands there."""
+    for keyword in _DATES_OF_IMAGES:
+        old = _several(before.get(keyword))
+        found = _FULL_DATE.match(old[0]) if len(old) == 1 else None
+        if found is not None and _is_day(found):
+            yield keyword, bool(_several(after.get(keyword)))
 
 
 def _is_day(found: re.Match[str]) -> bool:

@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import sys
 import tempfile
 from collections import Counter
@@ -30,8 +31,9 @@ import numpy as np
 import pydicom
 from pydicom.dataset import Dataset
 from pydicom.pixels.utils import pixel_array
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 
-from bench.answer_key import RETAINED, Planted, is_safe_kept, mapped_uids, moved_dates, plant, things
+from bench.answer_key import RETAINED, Planted, is_safe_kept, lost_dates, mapped_uids, moved_dates, plant, things
 from tests.dicom.pictures import same_image
 from trialimg.dicom.deidentify import clean_file
 from trialimg.dicom.quiet import silence_the_parser
@@ -74,6 +76,7 @@ class Score:
     where: Counter[tuple[str, str]] = field(default_factory=Counter)
     files: Counter[str] = field(default_factory=Counter)
     uids: dict[str, str] = field(default_factory=dict)
+    olds: dict[str, str] = field(default_factory=dict)
 
     def check(self, action: str, what: str, *, right: bool) -> None:
         """Count one check."""
@@ -110,7 +113,7 @@ def score_file(score: Score, path: Path, number: int, folder: Path) -> None:
         return
     score.files["held" if result.hold_reason else "cleaned"] += 1
     before = pydicom.dcmread(BytesIO(stream.getvalue()))
-    _check(score, before, target.read_bytes(), planted)
+    _check(score, before, _inflated(target.read_bytes()), planted)
     if number % _EVERY == 0 and "PixelData" in before:
         _check_hidden(score, target, folder / "masked.dcm")
 
@@ -130,12 +133,22 @@ def _check(score: Score, before: Dataset, content: bytes, planted: Planted) -> N
     score.check("tag retained", "safe private", right=is_safe_kept(after, planted))
     for tag, right in moved_dates(before, after, date_shift(KEY)):
         score.check("date shifted", keyword_of(tag), right=right)
+    for keyword, stands in lost_dates(before, after):
+        score.check("date shifted", f"{keyword} stands", right=stands)
     score.check("date shifted", "PatientBirthDate", right=not after.PatientBirthDate and b"19510203" not in content)
     score.check("patient id consistent", "PatientID", right=after.PatientID == after.PatientName == "101-001")
     if "PixelData" in before:
         score.check("pixels retained", "PixelData", right=same_image(before, after))
+    _check_uids(score, before, after, content)
+
+
+def _check_uids(score: Score, before: Dataset, after: Dataset, content: bytes) -> None:
+    """One new UID for each old one over all files, another for another, and none of the old ones left."""
     for old, new in mapped_uids(before, after):
-        score.check("uid consistent", "UID", right=score.uids.setdefault(old, new) == new)
+        same = score.uids.setdefault(old, new) == new and score.olds.setdefault(new, old) == old
+        score.check("uid consistent", "UID", right=same)
+    for keyword in ("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID"):
+        score.check("uid consistent", f"{keyword} stands", right=bool(after.get(keyword)))
     for old in sorted(things(before)):
         score.check("uid changed", "UID", right=not _stands(old, content))
 
@@ -159,17 +172,34 @@ def _check_hidden(score: Score, clean: Path, masked: Path) -> None:
     after = pixel_array(pydicom.dcmread(masked)).reshape(frames, rows, columns, -1)
     outside = np.ones((rows, columns), bool)
     for box in boxes:
-        inside = after[:, box.y : box.y + box.height, box.x : box.x + box.width]
-        for frame in inside:
-            score.check("pixels hidden", "inside", right=bool((frame == frame[0, 0]).all()))
+        part = np.s_[:, box.y : box.y + box.height, box.x : box.x + box.width]
+        for original, frame in zip(before[part], after[part], strict=True):
+            if not _is_even(original):  # where nothing was to be seen nothing could be hidden
+                score.check("pixels hidden", "inside", right=_is_even(frame))
         outside[box.y : box.y + box.height, box.x : box.x + box.width] = False
     same = before.shape == after.shape and bool((before[:, outside] == after[:, outside]).all())
     score.check("pixels retained", "outside of boxes", right=same)
 
 
+def _is_even(frame: np.ndarray) -> bool:
+    """Tell whether a part of a picture shows nothing: all of it is one colour."""
+    return bool((frame == frame[0, 0]).all())
+
+
+def _inflated(content: bytes) -> bytes:
+    """Give the data set as it can be searched: of a deflated file, what it holds."""
+    if DeflatedExplicitVRLittleEndian.encode() not in content[:1024]:
+        return content
+    dataset, stream = pydicom.dcmread(BytesIO(content)), BytesIO()
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset.save_as(stream)
+    return stream.getvalue()
+
+
 def _stands(uid: str, content: bytes) -> bool:
-    at = content.find(uid.encode())
-    return at >= 0 and content[at + len(uid) : at + len(uid) + 1] not in b".0123456789"
+    """Tell whether a UID stands somewhere, as a whole: not as the beginning or the end of another."""
+    whole = rb"(?<![\d.])" + re.escape(uid.encode()) + rb"(?![\d.])"
+    return re.search(whole, content) is not None
 
 
 def score_files(files: list[Path]) -> Score:

@@ -61,6 +61,53 @@ def test_a_leak_a_lost_tag_and_other_pixels_are_counted_as_wrong(tmp_path, monke
     assert wrong["text retained"] >= 1
 
 
+def scored(monkeypatch, tmp_path, spoil, name="CT_small.dcm"):
+    """Score a file that is cleaned well and then spoilt."""
+    source = next(path for path in pydicom_files() if path.name == name)
+
+    def clean_and_spoil(stream, target, **given):
+        made = deidentify.clean_file(stream, target, **given)
+        dataset = pydicom.dcmread(target)
+        spoil(dataset)
+        dataset.save_as(target)
+        return made
+
+    monkeypatch.setattr(deid_score, "clean_file", clean_and_spoil)
+    score = deid_score.Score()
+    score_file(score, source, 1, tmp_path)
+    return score
+
+
+def test_a_date_that_is_gone_is_no_date_that_was_shifted(tmp_path, monkeypatch):
+    score = scored(monkeypatch, tmp_path, lambda dataset: setattr(dataset, "StudyDate", ""))
+    assert score.where == {("date shifted", "StudyDate stands"): 1}
+
+
+def test_one_uid_for_all_is_not_consistent(tmp_path, monkeypatch):
+    def level(dataset):
+        dataset.SeriesInstanceUID = dataset.StudyInstanceUID
+
+    score = scored(monkeypatch, tmp_path, level)
+    assert score.wrong == {"uid consistent": 1}
+
+
+def test_a_uid_that_is_left_is_found_behind_one_that_begins_alike(tmp_path, monkeypatch):
+    old = pydicom.dcmread(next(path for path in pydicom_files() if path.name == "CT_small.dcm")).StudyInstanceUID
+
+    def leave(dataset):
+        dataset.add_new(0x00080058, "UI", [f"{old}.1", str(old)])
+
+    assert scored(monkeypatch, tmp_path, leave).wrong["uid changed"] == 1
+
+
+def test_a_name_that_is_left_is_found_in_a_deflated_file(tmp_path, monkeypatch):
+    def leave(dataset):
+        dataset.PatientComments = "Zq0001x00"
+
+    score = scored(monkeypatch, tmp_path, leave, name="image_dfl.dcm")
+    assert score.wrong["text removed"] == 1
+
+
 def test_a_picture_that_was_not_covered_is_counted_as_wrong(tmp_path, monkeypatch):
     source = next(path for path in pydicom_files() if path.name == "CT_small.dcm")
     monkeypatch.setattr(deid_score, "write_masked", lambda clean, masked, mask: masked.write_bytes(clean.read_bytes()))
