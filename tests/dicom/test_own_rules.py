@@ -56,6 +56,8 @@ def test_a_rule_that_takes_a_value_that_programs_must_read_is_refused(keyword, a
         ("StudyDescription", "U", "holds no UID"),
         ("KVP", "C", "neither text nor date nor sequence"),
         ("StudyDate", "C", "this trial removes dates"),
+        ("StudyDate", "K", "every image says that none is left"),
+        ("AcquisitionTime", "K", "every image says that none is left"),
         ("IconImageSequence", "K", "never carried on"),
         ("OriginalAttributesSequence", "K", "never carried on"),
         ("SharedFunctionalGroupsSequence", "X", "Type 1 or 1C"),
@@ -84,8 +86,15 @@ def test_nothing_is_said_against_a_rule_that_leaves_objects_valid(keyword, actio
     assert said(keyword, action) is None
 
 
-def test_a_date_may_be_cleaned_where_the_trial_shifts_dates():
+def test_a_date_may_be_cleaned_where_the_trial_shifts_dates_and_kept_where_it_keeps_them():
     assert said("StudyDate", "C", dates="shifted") is None
+    assert said("AcquisitionTime", "K", dates="shifted") is None
+    assert said("StudyDate", "K", dates="kept") is None
+
+
+def test_one_true_date_beside_shifted_ones_is_refused():
+    for keyword in ("StudyDate", "AcquisitionDateTime"):
+        assert "tells by how many days" in said(keyword, "K", dates="shifted")[1]
 
 
 def test_a_rule_for_classes_is_judged_by_what_these_demand():

@@ -68,7 +68,20 @@ def _does_nothing(rule: Rule, profile: Profile) -> str:
         return "is never carried on, whatever a rule says; take the rule out"
     if rule.action == "U" and not vrs & {"UI", "SQ"}:
         return "holds no UID that could be replaced (U); remove it with X, or empty it with Z"
+    if rule.action == "K":
+        return _keeps_a_date(vrs, profile)
     return _cleans_nothing(vrs, profile) if rule.action == "C" else ""
+
+
+def _keeps_a_date(vrs: frozenset[str], profile: Profile) -> str:
+    if profile.dates == "shifted" and vrs & (DATES - {"TM"}):
+        return "is a date, and one true date beside the shifted ones tells by how many days they are; say C, or X"
+    if profile.dates == "removed" and vrs & DATES:
+        return (
+            "is a date or time, and every image says that none is left (0028,0303); choose “dates: shifted”, which "
+            "keeps times and intervals, or “dates: kept”"
+        )
+    return ""
 
 
 def _cleans_nothing(vrs: frozenset[str], profile: Profile) -> str:
