@@ -6,10 +6,12 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Final, TextIO
 
 from trialimg.client.account import FULL, Account
 from trialimg.errors import BadInput, Misconfigured, NoSpace
+
+_BEGINNING: Final = b'{\n "trial": '
 
 
 def report_of(account: Account, out: Path, **told: Any) -> dict[str, Any]:
@@ -29,23 +31,37 @@ def report_of(account: Account, out: Path, **told: Any) -> dict[str, Any]:
 
 
 def write_report(path: Path, document: dict[str, Any]) -> None:
-    """Write a report: whole or not at all."""
+    """Write a report: whole or not at all, and over nothing but an earlier report; a device or pipe is written to."""
 
     def write(stream: TextIO) -> None:
         json.dump(document, stream, indent=1)
         stream.write("\n")
 
+    refuse_another(path)
     _write(path, write, "report")
+
+
+def refuse_another(path: Path) -> None:
+    """Raise :class:`BadInput` where a file is there that is no report of ours: it may be an original, or a key."""
+    if not path.is_file():
+        return
+    try:
+        with path.open("rb") as stream:
+            beginning = stream.read(len(_BEGINNING))
+    except OSError:
+        beginning = b"?"  # who may not read it cannot know what it is
+    if beginning not in {b"", _BEGINNING}:
+        raise BadInput(f"{path.name} is there already and is no report, so it was not written over; name another file.")
 
 
 def refuse_existing(path: Path) -> None:
     """Raise :class:`BadInput` where a file is there that must not be written over."""
     if path.exists() or path.is_symlink():
-        raise BadInput(f"{path.name} is there already. Nothing was done, and it was not written over; name another.")
+        raise BadInput(f"{path.name} is there already, and it was not written over; name another file.")
 
 
 def write_pairs(path: Path, pairs: set[tuple[str, str]]) -> None:
-    """Write old and new identifiers, for its owner's eyes only."""
+    """Write old and new identifiers, for its owner's eyes only, and over nothing."""
     import csv  # not loaded where nobody asks for it
 
     def write(stream: TextIO) -> None:
@@ -53,14 +69,20 @@ def write_pairs(path: Path, pairs: set[tuple[str, str]]) -> None:
         rows.writerow(("id_old", "id_new"))
         rows.writerows(sorted(pair for pair in pairs if pair[0]))
 
+    refuse_existing(path)
     _write(path, write, "map of identifiers")
 
 
 def _write(path: Path, write: Callable[[TextIO], None], what: str) -> None:
-    """Write beside, force to the disk, and only then give the name."""
+    """Write beside, force to the disk, and only then give the name; what a link leads to is written, not the link."""
+    path = path.resolve()
     fresh = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists() and not path.is_file():
+            with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as stream:
+                write(stream)
+            return
         try:
             handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace", newline="") as stream:
