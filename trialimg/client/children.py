@@ -23,6 +23,8 @@ from trialimg.errors import UnreadableObject
 
 MEMORY: Final = 2 * 2**30
 """Bytes of memory a child may use."""
+_MAPPED: Final = 64 * 2**30
+"""Bytes of files that it may have mapped besides, which takes no memory: a film or a slide may have many gigabytes."""
 SECONDS: Final = 300
 """Processor seconds a child may spend on one item."""
 _AHEAD: Final = 3
@@ -158,8 +160,9 @@ def _serve(pipe: Connection, work: Callable[[Item], Any]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
     threading.Thread(target=_end_with_parent, daemon=True).start()
     signal.signal(signal.SIGPROF, _out_of_time)
-    _soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, hard))
+    for limit, most in ((resource.RLIMIT_DATA, MEMORY), (resource.RLIMIT_AS, MEMORY + _MAPPED)):
+        _soft, hard = resource.getrlimit(limit)
+        resource.setrlimit(limit, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     while True:
         try:

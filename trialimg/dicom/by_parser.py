@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import struct
-from dataclasses import replace
+from collections.abc import Iterator
 from typing import BinaryIO, Final
 
 from pydicom.dataset import Dataset, FileDataset
@@ -12,11 +12,12 @@ from pydicom.errors import BytesLengthException, InvalidDicomError
 
 from trialimg.dicom.apply import Cleaning
 from trialimg.dicom.check import check_data_set, check_file
-from trialimg.dicom.compressed import pixel_bytes, quieten
+from trialimg.dicom.compressed import drop_false_offsets, quiet_pixels
 from trialimg.dicom.dataset import parse, pixels_apart, write_file
+from trialimg.dicom.frames import Piece, Quiet, in_chunks
 from trialimg.dicom.header import InstanceFacts
 from trialimg.dicom.markers import write_markers
-from trialimg.dicom.needles import find_in_bytes
+from trialimg.dicom.needles import InBytes
 from trialimg.dicom.part10 import PIXEL_DATA, Part10
 from trialimg.dicom.plan import Plan
 from trialimg.dicom.residue import find_residue, identifying_values
@@ -42,7 +43,7 @@ def cleaned_copy(
     for tag in list(cleaned.file_meta.keys()) if hasattr(cleaned, "file_meta") else ():
         if tag != 0x00020010:  # noqa: PLR2004 - how the data set is encoded
             del cleaned.file_meta[tag]
-    return cleaned, _clean(cleaned, plan, identity, subject_key)
+    return cleaned, report_of(plan.profile, *_clean(cleaned, plan, identity, subject_key))
 
 
 def clean_by_parser(
@@ -52,40 +53,61 @@ def clean_by_parser(
 
     Raises one of ``PARSER_GIVES_UP``.
     """
-    dataset = parse(part, end)
+    apart = pixels_apart(part, end)
+    dataset = parse(part, end, apart)
     values = identifying_values(dataset, given[0].retained)
-    beside = quieten(dataset, part)
+    quiet = _quiet(dataset, part, apart)
+    beside = drop_false_offsets(dataset, apart if quiet else None)
     beside.update({((tag,), "X"): 1 for tag in followed_by(part, end) or ()})
-    report = _clean(dataset, *given, beside)
+    codes, done = _clean(dataset, *given)
+    done.update(beside)
     found = find_residue(dataset, values)
-    if part.is_encapsulated and PIXEL_DATA in dataset and find_in_bytes(memoryview(pixel_bytes(dataset)), values):
-        found.append("(7FE0,0010)")
-    new_uid = str(dataset["SOPInstanceUID"].value)
-    uids = facts.sop_class_uid, new_uid
-    write_file(target, dataset, part.transfer_syntax, uids, pixels_apart(part, end))
-    return replace(report, residue=Residue.of_one(found)), found
+    uids = facts.sop_class_uid, str(dataset["SOPInstanceUID"].value)
+    pixels = _searched(in_chunks(quiet.pieces()), values, found) if quiet else apart
+    write_file(target, dataset, part.transfer_syntax, uids, pixels)
+    if quiet and quiet.is_changed:
+        done[(PIXEL_DATA,), "C"] = 1
+    return report_of(given[0].profile, codes, done, Residue.of_one(found)), found
+
+
+def _quiet(dataset: Dataset, part: Part10, apart: memoryview) -> Quiet | None:
+    if PIXEL_DATA not in dataset or not part.is_encapsulated:
+        return None
+    return quiet_pixels(dataset, part.transfer_syntax, apart)
+
+
+def _searched(parts: Iterator[Piece], values: frozenset[str], found: list[str]) -> Iterator[Piece]:
+    """Give the same parts, and note where they hold one of the values."""
+    seeker, is_found = InBytes(values), False
+    for part in parts:
+        if not is_found and seeker.finds(part):
+            is_found = True
+            found.append("(7FE0,0010)")
+        yield part
 
 
 def check_by_parser(part: Part10, end: int, plan: Plan, identity: SubjectIdentity) -> tuple[str, ...]:
     """Check a data set; give the codes of the methods that it names. Raises NotClean or ``PARSER_GIVES_UP``."""
     check_file(part, end)
-    dataset = parse(part, end)
+    apart = pixels_apart(part, end)
+    dataset = parse(part, end, apart)
     codes = check_data_set(dataset, plan, identity)
     if cap_told_ages(dataset):
         raise NotClean("An age above 89 years is told in (0040,A30A). Clean the original again.")
-    if quieten(dataset, part):
+    quiet = _quiet(dataset, part, apart)
+    if drop_false_offsets(dataset, apart if quiet else None) or (quiet and quiet.look()):
         raise NotClean("The pixel data (7FE0,0010) hold comments beside the picture. Clean the original again.")
     return codes
 
 
 def _clean(
-    dataset: Dataset, plan: Plan, identity: SubjectIdentity, subject_key: bytes, beside: Counts | None = None
-) -> Report:
-    """Clean a data set and write who it is of; ``beside`` counts what was taken out around it."""
+    dataset: Dataset, plan: Plan, identity: SubjectIdentity, subject_key: bytes
+) -> tuple[tuple[str, ...], Counts]:
+    """Clean a data set and write who it is of; give the codes of the methods, and what was done."""
     cleaning = Cleaning(plan, identity.subject_number, subject_key)
-    cleaning.done.update(beside or {})
     cleaning.clean(dataset)
     for path in cap_told_ages(dataset):
         cleaning.done[path, "C"] += 1
-    write_markers(dataset, plan.profile, identity, cleaning.codes())
-    return report_of(plan.profile, cleaning.codes(), cleaning.done)
+    codes = cleaning.codes()
+    write_markers(dataset, plan.profile, identity, codes)
+    return codes, cleaning.done

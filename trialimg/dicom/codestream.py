@@ -35,6 +35,7 @@ _NEEDED_APP: Final = (
 )
 """Application data that say how the colours are to be read."""
 _LONGEST_COMMENT: Final = 4096
+_CHUNK: Final = 1 << 20
 _MOST_SEGMENTS: Final = 1 << 16
 """Of one frame; a picture has a few, and one of a thousand tiles some thousands."""
 _NEXT_MARKER: Final = late(rb"\xff[\x80-\xcf\xd8-\xfe]", re.DOTALL)
@@ -46,7 +47,8 @@ _BRANDS: Final = late(rb"(?:jp2 |jpx |jpxb|jph |jhc |J2P[01]|\0{4})*")
 def blank(made: bytearray, start: int, end: int) -> None:
     """Write zeros; a fill byte or two behind a picture may stay."""
     if end - start > 2 or any(byte not in {0, 0xFF} for byte in made[start:end]):  # noqa: PLR2004 - bytes of padding
-        made[start:end] = bytes(end - start)
+        for position in range(start, end, _CHUNK):
+            made[position : min(position + _CHUNK, end)] = bytes(min(_CHUNK, end - position))
 
 
 def _quieten_segment(made: bytearray, start: int, end: int, *, comment: bool) -> None:
@@ -74,7 +76,7 @@ def quieten_jpeg(made: bytearray) -> bool:
         if marker == _EOI:
             blank(made, position + 2, end)
             return True
-        stop = _end_of_segment(made, position)
+        stop = _end_of_segment(made, position, end)
         if stop is None:
             return False
         if marker not in _JPEG_SEGMENTS:
@@ -88,17 +90,17 @@ def quieten_jpeg(made: bytearray) -> bool:
     return False
 
 
-def _end_of_segment(made: bytearray, position: int) -> int | None:
-    if position + 4 > len(made):
+def _end_of_segment(made: bytearray, position: int, end: int) -> int | None:
+    if position + 4 > end:
         return None
     (length,) = struct.unpack_from(">H", made, position + 2)
     stop = position + 2 + length
-    return stop if length >= 2 and stop <= len(made) else None  # noqa: PLR2004 - the length counts itself
+    return stop if length >= 2 and stop <= end else None  # noqa: PLR2004 - the length counts itself
 
 
-def quieten_j2k(made: bytearray, position: int = 0) -> bool:
+def quieten_j2k(made: bytearray, start: int = 0, stop: int | None = None) -> bool:
     """Go through main and tile-part headers (ITU-T T.800 A.4), over the coded data of each part."""
-    position, end = position + 2, len(made)
+    position, end = start + 2, len(made) if stop is None else stop
     part_end = end
     for _ in range(_MOST_SEGMENTS):
         if position + 2 > end or made[position] != 0xFF:  # noqa: PLR2004 - the byte that begins a marker
@@ -109,20 +111,20 @@ def quieten_j2k(made: bytearray, position: int = 0) -> bool:
             return True
         if marker == _SOD:
             # A last part may leave its length open; its data never look like a marker (T.800 B.10.1).
-            position = made.find(b"\xff\xd9", position) if part_end == end else part_end
+            position = made.find(b"\xff\xd9", position, end) if part_end == end else part_end
             if position < 0:
                 return False
             continue
-        stop = _end_of_segment(made, position)
-        if stop is None:
+        after = _end_of_segment(made, position, end)
+        if after is None:
             return False
-        _quieten_j2k_segment(made, marker, position, stop)
+        _quieten_j2k_segment(made, marker, position, after)
         if marker == _SOT:
             (size,) = struct.unpack_from(">L", made, position + 6)
             part_end = position + size if size else end
-            if part_end > end or (size and part_end < stop):
+            if part_end > end or (size and part_end < after):
                 return False
-        position = stop
+        position = after
     return False
 
 
@@ -136,7 +138,7 @@ def _quieten_j2k_segment(made: bytearray, marker: int, position: int, stop: int)
 def quieten_boxes(made: bytearray) -> bool:
     """Blank every box of a JP2 file but the picture's (ITU-T T.800 I.4)."""
     position, end, understood = 0, len(made), False
-    content = len(made.rstrip(b"\0"))
+    content = _without_zeros(made)
     for _ in range(_MOST_SEGMENTS):
         if position + 8 > end or position >= content:
             return understood
@@ -145,15 +147,24 @@ def quieten_boxes(made: bytearray) -> bool:
         if stop < start or stop > end:
             return False
         if kind == b"jp2c":
-            stream = made[start:stop]
-            understood = quieten_j2k(stream)
-            made[start:stop] = stream
+            understood = quieten_j2k(made, start, stop)
         elif kind == b"jp2h":
             _quieten_header_boxes(made, start, stop)
         elif kind not in _PICTURE_BOXES or (kind == b"ftyp" and not _BRANDS.fullmatch(made, start, stop)):
             blank(made, start, stop)
         position = stop
     return False
+
+
+def _without_zeros(made: bytearray) -> int:
+    """Give where the zeros begin in which a frame ends."""
+    stop = len(made)
+    while stop:
+        start = max(stop - _CHUNK, 0)
+        if part := made[start:stop].rstrip(b"\0"):
+            return start + len(part)
+        stop = start
+    return 0
 
 
 def _quieten_header_boxes(made: bytearray, position: int, end: int) -> None:

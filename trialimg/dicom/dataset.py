@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import struct
 import zlib
+from collections.abc import Iterable
 from io import SEEK_CUR, BytesIO
 from typing import BinaryIO, Final
 
@@ -14,6 +16,7 @@ from pydicom.filewriter import write_dataset
 from pydicom.tag import BaseTag
 
 from trialimg.dicom.encode import file_meta
+from trialimg.dicom.frames import Piece
 from trialimg.dicom.part10 import LONG_FORM, PIXEL_DATA, Part10
 from trialimg.dicom.quiet import silence_the_parser
 from trialimg.dicom.syntaxes import BIG_ENDIAN, DEFLATED, IMPLICIT
@@ -22,28 +25,38 @@ from trialimg.dicom.walk import walk
 _LARGE: Final = 1 << 26
 """Bytes of a data set beyond which native pixel data are left where they are: a parser would hold them twice."""
 _CHUNK: Final = 1 << 20
+_PLACE: Final = struct.pack("<HHLHHL", 0xFFFE, 0xE000, 0, 0xFFFE, 0xE0DD, 0)
+"""Stands in a parsed data set where compressed pixel data are: an empty offset table, and the end of the sequence."""
+_END: Final = 8
 
 
-def parse(part: Part10, end: int) -> Dataset:
+def parse(part: Part10, end: int, apart: memoryview | None = None) -> Dataset:
     """Read a data set up to ``end``; the caller has walked it, so its lengths are right.
 
-    Large native pixel data are left empty; ``pixels_apart`` gives them.
+    Pixel data that ``pixels_apart`` gives are left empty.
     """
     silence_the_parser()
-    pixels = pixels_apart(part, end)
+    pixels = pixels_apart(part, end) if apart is None else apart
     data: bytes | memoryview = part.data[part.start : end]
-    if len(pixels):
+    if len(pixels) and part.is_encapsulated:
+        data = bytes(data[: -len(pixels) - _END]) + _PLACE
+    elif len(pixels):
         data = bytes(data[: -len(pixels) - 4]) + bytes(4)  # their length is written in the four bytes before them
     return read_dataset(BytesIO(data), part.implicit, part.little)
 
 
 def pixels_apart(part: Part10, end: int) -> memoryview:
-    """Give large native pixel data that end a data set; empty where they are none, or not large."""
-    if end - part.start < _LARGE or part.is_encapsulated or part.transfer_syntax == DEFLATED:
+    """Give the pixel data that end a data set, where they are large; compressed ones always, up to the end of their
+    last fragment. Empty where there are none.
+    """
+    if part.transfer_syntax == DEFLATED or not (part.is_encapsulated or end - part.start >= _LARGE):
         return memoryview(b"")
     for event in walk(part, past_pixels=False):
-        ends_it = event.tag == PIXEL_DATA and event.depth == 0 and event.start + event.length == end
-        if ends_it and (not event.vr or event.vr.encode("ascii") in LONG_FORM):
+        if event.tag != PIXEL_DATA or event.depth:
+            continue
+        if event.kind == "P":
+            return part.data[event.start : end - _END]
+        if event.start + event.length == end and (not event.vr or event.vr.encode("ascii") in LONG_FORM):
             return part.data[event.start : end]
     return memoryview(b"")
 
@@ -63,11 +76,12 @@ def write_file(
     dataset: Dataset,
     transfer_syntax: str,
     uids: tuple[str, str],
-    pixels: memoryview = memoryview(b""),  # noqa: B008 (nothing can change it)
+    pixels: Iterable[Piece] | memoryview | None = None,
 ) -> None:
     """Write a DICOM file: 128 zero bytes, our own file meta information, and the data set as it is.
 
-    ``uids`` are of its SOP class and instance; ``pixels`` what ``pixels_apart`` gave: they end the data set.
+    ``uids`` are of its SOP class and instance; ``pixels`` what ``pixels_apart`` gave, of compressed ones every part in
+    turn: they end the data set.
     """
     target.write(b"\0" * 128 + b"DICM")
     target.write(file_meta(transfer_syntax, *uids))
@@ -79,7 +93,13 @@ def write_file(
         target.write(packed + b"\0" * (len(packed) % 2))
     else:
         _write(target, dataset, transfer_syntax)
-    if len(pixels) and PIXEL_DATA in dataset:
+    if pixels is None or PIXEL_DATA not in dataset:
+        return
+    if not isinstance(pixels, memoryview):
+        target.seek(-len(_PLACE), SEEK_CUR)
+        target.writelines(pixels)
+        target.write(_PLACE[-_END:])
+    elif len(pixels):
         target.seek(-4, SEEK_CUR)
         target.write(len(pixels).to_bytes(4, "big" if transfer_syntax == BIG_ENDIAN else "little"))
         target.writelines(pixels[position : position + _CHUNK] for position in range(0, len(pixels), _CHUNK))

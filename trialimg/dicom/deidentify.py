@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
 
 from trialimg.dicom.canonical import hash_part
 from trialimg.dicom.ground import Unusual
-from trialimg.dicom.header import InstanceFacts, facts_and_end, read_facts
+from trialimg.dicom.header import InstanceFacts, facts_and_end, facts_of
 from trialimg.dicom.part10 import Part10, buffer_of, open_part10
 from trialimg.dicom.plan import Plan
 from trialimg.dicom.screen import FACE, is_recognisable, pixel_risk
@@ -165,7 +165,8 @@ def clean_into(
         if to_disk:
             with target.open("r+b") as stream:
                 os.fsync(stream.fileno())
-        return _made(facts, read_facts(target), report, target, found, profile=profile)
+        part = open_part10(buffer_of(target))
+        return _made((facts, facts_of(part)), report, strange_frames(part, facts), found, profile)
     except BaseException:
         target.unlink(missing_ok=True)
         raise
@@ -188,7 +189,7 @@ def clean_ordinary(
     before, report = spliced.before, spliced.report
     try:
         if before.transfer_syntax in ENCAPSULATED:
-            return _made(before, spliced.after, report, Path(target), [], profile=profile)
+            return _made((before, spliced.after), report, spliced.strange, [], profile)
         has_face, reason, is_strange = _judged(spliced.alike, profile)
         report = _with_pixels(report, has_face=has_face, is_unseen=before.has_pixels and reason is None)
         return Made(before, spliced.after, report, reason, is_strange)
@@ -204,11 +205,10 @@ def _judged(facts: InstanceFacts, profile: Profile) -> tuple[bool, str | None, b
 
 
 def _made(
-    before: InstanceFacts, after: InstanceFacts, report: Report, target: Path, found: list[str], *, profile: Profile
+    facts: tuple[InstanceFacts, InstanceFacts], report: Report, strange: str | None, found: list[str], profile: Profile
 ) -> Made:
+    before, after = facts
     _compare(before, after)
-    encapsulated = before.transfer_syntax in ENCAPSULATED
-    strange = strange_frames(open_part10(buffer_of(target)), before) if encapsulated else None
     reason = _reasons(_risk(before, profile), strange, found)
     report = _with_pixels(report, has_face=is_recognisable(before), is_unseen=before.has_pixels and reason is None)
     return Made(before, after, report, reason, is_built_strangely(before, strange))

@@ -4,13 +4,14 @@ Nothing is decoded and no length changes: what may hold words is overwritten wit
 picture and every offset stay as they were. A comment of known words (the name of the program that made the frame)
 stays, and so do the marks that a decoder needs. What is not built as its transfer syntax says could be anything, and
 is told to be so.
+
+Pixel data may be larger than the memory: they are read where they lie, one frame at a time.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
-from itertools import accumulate
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final, NamedTuple
 
 from trialimg.dicom.codestream import JP2, SOC, SOI, quieten_boxes, quieten_j2k, quieten_jpeg, quieten_rle
@@ -18,11 +19,16 @@ from trialimg.dicom.codestream import JP2, SOC, SOI, quieten_boxes, quieten_j2k,
 _JPEG_FAMILY: Final = "1.2.840.10008.1.2.4."
 _RLE: Final = "1.2.840.10008.1.2.5"
 _VIDEO: Final = 100
-_ITEM: Final = 0xFFFEE000
+_ITEM: Final = b"\xfe\xff\x00\xe0"
 _STARTS: Final = (SOI, SOC, JP2)
+_LONGEST_START: Final = 8
+_MOST_FRAGMENTS: Final = 2_000_000
+"""Of one file, as ``walk`` allows it."""
+_CHUNK: Final = 1 << 20
 
-Span = tuple[int, int]
-"""Start and length of a fragment's bytes."""
+Piece = bytes | memoryview
+Read = Callable[[int, int], Piece]
+"""Gives so many bytes from a position on; fewer only where all end."""
 
 
 class QuietFrames(NamedTuple):
@@ -35,6 +41,36 @@ class QuietFrames(NamedTuple):
     is_understood: bool
 
 
+class Fragments(NamedTuple):
+    """What one walk over the heads of all items tells; the first item is the offset table, which is not counted.
+
+    ``number`` is -1 where there is not even that. ``listed`` counts the entries of the table, each of which is where a
+    fragment begins, in their order; it is None where one is not.
+    """
+
+    start: int
+    end: int
+    number: int
+    listed: int | None
+    are_even: bool
+
+
+class _Item(NamedTuple):
+    """Where the bytes of an item stand, how many there are, and whether a picture begins with them."""
+
+    start: int
+    length: int
+    begins: bool
+
+
+class _Frame(NamedTuple):
+    """Where the fragments of a frame begin, with their heads, where they end, and how many there are."""
+
+    start: int
+    stop: int
+    number: int
+
+
 def has_comments(transfer_syntax: str) -> bool:
     """Tell whether frames of a transfer syntax are still pictures of the JPEG family."""
     if not transfer_syntax.startswith(_JPEG_FAMILY):
@@ -43,64 +79,170 @@ def has_comments(transfer_syntax: str) -> bool:
     return number.isdecimal() and not _VIDEO <= int(number) < 2 * _VIDEO
 
 
-def quiet_frames(value: bytes, frames: int, transfer_syntax: str, plane: int) -> QuietFrames:
-    """Give encapsulated pixel data of so many frames, with quiet frames.
+def in_memory(value: bytes | memoryview) -> Read:
+    """Read from bytes, or from a file that is mapped."""
+    view = memoryview(value)
+    return lambda start, length: view[start : start + length]
+
+
+def find_fragments(read: Read, start: int, end: int) -> Fragments:
+    """Go over the heads of all items between two positions, as far as they are items."""
+    count, position, are_even = -1, start, True
+    listed, base, wanted = 0.0, start, None
+    table: Iterator[int] = iter(())
+    for item in _items(read, start, end):
+        if count < 0:
+            table, base, listed = _numbers(read, item), item.start + item.length, item.length / 4
+            wanted = next(table, None)
+        elif item.start - 8 - base == wanted:
+            wanted = next(table, None)
+        count, position = count + 1, item.start + item.length
+        are_even = are_even and not item.length & 1
+        if count >= _MOST_FRAGMENTS:
+            break
+    # A table of more than 4 GB wraps around; such files carry the extended one.
+    return Fragments(start, position, count, int(listed) if wanted is None and listed.is_integer() else None, are_even)
+
+
+def _items(read: Read, position: int, end: int) -> Iterator[_Item]:
+    while position + 8 <= end:
+        head = bytes(read(position, 8 + _LONGEST_START))
+        length = int.from_bytes(head[4:8], "little")
+        if head[:4] != _ITEM or position + 8 + length > end:
+            return
+        yield _Item(position + 8, length, head.startswith(_STARTS, 8, 8 + length))
+        position += 8 + length
+
+
+def _numbers(read: Read, item: _Item) -> Iterator[int]:
+    """Give the entries of an offset table, which may say that there are more than the memory takes."""
+    stop = item.start + item.length // 4 * 4
+    for position in range(item.start, stop, _CHUNK):
+        for (number,) in struct.iter_unpack("<L", read(position, min(_CHUNK, stop - position))):
+            yield number
+
+
+class Quiet:
+    """Encapsulated pixel data that lie somewhere, and are given piece by piece with quiet frames.
 
     ``plane`` is how many bytes one segment of a frame comes to (RLE). A basic offset table that does not list where
-    frames begin is emptied.
+    frames begin is emptied. ``is_understood`` and ``is_changed`` hold once all was given, or looked at.
     """
-    found, end = _fragments(value)
-    if not found:
-        return QuietFrames(value, is_understood=False)
-    jpeg = has_comments(transfer_syntax)
-    if not jpeg and transfer_syntax != _RLE:
-        return QuietFrames(_with_true_table(value, found, frames), is_understood=False)
-    parts = list(_frames_of(value, found[1:])) if jpeg else [[span] for span in found[1:]]
-    understood = len(parts) == frames and end == len(value)
-    changes: list[tuple[int, bytes]] = []
-    for spans in parts:
-        before = b"".join(value[start : start + length] for start, length in spans)
-        made = bytearray(before)
-        understood = (_quieten(made) if jpeg else quieten_rle(made, plane)) and understood
-        if made != before:
-            ends = accumulate(length for _, length in spans)
-            changes += [
-                (start, bytes(made[stop - length : stop])) for (start, length), stop in zip(spans, ends, strict=True)
-            ]
-    return QuietFrames(_with_true_table(_changed(value, changes), found, frames), understood)
+
+    def __init__(self, read: Read, found: Fragments, frames: int, transfer_syntax: str, plane: int) -> None:
+        self._read, self._found = read, found
+        self._frames, self._plane = frames, plane
+        self._jpeg = has_comments(transfer_syntax)
+        self._is_still = self._jpeg or transfer_syntax == _RLE
+        self._has_true_table = found.listed in {0, frames}
+        self.is_understood = self._is_still and found.number >= 0
+        self.is_changed = found.number >= 0 and not self._has_true_table
+
+    @property
+    def end(self) -> int:
+        """Give where the last fragment ends."""
+        return self._found.end
+
+    def pieces(self) -> Iterator[Piece]:
+        """Give everything up to the end of the last fragment."""
+        if self._found.number < 0:
+            return
+        first = self._first()
+        if self._has_true_table:
+            yield from self._copied(self._found.start, first)
+        else:
+            yield _ITEM + bytes(4)
+        if not self._is_still:
+            yield from self._copied(first, self._found.end)
+            return
+        for frame, made in self._quietened(first):
+            at = 0
+            for item in _items(self._read, frame.start, frame.stop):
+                yield self._read(item.start - 8, 8)
+                yield memoryview(made)[at : at + item.length]
+                at += item.length
+
+    def look(self) -> bool:
+        """Look at every frame; tell whether any byte would be another."""
+        if self._is_still and self._found.number >= 0:
+            for _ in self._quietened(self._first()):
+                pass
+        return self.is_changed
+
+    def _first(self) -> int:
+        """Give where the first frame begins, behind the table."""
+        table = next(_items(self._read, self._found.start, self._found.end))
+        return table.start + table.length
+
+    def _copied(self, start: int, stop: int) -> Iterator[Piece]:
+        for position in range(start, stop, _CHUNK):
+            yield self._read(position, min(_CHUNK, stop - position))
+
+    def _quietened(self, first: int) -> Iterator[tuple[_Frame, bytearray]]:
+        count = 0
+        for frame in self._each(first):
+            count += 1
+            made = self._joined(frame)
+            understood = _quieten(made) if self._jpeg else quieten_rle(made, self._plane)
+            self.is_understood = self.is_understood and understood
+            self.is_changed = self.is_changed or not self._is_there(frame, made)
+            yield frame, made
+        self.is_understood = self.is_understood and count == self._frames
+
+    def _each(self, first: int) -> Iterator[_Frame]:
+        """Part fragments into frames: one begins where a picture does, and the fragments that follow belong to it."""
+        start, stop, count = first, first, 0
+        for item in _items(self._read, first, self._found.end):
+            if count and (item.begins or not self._jpeg):
+                yield _Frame(start, stop, count)
+                start, count = stop, 0
+            stop, count = item.start + item.length, count + 1
+        if count:
+            yield _Frame(start, stop, count)
+
+    def _joined(self, frame: _Frame) -> bytearray:
+        """Give the bytes of a frame, whose fragments are read in parts so that none is in memory twice."""
+        made, at = bytearray(frame.stop - frame.start - 8 * frame.number), 0
+        for item in _items(self._read, frame.start, frame.stop):
+            for part in self._copied(item.start, item.start + item.length):
+                made[at : at + len(part)] = part
+                at += len(part)
+        return made
+
+    def _is_there(self, frame: _Frame, made: bytearray) -> bool:
+        at = 0
+        for item in _items(self._read, frame.start, frame.stop):
+            for part in self._copied(item.start, item.start + item.length):
+                if bytes(part) != made[at : at + len(part)]:
+                    return False
+                at += len(part)
+        return True
 
 
-def _changed(value: bytes, changes: list[tuple[int, bytes]]) -> bytes:
-    if not changes:
-        return value
-    made = bytearray(value)
-    for start, part in changes:
-        made[start : start + len(part)] = part
-    return bytes(made)
+def quiet_frames(value: bytes, frames: int, transfer_syntax: str, plane: int) -> QuietFrames:
+    """Give encapsulated pixel data that are in memory, with quiet frames; what stands behind them stays."""
+    read = in_memory(value)
+    found = find_fragments(read, 0, len(value))
+    quiet = Quiet(read, found, frames, transfer_syntax, plane)
+    made = b"".join((*quiet.pieces(), value[max(found.end, 0) :]))
+    return QuietFrames(value if made == value else made, quiet.is_understood and found.end == len(value))
 
 
-def _fragments(value: bytes) -> tuple[list[Span], int]:
-    """Give start and length of every item, of which the first is the offset table, and where the last one ends."""
-    found, position = [], 0
-    while position + 8 <= len(value):
-        group, element, length = struct.unpack_from("<HHL", value, position)
-        if group << 16 | element != _ITEM or position + 8 + length > len(value):
-            break
-        found.append((position + 8, length))
-        position += 8 + length
-    return found, position
-
-
-def _frames_of(value: bytes, fragments: list[Span]) -> Iterator[list[Span]]:
-    """Part fragments into frames: one begins where a picture does, and the fragments that follow belong to it."""
-    spans: list[Span] = []
-    for start, length in fragments:
-        if spans and value.startswith(_STARTS, start, start + length):
-            yield spans
-            spans = []
-        spans.append((start, length))
-    if spans:
-        yield spans
+def in_chunks(pieces: Iterable[Piece]) -> Iterator[Piece]:
+    """Give the same bytes in parts of a megabyte or less, small pieces put together."""
+    held: list[Piece] = []
+    size = 0
+    for piece in pieces:
+        if held and size + len(piece) > _CHUNK:
+            yield b"".join(held)
+            held, size = [], 0
+        if len(piece) > _CHUNK:
+            yield from (piece[position : position + _CHUNK] for position in range(0, len(piece), _CHUNK))
+        else:
+            held.append(piece)
+            size += len(piece)
+    if held:
+        yield b"".join(held)
 
 
 def _quieten(made: bytearray) -> bool:
@@ -111,32 +253,16 @@ def _quieten(made: bytearray) -> bool:
     return made.startswith(JP2) and quieten_boxes(made)
 
 
-def _with_true_table(value: bytes, found: list[Span], frames: int) -> bytes:
-    if _is_offset_table(value, found, frames):
-        return value
-    start, length = found[0]
-    return struct.pack("<HHL", 0xFFFE, 0xE000, 0) + value[start + length :]
-
-
-def _is_offset_table(value: bytes, found: list[Span], frames: int) -> bool:
-    start, length = found[0]
-    if not length:
-        return True
-    offsets = struct.unpack_from(f"<{length // 4}L", value, start)
-    base = start + length
-    starts = {position - 8 - base for position, _ in found[1:]}
-    # A table of more than 4 GB wraps around; such files carry the extended one.
-    return length == 4 * frames and list(offsets) == sorted(set(offsets)) and starts.issuperset(offsets)
-
-
-def offsets_are_true(value: bytes, frames: int, offsets: bytes, lengths: bytes) -> bool:
+def offsets_are_true(value: bytes | memoryview, frames: int, offsets: bytes, lengths: bytes) -> bool:
     """Tell whether the extended offset table and its lengths say where the frames are (PS3.3 C.7.6.3.1.8)."""
-    found, _end = _fragments(value)
-    if not len(found) - 1 == frames == len(offsets) / 8 == len(lengths) / 8:
+    if not frames == len(offsets) / 8 == len(lengths) / 8:
         return False
-    base = found[0][0] + found[0][1]
-    told = zip(struct.unpack(f"<{frames}Q", offsets), struct.unpack(f"<{frames}Q", lengths), strict=True)
-    return all(
-        offset == start - 8 - base and length - said in {0, 1}
-        for (offset, said), (start, length) in zip(told, found[1:], strict=True)
-    )
+    told = zip(struct.iter_unpack("<Q", offsets), struct.iter_unpack("<Q", lengths), strict=True)
+    items = _items(in_memory(value), 0, len(value))
+    table = next(items, None)
+    base = table.start + table.length if table else 0
+    for item in items:
+        (offset,), (said,) = next(told, ((-1,), (-1,)))
+        if offset != item.start - 8 - base or item.length - said not in {0, 1}:
+            return False
+    return table is not None and next(told, None) is None

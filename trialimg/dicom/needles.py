@@ -110,7 +110,24 @@ def in_binary(value: bytes, pattern: re.Pattern[str]) -> bool:
     return any(len(found[0]) > LONG_WORD for text in (*spellings, *more) for found in pattern.finditer(folded(text)))
 
 
-def find_in_bytes(data: memoryview, values: frozenset[str]) -> bool:
-    """Tell whether compressed pixel data hold one of the longer values as text, as a comment would be."""
-    longer = [re.escape(value.encode()) for value in values if value.isascii() and len(value) > LONG_WORD]
-    return bool(longer) and re.search(b"|".join(longer), data, re.IGNORECASE) is not None
+class InBytes:
+    """Searches compressed pixel data, part by part, for the longer values as text, as a comment would be."""
+
+    def __init__(self, values: frozenset[str]) -> None:
+        found = (value.encode("ascii").lower() for value in values if value.isascii() and len(value) > LONG_WORD)
+        self._words = tuple(found)
+        self._reach = max(map(len, self._words), default=1) - 1
+        self._before = b""
+
+    def finds(self, part: bytes | memoryview) -> bool:
+        """Tell whether a value is in this part, or begins in one before and ends in it."""
+        if not self._words:
+            return False
+        text = self._before + bytes(part).lower()
+        self._before = text[-self._reach :]
+        return any(word in text for word in self._words)
+
+
+def find_in_bytes(data: bytes | memoryview, values: frozenset[str]) -> bool:
+    """Tell whether bytes hold one of the longer values as text."""
+    return InBytes(values).finds(data)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from contextlib import suppress
 from io import UnsupportedOperation
 from pathlib import Path
@@ -18,7 +19,6 @@ _PREAMBLE: Final = 128
 _FIRST_READ: Final = 1 << 14
 _NEXT_READ: Final = 1 << 18
 _LONGEST_HEADER: Final = 1 << 24
-_MOST_HELD: Final = 1 << 26
 _CHUNK: Final = 1 << 20
 _SYNTAXES: Final = ENCAPSULATED | {EXPLICIT, IMPLICIT}
 _TRANSFER_SYNTAX, _CLASS = 0x00020010, 0x00020002
@@ -101,9 +101,13 @@ class Opened:
 
     def rest(self, start: int) -> bytes:
         """Give everything from a position on."""
-        if self.size - start > _MOST_HELD:
-            raise Unusual
         return self.head[start:] if self._file is None else os.pread(self._file, self.size - start, start)
+
+    def part(self, start: int, length: int) -> bytes:
+        """Give so many bytes from a position on, fewer only at the end of the file."""
+        if start + length <= len(self.head) or self._file is None:
+            return self.head[start : start + length]
+        return os.pread(self._file, length, start)
 
     def copy(self, target: int, start: int, length: int) -> None:
         """Append a part of the file to another, inside the system where it can."""
@@ -123,11 +127,15 @@ class Opened:
             start, length = start + len(part), length - len(part)
 
 
-def write_new(path: Path | str, beginning: bytes, file: Opened, pixels: tuple[int, int], *, to_disk: bool) -> int:
-    """Write a file of its beginning and a part of another file; give its size. There is none if it fails."""
-    target = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_CLOEXEC", 0), 0o600)
+def write_new(
+    path: Path | str, pieces: Iterable[bytes | memoryview], file: Opened, pixels: tuple[int, int], *, to_disk: bool
+) -> int:
+    """Write a file of pieces and a part of another file; give its size. There is none if it fails."""
+    target, size = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_CLOEXEC", 0), 0o600), 0
     try:
-        _write(target, memoryview(beginning))
+        for piece in pieces:
+            _write(target, memoryview(piece))
+            size += len(piece)
         file.copy(target, *pixels)
         if to_disk:
             os.fsync(target)
@@ -136,7 +144,7 @@ def write_new(path: Path | str, beginning: bytes, file: Opened, pixels: tuple[in
         raise
     finally:
         os.close(target)
-    return len(beginning) + pixels[1]
+    return size + pixels[1]
 
 
 def _write(target: int, data: memoryview) -> None:

@@ -10,29 +10,27 @@ from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
 
 from trialimg.dicom.encode import encoded, encoded_codes, file_meta
-from trialimg.dicom.frames import quiet_frames
 from trialimg.dicom.ground import Ground, Unusual
 from trialimg.dicom.header import Gathered, InstanceFacts, described, whole
 from trialimg.dicom.left import needles_in, search
-from trialimg.dicom.look import ITEM, SEQUENCE_END, UNDEFINED
+from trialimg.dicom.look import UNDEFINED
 from trialimg.dicom.markers import ALWAYS_PRESENT, METHOD_CODES, expected_markers
-from trialimg.dicom.needles import find_in_bytes
 from trialimg.dicom.opened import Opened, write_new
 from trialimg.dicom.part10 import PIXEL_DATA, Part10
 from trialimg.dicom.plan import Plan
 from trialimg.dicom.runs import Series, Shared
 from trialimg.dicom.splice import NOT_IN_RUNS, Insert, Splice
-from trialimg.dicom.strange import plane_of
+from trialimg.dicom.splice_pixels import END_OF_PIXELS, file_of, find_frames
+from trialimg.dicom.strange import strange_where
 from trialimg.dicom.values import Values, report_of
 from trialimg.dicom.walk import followed_by
 from trialimg.domain.deid_report import Report, Residue
 from trialimg.domain.deidentification import CID_7050, SubjectIdentity
 from trialimg.errors import TrialimgError
 
-_SOP_CLASS, _SOP_INSTANCE, _BITS = 0x00080016, 0x00080018, 0x00280100
+_SOP_CLASS, _SOP_INSTANCE = 0x00080016, 0x00080018
 _INSTANCE_NUMBER: Final = 0x00200013
 _OF_ONE: Final = frozenset({_SOP_INSTANCE, _INSTANCE_NUMBER})
-_PIXELS_IN_FRAGMENTS: Final = b"\xe0\x7f\x10\0OB\0\0\xff\xff\xff\xff"
 _MOST_ROOTS: Final = 64
 _LONGEST_TAIL: Final = 1 << 16
 _CODES_HERE: Final = b"(0012,0064)"
@@ -54,6 +52,8 @@ class Spliced(NamedTuple):
     size: int
     alike: InstanceFacts
     """``before`` without what tells it from the others of its series: of these it is the very same object."""
+    strange: str | None = None
+    """Why a person must look at compressed frames, if one must."""
 
 
 def splice_file(
@@ -192,12 +192,11 @@ def _work(plan: Plan, identity: SubjectIdentity, subject_key: bytes, implicit: b
 def _finish(file: Opened, work: _Work, cleaned: _Cleaned, target: Path | str, *, to_disk: bool) -> Spliced:
     """Look at the pixel data, search what is left, and write."""
     splice, shared, pieces = cleaned
-    quiet, behind, pixels = b"", b"", (0, 0)
+    quiet, pixels = None, (0, 0)
     needles = needles_in(splice, shared)
     if splice.pixels is not None and file.is_encapsulated:
-        quiet, behind = _quiet(file, splice, shared), SEQUENCE_END + bytes(4)
-        if needles is not None and find_in_bytes(memoryview(quiet), needles.values):
-            raise Unusual
+        quiet = find_frames(file, splice, shared)
+        _tell_tail(file, quiet.end + len(END_OF_PIXELS), splice)
     elif splice.pixels is not None:
         pixels = splice.pixels
         if pixels[1] == UNDEFINED or pixels[1] % 2 or sum(pixels) > file.size:
@@ -207,11 +206,17 @@ def _finish(file: Opened, work: _Work, cleaned: _Cleaned, target: Path | str, *,
     alike, before, after = _facts(splice, shared, file.syntax)
     search(splice, shared, needles, work.temporal)
     codes, method = work.codes(structured_content=splice.structured_content)
-    report = work.report(codes, splice, shared)
     meta = file_meta(file.syntax, before.sop_class_uid, after.sop_instance_uid)
     body = (method if piece is _CODES_HERE else piece for piece in pieces)
-    written = b"".join((bytes(128), b"DICM", meta, *body, quiet, behind))
-    return Spliced(before, after, report, write_new(target, written, file, pixels, to_disk=to_disk), alike)
+    written = b"".join((bytes(128), b"DICM", meta, *body))
+    if quiet is None:
+        report = work.report(codes, splice, shared)
+        return Spliced(before, after, report, write_new(target, (written,), file, pixels, to_disk=to_disk), alike)
+    size = write_new(target, file_of(written, quiet, needles), file, pixels, to_disk=to_disk)
+    if quiet.is_changed:
+        splice.done[(PIXEL_DATA,), "C"] = 1
+    strange = strange_where(before, is_understood=quiet.is_understood)
+    return Spliced(before, after, work.report(codes, splice, shared), size, alike, strange)
 
 
 def _facts(splice: Splice, shared: Shared, syntax: str) -> tuple[InstanceFacts, InstanceFacts, InstanceFacts]:
@@ -275,30 +280,3 @@ def _tell_tail(file: Opened, end: int, splice: Splice) -> None:
         raise Unusual
     for tag in found:
         splice.done[(tag,), "X"] = 1
-
-
-def _quiet(file: Opened, splice: Splice, shared: Shared) -> bytes:
-    """Give compressed pixel data without what stands around the pictures."""
-    assert splice.pixels is not None
-    start = splice.pixels[0]
-    if file.head[start - 12 : start] != _PIXELS_IN_FRAGMENTS:
-        raise Unusual
-    value, position, count = file.rest(start), 0, -1
-    while True:
-        head, length = value[position : position + 4], int.from_bytes(value[position + 4 : position + 8], "little")
-        if head == SEQUENCE_END and not length and len(value) >= position + 8:
-            _tell_tail(file, start + position + 8, splice)
-            break
-        position += 8 + length
-        if head != ITEM or position > len(value) or length % 2:
-            raise Unusual
-        count += 1
-    splice.before.fragments = splice.after.fragments = count
-    values = {**shared.before, **splice.before.values}
-    facts = described(Gathered(values, fragments=count), file.syntax)
-    plane = plane_of(facts.rows * facts.columns, int.from_bytes(values.get(_BITS, b"")[:2], "little"))
-    told = value[:position]
-    quiet = quiet_frames(told, facts.frames, file.syntax, plane).value
-    if quiet is not told:
-        splice.done[(PIXEL_DATA,), "C"] = 1
-    return quiet

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trialimg.dicom.frames import quiet_frames
+from trialimg.dicom.frames import Quiet, find_fragments, in_memory
 from trialimg.dicom.header import InstanceFacts
 from trialimg.dicom.part10 import PIXEL_DATA, Part10
 from trialimg.dicom.walk import walk
@@ -28,10 +28,21 @@ def strange_frames(part: Part10, facts: InstanceFacts) -> str | None:
             bits = int.from_bytes(part.data[event.start : event.start + min(event.length, 2)], "little")
         elif event.depth == 0 and event.tag == PIXEL_DATA and event.kind in "Pp":
             begin, end = (event.start, end) if event.kind == "P" else (begin, event.start - 8)
-    pixels = facts.rows * facts.columns
-    value = bytes(part.data[begin:end])
-    plane = plane_of(pixels, bits)
-    if pixels and quiet_frames(value, facts.frames, part.transfer_syntax, plane).is_understood:
+    read = in_memory(part.data)
+    quiet = Quiet(
+        read,
+        find_fragments(read, begin, end),
+        facts.frames,
+        part.transfer_syntax,
+        plane_of(facts.rows * facts.columns, bits),
+    )
+    quiet.look()
+    return strange_where(facts, is_understood=quiet.is_understood)
+
+
+def strange_where(facts: InstanceFacts, *, is_understood: bool) -> str | None:
+    """Say why a person must look at frames that are understood, or not, or None."""
+    if facts.is_video or not facts.has_pixels or (facts.rows and facts.columns and is_understood):
         return None
     return (
         "Its compressed frames are not built as their transfer syntax says, so something else may be hidden in them. "

@@ -23,6 +23,7 @@ _ROOM: Final = 150 * 2**20
 _ITEM_COST, _PART_COST = 1200, 250
 """Bytes of memory that a parser takes for an item and for an element; beyond ``_ROOM`` and the file's own size it would
 be a file made to fill the memory: 8 MB of empty items took 1.3 GB."""
+_TOO_MANY: Final = "The file is built of more parts than any image needs. It is not opened; ask for another export."
 _UNDEFINED: Final = 0xFFFFFFFF
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 
@@ -104,9 +105,7 @@ class _Walk:
         while levels:
             self.parts += 1
             if self.parts > MAX_PARTS or self.items * _ITEM_COST + self.parts * _PART_COST > self.room:
-                raise UnreadableObject(
-                    "The file is built of more parts than any image needs. It is not opened; ask for another export."
-                )
+                raise UnreadableObject(_TOO_MANY)
             level = levels[-1]
             if level.end is not None and self.position >= level.end:
                 if self.position > level.end:
@@ -215,6 +214,8 @@ class _Walk:
             raise UnreadableObject(
                 "The pixel data are written as compressed and the file says they are not. Ask for another export."
             )
+        if tag == PIXEL_DATA and depth == 0 and vr not in {"", "OB", "OW"}:
+            raise UnreadableObject("The pixel data are said to be something else. Ask for another export.")
         if tag == PIXEL_DATA:
             return Event("P", tag, vr, self.position, 0, depth)
         if known != "SQ" and vr != "UN" and not (vr == "" and self._tag() == _ITEM):
@@ -234,6 +235,8 @@ class _Walk:
         depth = len(self.levels)
         while True:
             self.parts += 1
+            if self.parts > MAX_PARTS:
+                raise UnreadableObject(_TOO_MANY)
             found = self._tag()
             (length,) = self.long_at(self.data, self.position + 4)
             self.position += 8

@@ -32,6 +32,8 @@ from trialimg.vault import Area, Vault
 
 Json = dict[str, Any]
 _PR_SET_PDEATHSIG: Final = 1
+_MAPPED: Final = 64 * 2**30
+"""Bytes of files that may be mapped beside the memory that is allowed, of which they take none."""
 _MEMORY: Final = (
     "Looking at this file needs more memory than is allowed: it is damaged, made to do harm, or larger than this "
     "installation can take. Export it again from the scanner, or in smaller parts."
@@ -262,7 +264,8 @@ def _limit_self(setup: Mapping[str, Any]) -> None:
         sys.exit(1)  # the parent ended before we asked to be told
     os.umask(0o077)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_AS, (setup["memory"], setup["memory"]))
+    for limit, most in ((resource.RLIMIT_DATA, setup["memory"]), (resource.RLIMIT_AS, setup["memory"] + _MAPPED)):
+        resource.setrlimit(limit, (most, most))
 
 
 def _say(message: Json) -> None:
