@@ -109,6 +109,16 @@ def test_the_marker_says_what_became_of_the_dates(dates, told, given):
     assert set(result.report.options) & {"113106", "113107"} == codes[dates]
 
 
+@pytest.mark.parametrize("dates", ["removed", "shifted", "kept"])
+def test_an_earlier_claim_about_dates_is_not_carried_on_at_any_depth(dates, given):
+    dataset = pet()
+    dataset.LongitudinalTemporalInformationModified = "UNMODIFIED"
+    nest(dataset, 0x00081140, item((0x00081155, "UI", "1.2.3"), (0x00280303, "CS", "MODIFIED")))
+    made, result = given(dataset, dates)
+    assert "LongitudinalTemporalInformationModified" not in made.ReferencedImageSequence[0]
+    assert "(0008,1140).(0028,0303)" in {action.tag for action in result.report.actions}
+
+
 def test_kept_dates_are_the_original_ones(given):
     assert moments_of(given(pet(), "kept")[0]) == moments_of(pet())
 

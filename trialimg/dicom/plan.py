@@ -51,7 +51,7 @@ PIXELS: Final = OFFSETS | {0x7FE00008, 0x7FE00009, PIXEL_DATA}
 _OTHER_STATES: Final = frozenset(
     {
         *(0x04000500, 0x04000550, 0x04000561, 0x4FFE0001),  # encrypted, modified, original attributes, MAC parameters
-        *(0x00880200, 0x0040A390),  # icon image; reference to an HL7 document outside
+        *(0x00880200, 0x0040A390, 0x00280303),  # icon image; HL7 document outside; claim of what became of dates
         *(0x00100035, 0x00102298),  # calendar of a birth date, role of a responsible person: both are out themselves
     }
 )
