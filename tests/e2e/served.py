@@ -1,4 +1,4 @@
-"""The application behind an address on this machine, in a thread of the test."""
+"""The application behind an address on this machine, in a thread of the test, and a person signed in there."""
 
 from __future__ import annotations
 
@@ -7,7 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from flask import Flask
+from playwright.sync_api import BrowserContext, Page, expect
 from werkzeug.serving import make_server
+
+from tests.e2e.visitor import PATIENCE
+from tests.world import PASSWORD, email_of
 
 
 @contextmanager
@@ -19,3 +23,14 @@ def served(app: Flask) -> Iterator[str]:
     server.shutdown()
     server.server_close()
     thread.join()
+
+
+def signed_in(context: BrowserContext, origin: str, who: str) -> Page:
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE)
+    page.goto(f"{origin}/sign-in")
+    page.get_by_label("E-mail address").fill(email_of(who))
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.locator(".ti-account")).to_be_visible()
+    return page

@@ -9,9 +9,8 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.casework.reading_bed import ReadingBed, values
-from tests.e2e.served import served
-from tests.e2e.visitor import PATIENCE
-from tests.world import PASSWORD, World, email_of
+from tests.e2e.served import served, signed_in
+from tests.world import World
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 FORM = "/trials/DEMO/subjects/101-001/visits/SCR/forms/VS"
@@ -26,13 +25,7 @@ def origin(world: World) -> Iterator[str]:
 
 
 def open_as(context: BrowserContext, origin: str, who: str, path: str) -> Page:
-    page = context.new_page()
-    page.set_default_timeout(PATIENCE)
-    page.goto(f"{origin}/sign-in")
-    page.get_by_label("E-mail address").fill(email_of(who))
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
-    expect(page.locator(".ti-account")).to_be_visible()
+    page = signed_in(context, origin, who)
     page.goto(f"{origin}{path}", wait_until="domcontentloaded")
     return page
 

@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Frame, Page, expect
+from playwright.sync_api import Browser, Frame, Page, expect
 from sqlalchemy import select
 
-from tests.e2e.served import served
+from tests.e2e.served import served, signed_in
 from tests.e2e.visitor import PATIENCE
 from tests.web.reading_house import House, house
-from tests.world import PASSWORD, email_of
 from trialimg.store.base import db
 from trialimg.store.imaging import ImagingStudy, Slot
 from trialimg.store.reading import Read
@@ -45,17 +44,6 @@ def of_later(house: House) -> str:
     return f"/reads/{read.one()}"
 
 
-def signed_in(context: BrowserContext, origin: str) -> Page:
-    page = context.new_page()
-    page.set_default_timeout(PATIENCE)
-    page.goto(f"{origin}/sign-in")
-    page.get_by_label("E-mail address").fill(email_of("reader"))
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
-    expect(page.locator(".ti-account")).to_be_visible()
-    return page
-
-
 def opened(page: Page) -> Frame:
     """Wait until the viewer beside the form shows a picture, and give its frame."""
     expect(page.locator("iframe[data-viewer][data-ready]")).to_be_attached(timeout=2 * PATIENCE)
@@ -68,7 +56,7 @@ def test_the_viewer_opens_the_time_point_that_is_read_and_another_beside_it_on_r
     browser: Browser, origin: str, house: House
 ) -> None:
     with closing(browser.new_context(viewport={"width": 1280, "height": 860})) as context:
-        page = signed_in(context, origin)
+        page = signed_in(context, origin, "reader")
         page.goto(f"{origin}{of_later(house)}", wait_until="domcontentloaded")
         assert opened(page).evaluate(SHOWN) == [[f"{house.later} {SLICES}"]]
         page.get_by_role("link", name="with Screening beside it").click()
