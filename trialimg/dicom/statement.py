@@ -131,11 +131,11 @@ def _classes() -> Iterator[str]:
     yield "A class that is not in this list is held for a person, never passed."
     found: dict[str, dict[str, list[str]]] = {how: defaultdict(list) for how in ("rule", "pixels", "held")}
     classes = read_data("sop_classes.json")["classes"]
-    names = Counter(uid_name(uid) for uid in classes)
+    count = Counter(uid_name(uid) for uid in classes)
     for uid, said in classes.items():
         how, _, what = said.partition("|")
         name = uid_name(uid) or uid
-        found[how][what].append(f"{name} ({uid})" if names[name] > 1 else name)
+        found[how][what].append(f"{name} ({uid})" if count[name] > 1 else name)
     heads = {
         "rule": "### Cleaned by rule",
         "pixels": "### Cleaned by rule, and looked at by a person, since the picture may show text",
