@@ -95,9 +95,9 @@ face is told in the report.
 
 ## Attributes without a row
 
-A text keeps the words that name nobody; a term or a number stays if it is one, an address (UR) or a title in the network
-(AE) never ([residue.md](residue.md)). UIDs are treated as told above, persons, dates and times as those with a row.
-Sequences are kept and each item is cleaned.
+A text keeps the words that name nobody; a term or a number stays if it is one, an address (UR) or a title in the
+network (AE) never ([residue.md](residue.md)). UIDs are treated as told above, persons, dates and times as those with a
+row. Sequences are kept and each item is cleaned.
 """
 
 PRIVATE: Final = """
