@@ -21,7 +21,7 @@ from tests.dicom.conftest import corpora, pydicom_files
 from tests.dicom.planted_places import Ledger
 from tools.deid_fuzz import mutant, run, seeds
 from trialimg.dicom.deidentify import clean_file
-from trialimg.dicom.needles import find_in_bytes
+from trialimg.dicom.needles import InBytes
 from trialimg.dicom.residue import identifying_values
 from trialimg.dicom.words import cleaned_words
 from trialimg.errors import BadInput, NotDicom, UnreadableObject
@@ -73,7 +73,7 @@ def test_damaged_files_of_others_tell_nothing_of_who_is_in_them(tmp_path, profil
             cleaned += 1
             if result.hold_reason is None:
                 names = frozenset(value for value in values if not any(c.isdigit() for c in value))
-                assert not find_in_bytes(memoryview((tmp_path / "out.dcm").read_bytes()), names), path
+                assert not InBytes(names).finds((tmp_path / "out.dcm").read_bytes()), path
             (tmp_path / "out.dcm").unlink()
     assert cleaned > 100
 

@@ -31,16 +31,6 @@ Read = Callable[[int, int], Piece]
 """Gives so many bytes from a position on; fewer only where all end."""
 
 
-class QuietFrames(NamedTuple):
-    """Pixel data without what stood around the pictures; equal bytes are the same object.
-
-    ``is_understood`` is False where a part is not built as its transfer syntax says: a person must look.
-    """
-
-    value: bytes
-    is_understood: bool
-
-
 class Fragments(NamedTuple):
     """What one walk over the heads of all items tells; the first item is the offset table, which is not counted.
 
@@ -217,15 +207,6 @@ class Quiet:
                     return False
                 at += len(part)
         return True
-
-
-def quiet_frames(value: bytes, frames: int, transfer_syntax: str, plane: int) -> QuietFrames:
-    """Give encapsulated pixel data that are in memory, with quiet frames; what stands behind them stays."""
-    read = in_memory(value)
-    found = find_fragments(read, 0, len(value))
-    quiet = Quiet(read, found, frames, transfer_syntax, plane)
-    made = b"".join((*quiet.pieces(), value[max(found.end, 0) :]))
-    return QuietFrames(value if made == value else made, quiet.is_understood and found.end == len(value))
 
 
 def in_chunks(pieces: Iterable[Piece]) -> Iterator[Piece]:

@@ -126,8 +126,3 @@ class InBytes:
         text = self._before + bytes(part).lower()
         self._before = text[-self._reach :]
         return any(word in text for word in self._words)
-
-
-def find_in_bytes(data: bytes | memoryview, values: frozenset[str]) -> bool:
-    """Tell whether bytes hold one of the longer values as text."""
-    return InBytes(values).finds(data)
