@@ -198,6 +198,42 @@ def test_columns_that_do_not_belong_together_and_a_stale_mark_are_refused(bed: B
     assert reviews(key)[0].decision == ""
 
 
+DRAWN = {"x": "400", "y": "300", "width": "50", "height": "40", "on": ""}
+DRAWN_ROW = 'name="x" value="400"'
+
+
+@pytest.mark.parametrize("act", ["approve", "reject"])
+def test_boxes_drawn_while_somebody_else_decided_stay_on_the_page_beside_theirs(bed: Bed, key: str, act: str) -> None:
+    clara, irene = ready(bed, key), ready(bed, key, "investigator-101")
+    drawn_by_clara = form(key, BOX, DRAWN, reason="Another examination.")
+    theirs = {"x": "100", "y": "200", "width": "30", "height": "20", "on": ""}
+    assert irene.post(address(key, "approve"), form(key, theirs)).status_code == 303
+    answer = clara.post(address(key, act), drawn_by_clara)
+    assert answer.status_code == 409
+    page = text(answer)
+    assert "Somebody has decided on these images" in page
+    assert "The boxes you drew stand below, beside what stands there now; they are not noted yet." in page
+    assert DRAWN_ROW in page
+    assert 'name="x" value="100"' in page
+    assert "data-unsaved" in page
+    assert [box[1:] for box in json.loads(reviews(key)[0].mask)] == [[100, 200, 30, 20]]
+    assert clara.post(address(key, "approve"), form(key, theirs, BOX, DRAWN)).status_code == 303
+    assert len(json.loads(reviews(key)[0].mask)) == 3
+
+
+def test_boxes_that_came_after_the_images_had_gone_on_are_said_to_cover_nothing(bed: Bed, key: str) -> None:
+    clara, irene = ready(bed, key), ready(bed, key, "investigator-101")
+    drawn_by_clara, series = form(key, DRAWN), address(key, "approve")
+    assert irene.post(series, form(key, BOX)).status_code == 303
+    page = text(irene.get(f"/submissions/{key}/pixels"))
+    assert irene.post(f"/submissions/{key}/pixels/send", {"seen": seen_to_send(key, page)}).status_code == 303
+    for _ in range(2):  # on their way, and when they have arrived
+        answer = clara.post(series, drawn_by_clara)
+        assert answer.status_code == 409
+        assert "so the boxes you drew cover nothing" in words(answer)
+        bed.run()
+
+
 def test_another_series_than_those_that_wait_is_not_there(bed: Bed, key: str) -> None:
     who = ready(bed, key)
     sent = next(each.ordinal for each in bed.objects(key) if each.fate == Fate.SENT)

@@ -35,6 +35,8 @@ Answer = str | AnyResponse | tuple[str, int]
 _NUMBERS: Final = ("x", "y", "width", "height")
 _SPARE_ROWS: Final = 2
 _LONGEST_NUMBER: Final = 12
+_KEPT: Final = "The boxes you drew stand below, beside what stands there now; they are not noted yet."
+_GONE: Final = "These images wait no more, so the boxes you drew cover nothing. Look at the images sent to see why."
 
 
 def pixels_url(submission: str, series: int | None = None) -> str:
@@ -175,15 +177,18 @@ def _shown(
     series: int | None,
     *,
     drawn: Sequence[Drawn] | None = None,
+    beside: bool = False,
     typed_rows: Sequence[dict[str, str]] = (),
     refused: str = "",
 ) -> str:
+    """Show the page; ``drawn`` boxes stand in place of those of the series, or ``beside`` them."""
     place = current_place()
     view = series_view(place, series) if series is not None else None
     base = pixels_url(place.submission_id)
     boxes = view.boxes if view else ()
     if drawn is not None:
-        boxes = tuple(_as_shown(each, view) for each in drawn)
+        mine = tuple(_as_shown(each, view) for each in drawn)
+        boxes = (*boxes, *(each for each in mine if each not in boxes)) if beside else mine
     return render_template(
         "pixels/review.html",
         page=page,
@@ -251,17 +256,23 @@ def _number(text: str, row: int) -> int:
 
 
 def _refused(series: int | None, error: TrialimgError) -> tuple[str, int]:
+    """Show the page with the sentence, and what was drawn: also where somebody else decided meanwhile."""
     page = review_page(current_place())
-    known = {line.series for line in page.lines}
+    changed, here = isinstance(error, Conflict), series in {line.series for line in page.lines}
     drawn: list[Drawn] | None = None
     typed_rows: list[dict[str, str]] = []
-    if series is not None and series in known and isinstance(error, BadInput):
+    if "on" in request.form:
         try:
-            drawn = _drawn() if "on" in request.form else None
+            drawn = _drawn()
         except BadInput:
             typed_rows = _typed_rows()
-    shown = series if series in known else page.next
-    told = _shown(page, shown, drawn=drawn, typed_rows=typed_rows, refused=error.sentence)
+    sentence = error.sentence
+    if changed and drawn:
+        sentence = f"{sentence} {_KEPT if here else _GONE}"
+    if not here:
+        drawn, typed_rows = None, []
+    shown = series if here else page.next
+    told = _shown(page, shown, drawn=drawn, beside=changed, typed_rows=typed_rows, refused=sentence)
     return told, HTTP_STATUS[type(error)]
 
 
