@@ -221,3 +221,17 @@ def test_an_area_that_cannot_be_destroyed_is_never_called_destroyed(vault, monke
     monkeypatch.setattr("shutil.rmtree", lambda *args, **kwargs: None)
     with pytest.raises(Misconfigured):
         vault.area("a").clear()
+
+
+def test_the_oldest_notes_of_a_kind_go_until_the_others_are_small_enough(vault):
+    area = vault.area("quarantine/1")
+    for age, key in ((3, "a-full"), (2, "b-full"), (1, "c-full"), (4, "a")):
+        area.note(key, b"x" * 10)
+        os.utime(area._note_path(key), (1e9 - age, 1e9 - age))
+    area.trim_notes("-full", 30)
+    assert area.notes() == ["a", "a-full", "b-full", "c-full"]
+    area.trim_notes("-full", 20)
+    assert area.notes() == ["a", "b-full", "c-full"]
+    area.trim_notes("-full", 1)
+    assert area.notes() == ["a", "c-full"]
+    vault.area("quarantine/2").trim_notes("-full", 1)  # where nothing ever was

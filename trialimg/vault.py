@@ -1,12 +1,11 @@
 """Bytes in transit, by content hash: what was received and what is about to be sent, nothing else.
 
-A vault has areas; an area holds the bytes of one submission at one place of its way
-(``quarantine/<submission>`` before cleaning, ``outbox/<submission>`` after). What ``put`` has answered
-is on the disk, file and folder, and survives a power cut. Nothing here knows a path outside, a file
-name or a person: an object is its SHA-256.
+A vault has areas; an area holds the bytes of one submission at one place of its way (``quarantine/<submission>``
+before cleaning, ``outbox/<submission>`` after). What ``put`` has answered is on the disk, file and folder, and survives
+a power cut. Nothing here knows a path outside, a file name or a person: an object is its SHA-256.
 
-On disk, an area named ``quarantine/7`` is the folder ``areas/quarantine.7`` (the dot cannot be in a
-name, so two areas never share a folder), its objects are files named by their hash, mode 0600.
+On disk, an area named ``quarantine/7`` is the folder ``areas/quarantine.7`` (the dot cannot be in a name, so two areas
+never share a folder), its objects are files named by their hash, mode 0600.
 """
 
 from __future__ import annotations
@@ -109,10 +108,7 @@ class Vault:
         return {folder.name.replace(".", "/") for folder in self._areas.iterdir()} - known
 
     def drop_abandoned(self, older_than: float = 24 * 3600.0) -> int:
-        """Destroy what a dead process had half received and not touched for ``older_than`` seconds.
-
-        Gives the number of files destroyed.
-        """
+        """Destroy what a dead process had half received and not touched for so many seconds; gives how many files."""
         now, dropped = time.time(), 0
         for folder in self._scratch.iterdir():
             if now - folder.stat().st_mtime >= older_than:
@@ -137,18 +133,15 @@ class Area:
     def put(self, stream: BinaryIO, *, limit: int | None = None, chunk: int = MIB) -> Stored:
         """Take a stream to its end and answer when it is safe on the disk.
 
-        ``limit`` is the largest size in bytes, ``chunk`` what is held in memory at a time. Raises
-        BadInput beyond the limit, NoSpace when the disk (less the reserve) is full, Conflict when the
-        area was cleared meanwhile; in all three nothing is left behind.
+        ``limit`` is the largest size in bytes, ``chunk`` what is held in memory at a time. Raises BadInput beyond the
+        limit, NoSpace when the disk (less the reserve) is full, Conflict when the area was cleared meanwhile; in all
+        three nothing is left behind.
         """
         self._make_folder()
         arriving = self._folder / f"{_ARRIVING}{secrets.token_hex(16)}"
         try:
             stored = self._receive(stream, arriving, limit, chunk)
-            target = self._folder / stored.sha256
-            if target.exists():
-                arriving.unlink()
-            else:
+            if not (target := self._folder / stored.sha256).exists():
                 arriving.rename(target)
             _fsync_folder(self._folder)
         except OSError as error:
@@ -174,10 +167,8 @@ class Area:
 
     def size(self, sha256: str) -> int:
         """Give an object's size in bytes; raises OurFault when it is not there."""
-        try:
-            return self._path(sha256).stat().st_size
-        except FileNotFoundError as error:
-            raise OurFault("Bytes that should be in the vault are not there.") from error
+        with self.open(sha256) as stream:
+            return os.fstat(stream.fileno()).st_size
 
     def drop(self, sha256: str) -> None:
         """Destroy one object; one that is gone already is no error."""
@@ -186,10 +177,7 @@ class Area:
             _fsync_folder(self._folder)
 
     def clear(self) -> None:
-        """Destroy everything in the area, half-received bytes and the folder included.
-
-        Raises Misconfigured when the disk does not let go of it.
-        """
+        """Destroy everything in the area, the half received and the folder too; raises Misconfigured where it stays."""
         # A receiver may put one more file while we delete: empty it again until the folder is gone.
         for _ in range(_PATIENCE):
             shutil.rmtree(self._folder, ignore_errors=True)
@@ -241,6 +229,15 @@ class Area:
         with contextlib.suppress(FileNotFoundError):
             self._note_path(key).unlink()
             _fsync_folder(self._folder)
+
+    def trim_notes(self, ending: str, most: int) -> None:
+        """Destroy the oldest notes whose keys end so, until the others are ``most`` bytes at most; the newest stays."""
+        with contextlib.suppress(FileNotFoundError):  # somebody else trims as well, or clears the area
+            found = [(path.stat(), path) for path in self._folder.glob(f"{_NOTE}*{ending}")]
+            found.sort(key=lambda each: each[0].st_mtime_ns, reverse=True)
+            for at in range(1, len(found)):
+                if sum(told.st_size for told, _ in found[: at + 1]) > most:
+                    found[at][1].unlink()
 
     def notes(self) -> list[str]:
         """Give the keys of all notes."""

@@ -10,10 +10,13 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from pydicom import dcmread
 from sqlalchemy import select
 
+from seed_data.phantom.uids import made_uid
 from tests.casework.pixel_bed import (
     NAME_BOX,
+    PATIENT,
     clip_study,
     film_study,
     held_of,
@@ -30,6 +33,7 @@ from trialimg.casework.pixel_review import reviewing_role
 from trialimg.casework.submission import quarantine
 from trialimg.domain.permission import Role
 from trialimg.domain.submission import Fate
+from trialimg.pipeline import preview
 from trialimg.store.trial import TrialDefinitionVersion
 
 __all__ = ["bed", "known_finds"]
@@ -74,6 +78,35 @@ def imaging_qc_is_named(bed: Bed) -> Iterator[None]:
     definition.cache_clear()  # a version never changes but here
     yield
     definition.cache_clear()
+
+
+def test_pictures_at_full_size_are_bounded_together_and_old_ones_are_made_again(
+    bed: Bed, tmp_path: Path, known_finds: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preview, "MOST_AT_FULL_SIZE", 1)
+    known_finds.update(boxes=[], looked_at=[0], frames=1, rows=2000, columns=3000)
+    key = bed.link([*plate_study(tmp_path / "plate"), *second_plate(tmp_path / "second")])
+    who = ready(bed, key)
+    first, second = held_of(bed, key)
+
+    def ask(ordinal: int) -> tuple[int, int]:
+        answer = who.get(f"/submissions/{key}/objects/{ordinal}/frames/1/picture?size=full")
+        assert [each for each in quarantine(key).notes() if each.endswith("-full")] == [f"frame-{ordinal}-0-full"]
+        with Image.open(BytesIO(answer.data)) as shown:
+            return shown.size
+
+    assert [ask(ordinal) for ordinal in (first, second, first)] == [(3000, 2000)] * 3
+    assert {f"frame-{ordinal}-0" for ordinal in (first, second)} <= set(quarantine(key).notes())
+
+
+def second_plate(folder: Path) -> list[Path]:
+    """Another plate of the same study, in a series of its own."""
+    *_, plate = plate_study(folder)
+    ds = dcmread(plate)
+    ds.SeriesInstanceUID, ds.SOPInstanceUID = (made_uid(1, PATIENT, "W8", role) for role in ("plates", "plate"))
+    ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
+    ds.save_as(plate)
+    return [plate]
 
 
 def test_the_submission_leads_there_and_the_page_shows_the_frame_with_its_box(bed: Bed, key: str) -> None:

@@ -27,6 +27,8 @@ from trialimg.vault import Area
 
 PICTURES: Final = "frame-"
 """The beginning of the keys of pictures of held images among the notes of the quarantine; see ``picture_note``."""
+FULL_SIZE: Final = "-full"
+"""The end of the keys of those made at full size."""
 
 NAMES_KEPT: Final = timedelta(hours=24)
 """How long a refused submission still tells which file was refused why; its bytes go at once."""
@@ -46,7 +48,7 @@ def outbox(submission_id: str) -> Area:
 
 def picture_note(ordinal: int, frame: int, *, full: bool = False) -> str:
     """Give the key of the note with the picture of one frame of a held image, made small or at full size."""
-    return f"{PICTURES}{ordinal}-{frame}{'-full' if full else ''}"
+    return f"{PICTURES}{ordinal}-{frame}{FULL_SIZE if full else ''}"
 
 
 def load(uow: UnitOfWork, submission_id: str) -> Submission:
