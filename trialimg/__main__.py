@@ -1,5 +1,5 @@
 """`python -m trialimg` is the command line."""
 
-from trialimg.cli import main
+from trialimg.start import main
 
 main()

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from trialimg.deidentify_cli import deidentify, say, send
-from trialimg.errors import EXIT_CODE, FAULT, USAGE, BadInput, TrialimgError
+from trialimg.deidentify_cli import deidentify, send
+from trialimg.errors import USAGE, BadInput
 from trialimg.report_cli import report
+from trialimg.terminal import ended_by, say
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -280,18 +281,9 @@ def main() -> None:
     except _CLICK_USAGE as error:
         error.show()
         sys.exit(USAGE)
-    except (click.Abort, KeyboardInterrupt):
-        say("Ended.")
-        sys.exit(130)
-    except TrialimgError as error:
-        say(f"trialimg: {error.sentence}")
-        sys.exit(EXIT_CODE[type(error)])
-    except BrokenPipeError:
-        sys.exit(0)
-    except Exception as error:  # noqa: BLE001 (the last door: a kind and a place, never a value)
-        frame = error.__traceback__
-        while frame is not None and frame.tb_next is not None:
-            frame = frame.tb_next
-        where = f"{Path(frame.tb_frame.f_code.co_filename).name}:{frame.tb_lineno}" if frame else "?"
-        say(f"trialimg: something of ours failed ({type(error).__name__} in {where}). Nothing more was done.")
-        sys.exit(FAULT)
+    except click.Abort:
+        sys.exit(ended_by(KeyboardInterrupt()))
+    except BaseException as error:
+        if isinstance(error, SystemExit):
+            raise
+        sys.exit(ended_by(error))

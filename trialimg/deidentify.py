@@ -11,9 +11,8 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, NamedTuple
 
 from trialimg.dicom.deidentify import clean_into, plan_of
 from trialimg.dicom.screen import looking_suffices
@@ -31,8 +30,7 @@ KEY_BYTES: Final = 32
 _BY_A_LOOK: Final = frozenset({"image.may_show_text", "image.recognisable"})
 
 
-@dataclass(frozen=True, eq=False)
-class Subject:
+class Subject(NamedTuple):
     """Who the images are of, in the trial's words: ``number`` stands where the patient stood.
 
     ``site_key`` is 32 secret bytes, the same for all subjects of a site and kept there: with the same key the same
@@ -40,12 +38,16 @@ class Subject:
     """
 
     number: str
-    site_key: bytes = field(repr=False)
+    site_key: bytes
     site: str = ""
     sponsor: str = NOT_GIVEN
     protocol_id: str = NOT_GIVEN
     protocol_name: str = NOT_GIVEN
     time_point: str = ""
+
+    def __repr__(self) -> str:
+        """Show it without the key."""
+        return f"Subject(number={self.number!r}, site={self.site!r})"
 
 
 def basic_profile() -> Profile:

@@ -11,15 +11,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from trialimg.errors import BadInput, Conflict, NotFound
+from trialimg.terminal import say
 
 if TYPE_CHECKING:
     from trialimg.casework.access import Person, Place
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-
-
-def _say(sentence: str) -> None:
-    click.echo(sentence, err=True)
 
 
 def _in_app(command: Command) -> Command:
@@ -54,7 +51,7 @@ def _trial_of(person: Person, trial: str, kind: str) -> Place:
 
 def _progress(done: int, total: int) -> None:
     if total and (done == total or done % 10 == 0 or sys.stderr.isatty()):
-        _say(f"  {done} of {total}")
+        say(f"  {done} of {total}")
 
 
 def _record(person: Person, place: Place, kind: str, subjects: Sequence[str]) -> None:
@@ -103,7 +100,7 @@ def casebook(user: str, subjects: tuple[str, ...], trial: str, out: Path) -> Non
         _put(folder, out, lines[0].file_name if single else "")
     failed = [line for line in lines if line.sentence]
     for line in failed:
-        _say(f"{line.subject}: {line.sentence}")
+        say(f"{line.subject}: {line.sentence}")
     if failed:
         raise BadInput(f"{len(failed)} of {len(lines)} casebooks could not be made; they are named above.")
 

@@ -139,7 +139,7 @@ def test_what_a_person_must_see_is_kept_back_until_one_has_looked(data: Path, mi
         ("shown", "whoever ran the command", 1),
         ("unseen", "", 1),
     ]
-    assert "The pixels of 1 image was not looked at" in looked.stderr
+    assert "The pixels of 1 image were not looked at" in looked.stderr
 
 
 def test_what_is_not_taken_is_told_by_its_number_and_never_by_its_name(data: Path, mixed: Path, tmp_path: Path) -> None:

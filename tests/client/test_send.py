@@ -16,9 +16,11 @@ from pathlib import Path
 import pytest
 
 from seed_data.phantom.identities import PATIENT_IDENTITIES, planted_strings
+from tests.casework.pixel_bed import clip_study
 from tests.client.conftest import ROOT, Served, environment, make_served
 from tests.pipeline.bed import PATIENT, small_ct
-from trialimg.domain.deid_report import Report
+from trialimg.documents.deid import DeidAccount
+from trialimg.domain.deid_report import SHOWN, WAITING, PixelCount, Report
 
 pytestmark = pytest.mark.slow
 
@@ -44,6 +46,40 @@ def test_a_study_sent_ends_linked_and_its_account_is_one_document(served: Served
     assert report.instances == report.residue.searched == 5
     assert ("(0010,0010)", "PatientName") in {action[:2] for action in report.actions}
     names_nobody(told)
+
+
+def test_what_a_person_looked_at_before_sending_is_told_as_their_word_and_held_for_a_look_all_the_same(
+    peopled: Path, tmp_path: Path
+) -> None:
+    served = make_served(peopled, tmp_path / "installation")
+    served.start()
+    clip_study(tmp_path / "clip")
+    try:
+        done = served.send(tmp_path / "clip", Path("--pixels"), Path("reviewed"))
+    finally:
+        served.end()
+    assert done.returncode == 0, done.stderr
+    assert "1 image that may show text is sent because you have looked." in done.stderr
+    assert "1 waits for a decision" in done.stderr
+    account = json.loads(done.stdout)
+    assert account["counts"]["held"] == 1
+    told = Report.from_json(json.loads(told_report(served, account["submission"])))
+    assert PixelCount(SHOWN, "whoever ran the command", 1) in told.pixels
+    with closing(sqlite3.connect(served.data / "trialimg.sqlite")) as base:
+        (report,) = base.execute("select report from submission where id = ?", (account["submission"],)).fetchone()
+        audited = base.execute(
+            "select count(*) from audit_record where row_id = ? and column_name = 'sender_report' and action = 'update'",
+            (account["submission"],),
+        ).fetchone()
+    assert audited == (1,)
+    ours = Report.from_json(json.loads(report))
+    assert PixelCount(WAITING, "", 1) in ours.pixels
+    names = ("DEMO", "P", served.number, "SCR", "CT", account["submission"], ())
+    sentences = DeidAccount(*names, cleaned_at_source=True, report=ours, told=told).sentences
+    assert any(
+        each.startswith("The sender says that the pixels of 1 image were looked at by whoever ran the command before")
+        for each in sentences
+    )
 
 
 def told_report(served: Served, submission: str) -> str:

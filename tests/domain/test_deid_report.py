@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import json
 import tomllib
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -77,11 +76,11 @@ def test_reports_of_one_profile_add_up_and_others_do_not():
 
 
 def test_images_at_which_nobody_looked_are_counted_and_told():
-    report = replace(WHOLE, pixels=(*WHOLE.pixels, PixelCount(UNSEEN, "", 56)))
+    report = WHOLE._replace(pixels=(*WHOLE.pixels, PixelCount(UNSEEN, "", 56)))
     assert Report.from_json(json.loads(json.dumps(report.to_json()))) == report
     assert (WHOLE.unseen, report.unseen, (report + report).unseen) == (0, 56, 112)
     assert told_of_unseen(56).startswith("The pixels of 56 images were not looked at: images of their kind")
-    assert told_of_unseen(1).startswith("The pixels of 1 image was not looked at: images of its kind")
+    assert told_of_unseen(1).startswith("The pixels of 1 image were not looked at: images of its kind")
 
 
 def test_the_search_of_one_instance_leaves_numbers_of_items_out():

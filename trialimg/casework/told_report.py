@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, Final
 
 from trialimg.casework.access import Place
@@ -43,8 +42,7 @@ def keep_told_report(uow: UnitOfWork, place: Place, document: Mapping[str, Any])
 
 def _bare(report: Report, profile: Profile) -> Report:
     """Give the report with every word in it replaced by one of ours."""
-    return replace(
-        report,
+    return report._replace(
         actions=tuple(_action(action) for action in report.actions),
         rules=rules_of(profile),
         pixels=tuple(_pixels(each) for each in report.pixels),

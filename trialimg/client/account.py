@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -104,8 +103,7 @@ class Ledger:
 
 def _times(report: Report, times: int, hold_code: str) -> Report:
     """Give the report of several instances that were cleaned alike."""
-    return replace(
-        report,
+    return report._replace(
         instances=report.instances * times,
         actions=tuple(action._replace(times=action.times * times) for action in report.actions),
         residue=report.residue._replace(searched=report.residue.searched * times, held=report.residue.held * times),
@@ -122,20 +120,20 @@ def _decided(report: Report, hold_code: str, times: int) -> tuple[PixelCount, ..
     return tuple(row._replace(instances=row.instances * times) for row in report.pixels)
 
 
-@dataclass(eq=False, repr=False)
 class Account:
     """The end of a run, or how far it came: every file that went in is in exactly one of the lists."""
 
-    cleaned: list[Cleaned] = field(default_factory=list)
-    held: list[NotTaken] = field(default_factory=list)
-    refused: list[NotTaken] = field(default_factory=list)
-    left_out: list[NotTaken] = field(default_factory=list)
-    duplicates: list[Source] = field(default_factory=list)
-    persons: set[bytes] = field(default_factory=set)
-    subject_is_told: bool = False
-    """Whether the subject's number stood in some original: a hospital's number given for the trial's names him."""
-    ledger: Ledger = field(default_factory=Ledger)
-    pairs: set[tuple[str, str]] = field(default_factory=set, repr=False)
+    def __init__(self) -> None:
+        self.cleaned: list[Cleaned] = []
+        self.held: list[NotTaken] = []
+        self.refused: list[NotTaken] = []
+        self.left_out: list[NotTaken] = []
+        self.duplicates: list[Source] = []
+        self.persons: set[bytes] = set()
+        self.subject_is_told = False
+        """Whether the subject's number stood in some original: a hospital's number given for the trial's names him."""
+        self.ledger = Ledger()
+        self.pairs: set[tuple[str, str]] = set()
 
     @property
     def files(self) -> int:

@@ -13,12 +13,12 @@ import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from multiprocessing import get_context, parent_process
-from multiprocessing.connection import Connection, wait
+from functools import partial
+from select import POLLIN, poll
 from types import FrameType
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
+from trialimg.client.forked import Forked
 from trialimg.errors import UnreadableObject
 
 MEMORY: Final = 2 * 2**30
@@ -33,16 +33,37 @@ Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
 
 
-@dataclass
-class _Child(Generic[Item]):
+class _Pipe(Protocol):
+    """What objects go through to a child and back."""
+
+    def send(self, item: Any, /) -> None:
+        """Give an object to the other side."""
+
+    def recv(self) -> Any:
+        """Take an object from the other side; raises EOFError when it is gone."""
+
+    def fileno(self) -> int:
+        """Give what can be waited on."""
+
+    def close(self) -> None:
+        """Give up this side."""
+
+
+class _Process(Protocol):
+    def kill(self) -> None: ...
+
+    def join(self) -> None: ...
+
+
+class _Child(Generic[Item, Outcome]):
     """One process, and the items it was given and has not answered, the oldest first."""
 
-    process: Any
-    pipe: Connection
-    given: deque[tuple[int, Item]] = field(default_factory=deque)
+    def __init__(self, process: _Process, pipe: _Pipe, read: Callable[[Any], Outcome]) -> None:
+        self.process, self.pipe, self.read = process, pipe, read
+        self.given: deque[tuple[int, Item]] = deque()
 
     def end(self) -> None:
-        """End it, wherever it is."""
+        """See that it has ended, wherever it was."""
         self.process.kill()
         self.process.join()
         self.pipe.close()
@@ -51,20 +72,22 @@ class _Child(Generic[Item]):
 class Children(Generic[Item, Outcome]):
     """The children of one piece of work. ``work`` is a function that a child can import, ``lost`` what to say of an
     item that ended its child; ``preload`` names the modules that every child needs beside those that are here, which
-    are imported once for all of them.
+    are imported once for all of them. ``reader`` gives, for each child, what makes an outcome of its answer, where an
+    answer may refer to the one before.
     """
 
     def __init__(
         self,
-        work: Callable[[Item], Outcome],
+        work: Callable[[Item], Any],
         lost: Callable[[Item], Outcome],
         *,
         workers: int,
         preload: Sequence[str],
+        reader: Callable[[], Callable[[Any], Outcome]] = lambda: lambda answer: answer,
     ) -> None:
-        self._work, self._lost, self._workers = work, lost, workers
-        self._context = _context(preload)
-        self._children: list[_Child[Item]] = []
+        self._work, self._lost, self._workers, self._reader = work, lost, workers, reader
+        self._start = _begun_with(preload)
+        self._children: list[_Child[Item, Outcome]] = []
         self._again: deque[tuple[int, Item]] = deque()
         self._fatal: set[int] = set()
         self._reached = 0
@@ -84,6 +107,8 @@ class Children(Generic[Item, Outcome]):
                     yield ready.pop(due)
                     due += 1
         finally:
+            for child in self._children:
+                child.process.kill()  # all of them, and only then each is waited for
             for child in self._children:
                 child.end()
             self._children.clear()
@@ -108,33 +133,30 @@ class Children(Generic[Item, Outcome]):
         self._reached += entry is not None
         return entry
 
-    def _free(self) -> _Child[Item] | None:
+    def _free(self) -> _Child[Item, Outcome] | None:
         """Give the child with the least to do, a new one where there may be one more; None where all have enough."""
         idle = any(not child.given for child in self._children)
         if not idle and len(self._children) < self._workers:
-            self._children.append(self._start())
+            process, pipe = self._start(self._work, [child.pipe for child in self._children])
+            self._children.append(_Child(process, pipe, self._reader()))
         child = min(self._children, key=lambda each: len(each.given))
         return child if len(child.given) < _AHEAD else None
 
-    def _start(self) -> _Child[Item]:
-        mine, theirs = self._context.Pipe()
-        process = self._context.Process(target=_serve, args=(theirs, self._work), daemon=True)
-        process.start()
-        theirs.close()
-        return _Child(process, mine)
-
     def _answers(self) -> Iterator[tuple[int, Outcome]]:
-        by_pipe = {child.pipe: child for child in self._children if child.given}
-        for pipe in wait(list(by_pipe)):
-            child = by_pipe[pipe]  # type: ignore[index]  # only those pipes were waited on
+        by_pipe = {child.pipe.fileno(): child for child in self._children if child.given}
+        waiting = poll()
+        for pipe in by_pipe:
+            waiting.register(pipe, POLLIN)
+        for pipe, _what in waiting.poll():
+            child = by_pipe[pipe]
             try:
-                outcome: Outcome = child.pipe.recv()
+                answer = child.pipe.recv()
             except (EOFError, ConnectionResetError):
                 yield from self._ended(child)
             else:
-                yield child.given.popleft()[0], outcome
+                yield child.given.popleft()[0], child.read(answer)
 
-    def _ended(self, child: _Child[Item]) -> Iterator[tuple[int, Outcome]]:
+    def _ended(self, child: _Child[Item, Outcome]) -> Iterator[tuple[int, Outcome]]:
         """Tell of the item that a child was at when it ended for the second time; the others are done again."""
         self._children.remove(child)
         child.end()
@@ -146,19 +168,45 @@ class Children(Generic[Item, Outcome]):
         self._again.extendleft(reversed(child.given))
 
 
-def _context(preload: Sequence[str]) -> Any:
+_Start = Callable[[Callable[[Any], Any], list[Any]], tuple[_Process, _Pipe]]
+"""Begins a child that does a work; it does not keep the pipes to the others open."""
+
+
+def _begun_with(preload: Sequence[str]) -> _Start:
     """Choose how children begin: as this process is, or, where it has threads or lacks a module, from a clean one."""
     if not preload and threading.active_count() == 1:
-        return get_context("fork")
+        return _as_it_is
+    from multiprocessing import get_context  # as costly to load as all of the engine: only where it is needed
+
     context = get_context("forkserver")
     context.set_forkserver_preload(list(preload))
-    return context
+
+    def clean(work: Callable[[Any], Any], _others: list[Any]) -> tuple[_Process, _Pipe]:
+        mine, theirs = context.Pipe()
+        process = context.Process(target=_serve_clean, args=(theirs, work), daemon=True)
+        process.start()
+        theirs.close()
+        return process, mine
+
+    return clean
 
 
-def _serve(pipe: Connection, work: Callable[[Item], Any]) -> None:
+def _as_it_is(work: Callable[[Any], Any], others: list[Any]) -> tuple[_Process, _Pipe]:
+    process = Forked(lambda pipe: _serve(pipe, work, pipe.wait_for_the_end), others)
+    return process, process.pipe
+
+
+def _serve_clean(pipe: _Pipe, work: Callable[[Any], Any]) -> None:
+    from multiprocessing import parent_process
+
+    parent = parent_process()
+    _serve(pipe, work, parent.join if parent is not None else lambda: None)
+
+
+def _serve(pipe: _Pipe, work: Callable[[Any], Any], parent_ended: Callable[[], None]) -> None:
     """Answer items one by one until the parent closes the pipe; runs in a child."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=partial(_end_with_parent, parent_ended), daemon=True).start()
     signal.signal(signal.SIGPROF, _out_of_time)
     for limit, most in ((resource.RLIMIT_DATA, MEMORY), (resource.RLIMIT_AS, MEMORY + _MAPPED)):
         _soft, hard = resource.getrlimit(limit)
@@ -182,11 +230,9 @@ def allow_more_time() -> None:
     signal.setitimer(signal.ITIMER_PROF, SECONDS)
 
 
-def _end_with_parent() -> None:
-    parent = parent_process()
-    if parent is not None:
-        parent.join()  # waits on a pipe that closes however the parent ends
-        os._exit(1)
+def _end_with_parent(parent_ended: Callable[[], None]) -> None:
+    parent_ended()  # waits on a pipe that closes however the parent ends
+    os._exit(1)
 
 
 def _out_of_time(_signal: int, _frame: FrameType | None) -> None:

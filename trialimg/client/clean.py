@@ -11,15 +11,28 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Final
 
 from trialimg.client.account import Account, NotTaken
 from trialimg.client.shelf import Shelf
-from trialimg.client.source import sources_of
+from trialimg.client.source import Source, sources_of
 from trialimg.client.staging import staging
-from trialimg.client.work import AS_IT_IS, Done, Recipe, Task, Wish, lost, one, one_by_one, ordinary, several
+from trialimg.client.work import (
+    AS_IT_IS,
+    Answers,
+    Done,
+    Recipe,
+    Run,
+    Several,
+    Wish,
+    lost,
+    one,
+    one_by_one,
+    ordinary,
+)
 
 _WINDOW: Final = 64
 """Files looked at in this process before those that are not ordinary go to a child."""
@@ -49,8 +62,8 @@ def clean_folder(
     workers = max(1, jobs or os.cpu_count() or 1)
     with staging(out) as hidden:
         shelf = Shelf(out, account, wish)
-        tasks = (Task(source, str(hidden), recipe, wish) for source in sources)
-        outcomes = _here(tasks) if workers == 1 else _by_children(tasks, workers)
+        run = Run(str(hidden), recipe, wish)
+        outcomes = _here(run, sources) if workers == 1 else _by_children(run, sources, workers)
         try:
             for done, outcome in enumerate(outcomes, 1):
                 shelf.take(outcome)
@@ -62,32 +75,33 @@ def clean_folder(
     return account
 
 
-def _here(tasks: Iterator[Task]) -> Generator[Done | NotTaken, None, None]:
+def _here(run: Run, sources: Iterator[Source]) -> Generator[Done | NotTaken, None, None]:
     """Clean ordinary files in this process and all others in a child; give the outcomes in the order of the files."""
-    while window := list(islice(tasks, _WINDOW)):
-        outcomes: dict[int, Done | NotTaken | None] = {number: ordinary(task) for number, task in enumerate(window)}
+    while window := list(islice(sources, _WINDOW)):
+        outcomes = {number: ordinary(run, source) for number, source in enumerate(window)}
         rest = [number for number, outcome in outcomes.items() if outcome is None]
         if rest:
-            with closing(_by_children((window[number] for number in rest), 1)) as done:
+            with closing(_by_children(run, (window[number] for number in rest), 1)) as done:
                 outcomes.update(zip(rest, done, strict=True))
         yield from (outcome for outcome in outcomes.values() if outcome is not None)
 
 
-def _by_children(tasks: Iterator[Task], workers: int) -> Generator[Done | NotTaken, None, None]:
+def _by_children(run: Run, sources: Iterator[Source], workers: int) -> Generator[Done | NotTaken, None, None]:
     """Clean in child processes, several files a message; give the outcomes in the order of the files."""
     from trialimg.client.children import Children  # not loaded where none is needed
 
-    batches = iter(lambda: tuple(islice(tasks, _BATCH)), ())
+    batches = iter(lambda: tuple(islice(sources, _BATCH)), ())
     # What a single child gets are files for the parser; several get files of every kind, and begin as this process is.
     preload = (_ENGINE, _PARSER) if workers == 1 else ()
-    children: Children[tuple[Task, ...], list[Done | NotTaken] | tuple[Task, ...]]
-    children = Children(several, one_by_one, workers=workers, preload=preload)
+    children: Children[tuple[Source, ...], list[Done | NotTaken] | tuple[Source, ...]]
+    children = Children(Several(run), one_by_one, workers=workers, preload=preload, reader=Answers)
     with closing(children.each(batches)) as answers:
         for answer in answers:
             if isinstance(answer, list):
                 yield from answer
                 continue
             # One of them has ended its child twice: which one shows where each is alone.
-            alone = Children(one, lost, workers=1, preload=preload)
+            alone: Children[Source, Done | NotTaken]
+            alone = Children(partial(one, run), lost, workers=1, preload=preload)
             with closing(alone.each(iter(answer))) as outcomes:
                 yield from outcomes

@@ -51,7 +51,8 @@ def explained(what: str, profile: Profile) -> Iterator[str]:
     Raises :class:`BadInput` where it is none of these, or a file that cannot be read.
     """
     if Path(what).is_file():
-        children = Children(_of_file, lambda _: _LOST, workers=1, preload=__name__)
+        children: Children[_Asked, list[tuple[str, str, str, str]] | str]
+        children = Children(_of_file, lambda _: _LOST, workers=1, preload=(__name__,))
         (lines,) = children.each(iter([_Asked(Path(what), profile)]))
         if isinstance(lines, str):
             raise BadInput(lines)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -30,17 +29,20 @@ class Rules(NamedTuple):
     profile: Profile
 
 
-@dataclass(frozen=True, eq=False)
-class SiteKey:
+class SiteKey(NamedTuple):
     """A key to derive subject keys from, whose it is, and the sentence where it came from.
 
     ``kind`` is ``file``, ``new file``, ``installation`` or ``random``.
     """
 
     site: str
-    site_key: bytes = field(repr=False)
+    site_key: bytes
     kind: str
     sentence: str
+
+    def __repr__(self) -> str:
+        """Show it without the key."""
+        return f"SiteKey(site={self.site!r}, kind={self.kind!r})"
 
 
 def _newest(folder: Path) -> Path | None:

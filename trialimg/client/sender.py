@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any, Final
@@ -17,7 +17,7 @@ from trialimg.client.clean import clean_folder
 from trialimg.client.server import PATIENCE, Server, Tell
 from trialimg.client.source import sources_of
 from trialimg.client.work import Recipe, Wish
-from trialimg.domain.deid_report import joined
+from trialimg.domain.deid_report import SHOWN, joined
 from trialimg.domain.deidentification import Profile, SubjectIdentity
 from trialimg.errors import BadInput, Conflict, Held, NoSpace, OurFault, TryLater, WrongPatient
 
@@ -85,6 +85,7 @@ def send(
         with tempfile.TemporaryDirectory(prefix="trialimg-send-") as folder:
             Path(folder).chmod(0o700)
             clean = _clean(target, paths, Path(folder), recipe, tell, jobs=jobs, named=named)
+            _warn_of_second_look(clean, tell)
             account = _deliver(server, target, clean, tell)
         _compare(account, clean.cleaned)
     finally:
@@ -124,6 +125,18 @@ def _clean(
     return clean
 
 
+def _warn_of_second_look(clean: Account, tell: Tell) -> None:
+    """Say what becomes of images sent because somebody here has looked at their pixels: the server holds them."""
+    rows = (each for report in clean.reports().values() for each in report.pixels)
+    seen = sum(each.instances for each in rows if each.decision == SHOWN)
+    if seen:
+        told = "1 image that may show text is" if seen == 1 else f"{seen} images that may show text are"
+        tell(
+            f"{told} sent because you have looked. The server keeps that as your word and holds what may show text "
+            "until it is decided on there: open the images sent, and Look at the pixels."
+        )
+
+
 def _deliver(server: Server, target: Target, clean: Account, tell: Tell) -> dict[str, Any]:
     going = clean.cleaned
     claim = {**target.names, **({"acquired": target.acquired.isoformat()} if target.acquired else {})}
@@ -143,7 +156,7 @@ def _deliver(server: Server, target: Target, clean: Account, tell: Tell) -> dict
 
 def _tell_report(server: Server, key: str, clean: Account, tell: Tell) -> None:
     """Give the server the account of the cleaning, in which nothing is of a file; what was not sent is in it too."""
-    told = replace(joined(clean.reports().values()), outcomes=tuple(clean.outcomes()))
+    told = joined(clean.reports().values())._replace(outcomes=tuple(clean.outcomes()))
     try:
         server.call("POST", f"submissions/{key}/report", json=told.to_json())
     except BadInput as error:

@@ -6,7 +6,6 @@ import hashlib
 import os
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -28,15 +27,20 @@ _CLOSED: Final = "This folder cannot be opened, so nobody knows what is in it. C
 _A_ZIP: Final = "It is a zip, which is not unpacked here. Unpack it and give the folder."
 
 
-@dataclass(frozen=True, eq=False)
 class Recipe:
-    """What the engine is given for one subject's images."""
+    """What the engine is given for one subject's images; without a key given, persons are told apart in this run."""
 
-    profile: Profile
-    identity: SubjectIdentity
-    subject_key: bytes = field(repr=False)
-    fingerprint_key: bytes | None = field(repr=False, default=None)
-    person_key: bytes = field(repr=False, default_factory=lambda: os.urandom(32))
+    def __init__(
+        self,
+        profile: Profile,
+        identity: SubjectIdentity,
+        subject_key: bytes,
+        fingerprint_key: bytes | None = None,
+        person_key: bytes | None = None,
+    ) -> None:
+        self.profile, self.identity, self.subject_key = profile, identity, subject_key
+        self.fingerprint_key = fingerprint_key
+        self.person_key = person_key or os.urandom(32)
 
 
 class Wish(NamedTuple):
@@ -55,17 +59,16 @@ class Wish(NamedTuple):
 AS_IT_IS: Final = Wish()
 
 
-class Task(NamedTuple):
-    """What a child is told once more with each file."""
+class Run(NamedTuple):
+    """What is the same for all files of a run; clean ones are made in the ``hidden`` folder."""
 
-    source: Source
     hidden: str
     recipe: Recipe
     wish: Wish
 
 
 class Done(NamedTuple):
-    """What a child made of a file: the clean one under its number, its report, old and new identifiers."""
+    """What became of a file: the clean one under its number, its report, old and new identifiers."""
 
     item: Cleaned
     report: Report
@@ -74,6 +77,15 @@ class Done(NamedTuple):
 
     def __repr__(self) -> str:
         return f"Done({self.item!r}, {self.passes!r})"
+
+
+class _Answer(NamedTuple):
+    """What a child answers for a file that it cleaned; without a report, it is that of the one before."""
+
+    item: Cleaned
+    report: Report | None
+    passes: bool
+    pairs: tuple[tuple[str, str], ...]
 
 
 def to_disk(path: Path, how: int = os.O_RDWR) -> None:
@@ -85,47 +97,80 @@ def to_disk(path: Path, how: int = os.O_RDWR) -> None:
         os.close(handle)
 
 
-def lost(task: Task) -> NotTaken:
+def lost(source: Source) -> NotTaken:
     """Say of a file that it ended the child that read it."""
-    return NotTaken(task.source, UnreadableObject.code, "Reading it needs more than the reader's limits.")
+    return NotTaken(source, UnreadableObject.code, "Reading it needs more than the reader's limits.")
 
 
-def one_by_one(tasks: tuple[Task, ...]) -> tuple[Task, ...]:
+def one_by_one(sources: tuple[Source, ...]) -> tuple[Source, ...]:
     """Give the files of a message back of which one ended the child, so that each is tried alone."""
-    return tasks
+    return sources
 
 
-def several(tasks: tuple[Task, ...]) -> list[Done | NotTaken]:
-    """Clean the files of one message, each with the time that a file may take."""
-    from trialimg.client.children import allow_more_time  # there already: this runs in one
+class Several:
+    """The work of one child: the files of each message, each with the time that a file may take.
 
-    outcomes = []
-    for task in tasks:
-        allow_more_time()
-        outcomes.append(one(task))
-    return outcomes
+    A report is long, and most often that of the file before: it is sent when it is another.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._last: Report | None = None
+
+    def __call__(self, sources: tuple[Source, ...]) -> list[_Answer | NotTaken]:
+        """Clean the files of one message."""
+        from trialimg.client.children import allow_more_time  # there already: this runs in one
+
+        answers: list[_Answer | NotTaken] = []
+        for source in sources:
+            allow_more_time()
+            outcome = one(self._run, source)
+            if isinstance(outcome, NotTaken):
+                answers.append(outcome)
+                continue
+            item, report, passes, pairs = outcome
+            answers.append(_Answer(item, None if report is self._last else report, passes, pairs))
+            self._last = report
+        return answers
 
 
-def ordinary(task: Task) -> Done | NotTaken | None:
+class Answers:
+    """The other side of ``Several``: makes outcomes of the answers of one child, in the order in which they come."""
+
+    def __init__(self) -> None:
+        self._last: Report | None = None
+
+    def __call__(self, answers: list[_Answer | NotTaken]) -> list[Done | NotTaken]:
+        """Give the outcomes of one message, each with its report."""
+        return [answer if isinstance(answer, NotTaken) else self._whole(answer) for answer in answers]
+
+    def _whole(self, answer: _Answer) -> Done:
+        item, report, passes, pairs = answer
+        self._last = report or self._last
+        if self._last is None:
+            raise OurFault("A child told of a file without its report.")
+        return Done(item, self._last, passes, pairs)
+
+
+def ordinary(run: Run, source: Source) -> Done | NotTaken | None:
     """Clean an ordinary file under its number in the hidden folder; None where it is another."""
-    if task.source.kind is not Kind.FILE:
-        return one(task)
+    if source.kind is not Kind.FILE:
+        return one(run, source)
     try:
-        return _cleaned(task, clean_ordinary)
+        return _cleaned(run, source, clean_ordinary)
     except Unusual:
         return None
     except Exception as error:  # noqa: BLE001 (no file may end the work on the others)
-        return NotTaken(task.source, *told(error))
+        return NotTaken(source, *told(error))
 
 
-def one(task: Task) -> Done | NotTaken:
+def one(run: Run, source: Source) -> Done | NotTaken:
     """Clean one file under its number in the hidden folder."""
-    source = task.source
     refuse = partial(NotTaken, source)
     if source.kind is not Kind.FILE:
         return refuse("file", _NO_FILE if source.kind is Kind.OTHER else _CLOSED)
     try:
-        return _cleaned(task, clean_into)
+        return _cleaned(run, source, clean_into)
     except NotDicom as error:
         return refuse(error.code, _A_ZIP if _is_zip(source.path) else error.sentence)
     except UnreadableObject as error:
@@ -162,10 +207,10 @@ def _is_zip(path: Path) -> bool:
         return stream.read(4) == b"PK\x03\x04"
 
 
-def _cleaned(task: Task, clean: Callable[..., Made]) -> Done:
-    recipe, wish, target = task.recipe, task.wish, f"{task.hidden}/{task.source.among}"
+def _cleaned(run: Run, source: Source, clean: Callable[..., Made]) -> Done:
+    recipe, wish, target = run.recipe, run.wish, f"{run.hidden}/{source.among}"
     made = clean(
-        task.source.name,
+        source.name,
         target,
         profile=recipe.profile,
         identity=recipe.identity,
@@ -174,7 +219,7 @@ def _cleaned(task: Task, clean: Callable[..., Made]) -> Done:
     )
     passes = _passes(made, wish)
     item = Cleaned(
-        source=task.source,
+        source=source,
         place=target,
         study=made.facts.study_instance_uid,
         series=made.facts.series_instance_uid,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
@@ -235,7 +234,7 @@ def _with_pixels(report: Report, *, has_face: bool, is_unseen: bool) -> Report:
 @lru_cache(maxsize=64)
 def _told(report: Report, *, has_face: bool, is_unseen: bool) -> Report:
     pixels = (PixelCount(UNSEEN, "", 1),) if is_unseen else ()
-    return replace(report, recognisable=int(has_face), pixels=pixels)
+    return report._replace(recognisable=int(has_face), pixels=pixels)
 
 
 def clean_unusual(

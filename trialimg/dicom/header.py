@@ -6,7 +6,6 @@ Reads originals, so its results hold a patient's identity: for the quarantine's 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
 
@@ -113,19 +112,18 @@ class InstanceFacts(NamedTuple):
         return self.transfer_syntax in VIDEO_SYNTAXES
 
 
-@dataclass(eq=False, repr=False)
 class Gathered:
     """What one walk over a file collected: values of ``GATHERED`` of the outermost data set, and what else tells."""
 
-    values: dict[int, bytes]
-    burned_in: str = ""
-    has_regions: bool = False
-    overlay_in_pixels: bool = False
-    native_length: int | None = None
-    fragments: int | None = None
-    sample_bits: int = 0
-    end: int = 0
-    is_followed_well: bool = True
+    def __init__(self, values: dict[int, bytes]) -> None:
+        self.values = values
+        self.burned_in = ""
+        self.has_regions = self.overlay_in_pixels = False
+        self.native_length: int | None = None
+        self.fragments: int | None = None
+        self.sample_bits = 0
+        self.end = 0
+        self.is_followed_well = True
 
     def take_burned_in(self, value: bytes, *, is_outermost: bool) -> None:
         """Take a Burned In Annotation: a YES from any depth, anything else from the outermost data set only."""

@@ -256,7 +256,9 @@ def _own(found: Gathered, shared: Mapping[int, bytes]) -> tuple[str, int | None]
 
 def _described(shared: Mapping[int, bytes], told: _Told, syntax: str) -> InstanceFacts:
     values = {**shared, **dict(told[0]), _SOP_INSTANCE: b"1", _INSTANCE_NUMBER: b""}
-    return described(Gathered(values, *told[1:]), syntax)
+    found = Gathered(values)
+    found.burned_in, found.has_regions, found.overlay_in_pixels, found.native_length, found.fragments = told[1:]
+    return described(found, syntax)
 
 
 @lru_cache(maxsize=32)

@@ -196,6 +196,7 @@ def _sentences(account: DeidAccount) -> Iterable[str]:
     yield next((text for code, text in _DATES.items() if code in report.options), "Dates and times are removed.")
     yield from _residue(account)
     yield from _pixels(tuple(row for row in report.pixels if row.decision != UNSEEN))
+    yield from _claimed(account)
     if report.unseen:
         yield told_of_unseen(report.unseen)
     faces = max(report.recognisable, account.told.recognisable if account.told else 0)
@@ -239,6 +240,17 @@ def _pixels(pixels: tuple[PixelCount, ...]) -> Iterable[str]:
         who = f", decided by the {each.role}" if each.role else ""
         boxes = f" in {each.boxes} {'box' if each.boxes == 1 else 'boxes'}" if each.boxes else ""
         yield f"Pixels that a person should see: {images(each.instances)}, {_DECISIONS[each.decision]}{boxes}{who}."
+
+
+def _claimed(account: DeidAccount) -> Iterable[str]:
+    """Tell what the sender says of pixels, where ours is not the account of it."""
+    for each in account.told.pixels if account.told and account.report else ():
+        if each.decision in {SHOWN, MASKED}:
+            by = f" by {each.role}" if each.role else ""
+            yield (
+                f"The sender says that the pixels of {images(each.instances)} were looked at{by} before they were "
+                f"sent: {_DECISIONS[each.decision]}. That is its word; what is told above was decided here."
+            )
 
 
 def decision_words(decision: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple, Self, TypeVar
 
 from trialimg.domain.deid_rule import Rule
@@ -106,13 +105,8 @@ class OutcomeCount(NamedTuple):
     times: int
 
 
-@dataclass(frozen=True)
-class Report:
-    """What was done to one study (or one instance of it): attributes, actions, counts, never a value.
-
-    ``recognisable`` counts instances that may show a face. ``engine`` and ``table`` say which version of trialimg and
-    which edition of PS3.15 table E.1-1 were used.
-    """
+class _Report(NamedTuple):
+    """The fields of a report. A plain tuple: whoever cleans images waits for every module that is loaded."""
 
     profile: str
     version: str
@@ -127,12 +121,29 @@ class Report:
     engine: str = ENGINE
     table: str = ""
 
-    def __post_init__(self) -> None:
-        """Keep the list of paths to a length that can be shown and kept."""
-        if len(self.actions) > MOST_PATHS:
-            object.__setattr__(self, "actions", _bounded(self.actions))
 
-    def __add__(self, other: Report) -> Report:
+class Report(_Report):
+    """What was done to one study (or one instance of it): attributes, actions, counts, never a value.
+
+    ``recognisable`` counts instances that may show a face. ``engine`` and ``table`` say which version of trialimg and
+    which edition of PS3.15 table E.1-1 were used. The list of paths is kept to a length that can be shown and kept.
+    """
+
+    __slots__ = ()
+
+    @classmethod
+    def _make(cls, iterable: Iterable[Any]) -> Self:  # type: ignore[override]  # typed by name only in typeshed
+        """Make one of its fields; ``_replace`` comes through here too."""
+        made = super()._make(iterable)
+        if len(made.actions) <= MOST_PATHS:
+            return made
+        return super()._make((*made[:4], _bounded(made.actions), *made[5:]))
+
+    def __new__(cls, *fields: Any, **named: Any) -> Self:
+        """Make one of its fields."""
+        return cls._make(_Report(*fields, **named))
+
+    def __add__(self, other: Report) -> Report:  # type: ignore[override]  # reports join; they are no lists
         """Join the reports of two parts; both must have been made under one version of one profile."""
         return joined((self, other))
 
@@ -144,7 +155,7 @@ class Report:
     def with_outcomes(self, outcomes: Iterable[tuple[str, str]]) -> Report:
         """Give the report with what became of each object: pairs of outcome and code."""
         counts = Counter(outcomes)
-        return replace(self, outcomes=tuple(sorted(OutcomeCount(*key, n) for key, n in counts.items())))
+        return self._replace(outcomes=tuple(sorted(OutcomeCount(*key, n) for key, n in counts.items())))
 
     def to_json(self) -> dict[str, Any]:
         """Give the report as plain values, with the meaning of each code."""
@@ -195,9 +206,9 @@ def rules_of(profile: Profile) -> tuple[OwnRule, ...]:
 
 def told_of_unseen(count: int) -> str:
     """Say that nobody looked at these pixels, what that means, and what to do."""
-    begin, their = ("image was", "its") if count == 1 else ("images were", "their")
+    begin, their = ("image", "its") if count == 1 else ("images", "their")
     return (
-        f"The pixels of {count:,} {begin} not looked at: images of {their} kind usually show no text. Where scanners "
+        f"The pixels of {count:,} {begin} were not looked at: images of {their} kind usually show no text. Where scanners "
         "of a site write names into them, look at them before they are handed on."
     )
 
@@ -213,8 +224,7 @@ def joined(reports: Iterable[Report]) -> Report:
     if len({(part.profile, part.version) for part in parts}) != 1:
         raise ValueError("reports of different profiles cannot be joined")
     residues = [part.residue for part in parts]
-    return replace(
-        parts[-1],
+    return parts[-1]._replace(
         instances=sum(part.instances for part in parts),
         options=tuple(sorted({code for part in parts for code in part.options})),
         actions=_summed(parts, "actions", ActionCount, 3),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import replace
 
 from sqlalchemy import select
 
@@ -113,7 +112,7 @@ def _report(uow: UnitOfWork, submission: Submission, done: list[Json]) -> str:
     report = joined(parts)
     unseen = [row for row in report.pixels if row.decision == UNSEEN]
     decided = pixel_counts(uow.session, submission.id)
-    return json.dumps(replace(report, pixels=(*decided, *unseen)).to_json())
+    return json.dumps(report._replace(pixels=(*decided, *unseen)).to_json())
 
 
 def _mark(uow: UnitOfWork, submission: Submission, marks: dict[str, str]) -> None:
