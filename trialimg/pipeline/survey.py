@@ -237,7 +237,7 @@ def _account(state: _Survey) -> str:
         told.append(f"{counts[Fate.REFUSED]} of {len(state.hashes)} files cannot be taken")
     if counts[Fate.DUPLICATE]:
         told.append(f"{counts[Fate.DUPLICATE]} came twice")
-    return f"{'; '.join(told)}. Look at them and confirm what goes on."
+    return f"{'; '.join(told)}. Look at {'it' if len(state.images) == 1 else 'them'} and confirm what goes on."
 
 
 def _refusal(state: _Survey) -> str:
