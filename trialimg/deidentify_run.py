@@ -139,7 +139,7 @@ def _progress(total: int) -> Iterator[Callable[[int], None]]:
         yield lambda _done: bar.update(1)
 
 
-def _leave(order: Order, account: Account, rules: Rules, key: SiteKey, total: int, code: int) -> None:  # noqa: PLR0913, PLR0917 (all that is told)
+def _leave(order: Order, account: Account, rules: Rules, key: SiteKey, total: int, code: int) -> None:  # noqa: PLR0917 (all that is told)
     """Tell what became of each file, and write what was asked for beside the clean ones."""
     from trialimg.client.written import report_of, write_pairs, write_report
 

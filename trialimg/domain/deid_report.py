@@ -208,8 +208,8 @@ def told_of_unseen(count: int) -> str:
     """Say that nobody looked at these pixels, what that means, and what to do."""
     begin, their = ("image", "its") if count == 1 else ("images", "their")
     return (
-        f"The pixels of {count:,} {begin} were not looked at: images of {their} kind usually show no text. Where scanners "
-        "of a site write names into them, look at them before they are handed on."
+        f"The pixels of {count:,} {begin} were not looked at: images of {their} kind usually show no text. Where "
+        "scanners of a site write names into them, look at them before they are handed on."
     )
 
 
