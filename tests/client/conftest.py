@@ -63,9 +63,8 @@ class Served:
         return self.data.parent / "server.log"
 
     def start(self, **given: str) -> None:
-        settings = environment(
-            TRIALIMG_DATA=str(self.data), TRIALIMG_PORT=str(self.port), TRIALIMG_VAULT_RESERVE_MB="0", **given
-        )
+        own = {"DATA": str(self.data), "PORT": str(self.port), "VAULT_RESERVE_MB": "0"}
+        settings = environment(**{f"TRIALIMG_{name}": value for name, value in own.items()} | given)
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, *self.command], cwd=ROOT, env=settings, stdout=log, stderr=log

@@ -89,6 +89,25 @@ def told_report(served: Served, submission: str) -> str:
     return str(told)
 
 
+def test_what_was_begun_at_a_server_without_space_is_given_up_so_that_the_slot_is_free(
+    peopled: Path, tmp_path: Path
+) -> None:
+    served = make_served(peopled, tmp_path / "installation")
+    small_ct(tmp_path / "ct")
+    served.start(TRIALIMG_VAULT_RESERVE_MB=str(10**9))
+    try:
+        full = served.send(tmp_path / "ct")
+        assert full.returncode == 75
+        assert "is full" in full.stderr
+        served.end()
+        with closing(sqlite3.connect(served.data / "trialimg.sqlite")) as base:
+            assert base.execute("select stage from submission").fetchall() == [("cancelled",)]
+        served.start()
+        assert served.send(tmp_path / "ct").returncode == 0
+    finally:
+        served.end()
+
+
 def test_the_same_study_again_is_refused_without_a_trace_left_waiting(served: Served, ct: Path) -> None:
     served.send(ct)
     again = served.send(ct)

@@ -163,6 +163,8 @@ def test_a_disk_that_is_full_while_cleaning_is_waited_out(bed: Bed, ct: list[Pat
     bed.run()
     assert bed.stage(key) is Stage.CONFIRMED
     assert "disk" in bed.sentence(key)
+    assert "by itself" in bed.sentence(key)
+    assert "send again" not in bed.sentence(key)
     assert set(bed.fates(key)) == {Fate.RECEIVED}
     bed.app.extensions[EXTENSION] = tools
     run_now(bed, key)

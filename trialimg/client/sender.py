@@ -148,7 +148,8 @@ def _deliver(server: Server, target: Target, clean: Account, tell: Tell) -> dict
         _tell_report(server, key, clean, tell)
         server.call("POST", f"submissions/{key}/complete", json={"count": len(going)})
     except (Exception, KeyboardInterrupt) as error:
-        if not isinstance(error, TryLater):  # what cannot be reached cannot be told either
+        if isinstance(error, NoSpace) or not isinstance(error, TryLater):
+            # What cannot be reached cannot be told either; a server without space gets back what it has of these.
             server.give_up(key, _LEFT)
         raise
     return _follow(server, key, target.wait, tell)

@@ -22,7 +22,7 @@ from sqlalchemy import select
 from trialimg.casework.services import services
 from trialimg.casework.submission import load, move, tidy
 from trialimg.domain.submission import BESIDE, ENDED, TABLE, Outcome, Stage, Step, delay
-from trialimg.errors import ArchiveRefusesUs, BadInput, Conflict, Held, Misconfigured, TrialimgError, TryLater
+from trialimg.errors import ArchiveRefusesUs, BadInput, Conflict, Held, Misconfigured, NoSpace, TrialimgError, TryLater
 from trialimg.pipeline.deidentify import deidentify
 from trialimg.pipeline.destination import is_paused, pause
 from trialimg.pipeline.forget import forget
@@ -68,6 +68,10 @@ MOST_FAULTS: Final = 4
 """How often a step may fail for a reason nobody foresaw before a person must look."""
 
 _SLACK: Final = timedelta(seconds=5)
+_FULL: Final = (
+    "The disk that keeps images on their way is full. Nothing is lost, and it goes on by itself as soon as there is "
+    "space: the operator must make some."
+)
 _FAULT: Final = (
     "A step failed for a reason nobody foresaw, several times. Nothing is lost: what was received and what is clean is "
     "kept. The operator finds the kind of failure in the log; then let the work go on."
@@ -96,7 +100,7 @@ def run(job_id: str, also: Mapping[str, Callable[[Work], Finish]] = MappingProxy
         sentence = error.sentence
         _settle(work, lambda uow, job: _again(uow, job, sentence))
     except TryLater as error:
-        sentence = error.sentence
+        sentence = _FULL if isinstance(error, NoSpace) else error.sentence
         _settle(work, lambda uow, job: _again(uow, job, sentence))
     except (BadInput, Held, Conflict, Misconfigured) as error:
         refused = error
