@@ -38,7 +38,7 @@ _PATIENCE: Final = 100
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 _NO_SPACE: Final = (
     "The disk that keeps images on their way is full: these images were not taken, what was received "
-    "before is safe. Free some space, then send again."
+    "before is safe. The operator must make space; then go on, or send again."
 )
 
 
