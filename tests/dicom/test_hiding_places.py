@@ -88,6 +88,8 @@ PLACES = {
     "more numbers than there are": at(0x00280010, "US", b"\x80\0Okonkwo "),
     "rows of tags": at(0x00280009, "AT", b"Okonkwo Adae"),
     "float of letters": at(0x00189073, "FD", b"Okonkwo1"),
+    "float of letters and a stroke": at(0x00189073, "FD", b"Okonkwo/Ada (60)"),
+    "float of letters in lines": at(0x00186020, "FL", b"Ada\nOkonkwo\r"),
     "float of a report": inside(0x0040A730, (0x0040A040, "CS", "NUM"), (0x0040A161, "FD", b"Okonkwo1")),
     "character set": at(0x00080005, "CS", "ISO_IR 100\\OKONKWO"),
     "tail inside an item": inside(0x00081115, (0xFFFCFFFC, "OB", NAME)),
