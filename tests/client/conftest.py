@@ -50,6 +50,8 @@ class Served:
     data: Path
     number: str
     token_file: Path
+    other: str = ""
+    """The number of a second subject of the site."""
     command: tuple[str, ...] = ("-m", "trialimg", "serve")
     port: int = field(default_factory=free_port)
     _process: subprocess.Popen[bytes] | None = None
@@ -102,13 +104,13 @@ def make_served(peopled: Path, folder: Path) -> Served:
         place = trial_place("DEMO")
         ids = {each.code: each.site_id for each in sites(place.trial_id)}
         world = World(app, place.trial_code, place.trial_id, ids)
-        number = make_bed(world).number
+        number, other = make_bed(world).number, make_bed(world).number
         token = world.token("coordinator-101")
         db.session.remove()
         db.engine.dispose()
     token_file = folder / "token"
     token_file.write_text(f"a line before it\n{token}\n")
-    return Served(data, number, token_file)
+    return Served(data, number, token_file, other)
 
 
 @pytest.fixture(scope="module")

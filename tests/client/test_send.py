@@ -82,6 +82,24 @@ def test_what_a_person_looked_at_before_sending_is_told_as_their_word_and_held_f
     )
 
 
+def test_a_study_sent_before_for_another_subject_is_stopped_with_a_sentence_and_linked_nowhere_else(
+    peopled: Path, tmp_path: Path, ct: Path
+) -> None:
+    served = make_served(peopled, tmp_path / "installation")
+    served.start()
+    try:
+        first = served.send(ct)
+        second = served.send(ct, Path("--subject"), Path(served.other))
+    finally:
+        served.end()
+    assert first.returncode == 0, first.stderr
+    assert second.returncode == 65, second.stderr
+    assert f"was sent before as subject {served.number}, visit SCR, slot CT. One of the two is wrong" in second.stderr
+    names_nobody(second.stdout + second.stderr)
+    with closing(sqlite3.connect(served.data / "trialimg.sqlite")) as base:
+        assert base.execute("select count(*) from imaging_study").fetchone() == (1,)
+
+
 def told_report(served: Served, submission: str) -> str:
     """Give what the server keeps of the sender's own report."""
     with closing(sqlite3.connect(served.data / "trialimg.sqlite")) as base:

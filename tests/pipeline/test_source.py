@@ -13,16 +13,26 @@ from tests import peers
 from tests.pipeline.bed import PATIENT, Bed, small_ct
 from tests.pipeline.test_steps import change, the_job
 from trialimg.archive.choose import archive_from_url
+from trialimg.casework.access import Place
 from trialimg.casework.sending import sending_for
 from trialimg.casework.services import services
 from trialimg.dicom.deidentify import clean_file
+from trialimg.domain.pseudonym import fingerprint, map_uid
 from trialimg.domain.submission import Fate, Stage
+from trialimg.errors import BadInput
 from trialimg.store.base import db, utc_now
 
 
-def cleaned(bed: Bed, ct: list[Path], folder: Path) -> list[Path]:
+def marks(bed: Bed, ct: list[Path], place: Place | None = None) -> dict[str, str]:
+    """Give the marks of originals as a site's sender tells them."""
+    told = sending_for(services(), place or bed.slot())
+    originals = {dcmread(path, stop_before_pixels=True).StudyInstanceUID for path in ct}
+    return {map_uid(told.subject_key, uid): fingerprint(told.fingerprint_key, uid) for uid in originals}
+
+
+def cleaned(bed: Bed, ct: list[Path], folder: Path, place: Place | None = None) -> list[Path]:
     """Clean files as a site's sender does."""
-    told = sending_for(services(), bed.slot())
+    told = sending_for(services(), place or bed.slot())
     found = []
     for number, source in enumerate(ct):
         target = folder / f"{number}.dcm"
@@ -51,6 +61,38 @@ def test_browser_and_server_give_a_study_the_same_names(bed: Bed, ct: list[Path]
     assert set(bed.fates(again)) == {Fate.DUPLICATE}
     assert len(bed.studies()) == 1
     assert bed.stage(key) is Stage.LINKED
+
+
+@pytest.mark.parametrize("by_browser", [True, False])
+def test_a_study_cleaned_at_its_source_for_a_second_subject_is_stopped_by_the_mark_of_its_original(
+    bed: Bed, ct: list[Path], tmp_path: Path, *, by_browser: bool
+) -> None:
+    if by_browser:
+        bed.link(ct)
+    else:
+        bed.link(cleaned(bed, ct, tmp_path), cleaned_at_source=True, marks=marks(bed, ct))
+    other = bed.world.subject("101", birth_year=int(PATIENT.birth_date[:4]), sex=PATIENT.sex)
+    place = bed.slot(number=other)
+    again = cleaned(bed, ct, tmp_path, place)
+    key = bed.survey(again, place, cleaned_at_source=True, marks=marks(bed, ct, place))
+    problems = [p.sentence for p in bed.summary(key).problems if p.level == "stop"]
+    assert any(f"was sent before as subject {bed.number}, visit SCR, slot CT" in each for each in problems)
+    with pytest.raises(BadInput):
+        bed.confirm(key)
+    back = bed.survey(ct, bed.slot("W8"))  # the browser's way knows it too, whichever way it came first
+    assert any("need not be sent again" in p.sentence for p in bed.summary(back).problems)
+
+
+def test_a_study_on_its_way_to_another_subject_counts_once_all_of_it_was_received(
+    bed: Bed, ct: list[Path], tmp_path: Path
+) -> None:
+    bed.start(cleaned_at_source=True, marks=marks(bed, ct))  # given up by a power cut: nothing of it came
+    other = bed.world.subject("101", birth_year=int(PATIENT.birth_date[:4]), sex=PATIENT.sex)
+    place = bed.slot(number=other)
+    key = bed.survey(cleaned(bed, ct, tmp_path, place), place, cleaned_at_source=True, marks=marks(bed, ct, place))
+    assert not [p for p in bed.summary(key).problems if p.level == "stop"]
+    late = bed.survey(cleaned(bed, ct, tmp_path), cleaned_at_source=True, marks=marks(bed, ct))
+    assert any(f"was sent before as subject {other}" in p.sentence for p in bed.summary(late).problems)
 
 
 def test_an_original_said_to_be_clean_is_refused_and_destroyed(bed: Bed, ct: list[Path], tmp_path: Path) -> None:

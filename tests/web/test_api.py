@@ -185,6 +185,16 @@ def test_a_claim_that_names_nothing_is_a_sentence(bed: Bed, body: Any, status: i
     assert answer.get_json()["detail"]
 
 
+@pytest.mark.parametrize(
+    "studies", [[], {"2.25.1": 5}, {"1.2.840.1": "a" * 64}, {"2.25.7": "A" * 64}, {"2.25.7": "a" * 65}, "a"]
+)
+def test_marks_that_are_none_are_refused_and_nothing_is_claimed(bed: Bed, studies: Any) -> None:
+    claim = {"subject": bed.number, "visit": "SCR", "slot": "CT", "studies": studies}
+    answer = told(bed, "/submissions", claim)
+    assert answer.status_code == 422
+    assert "“studies” gives the mark" in answer.get_json()["detail"]
+
+
 def test_another_site_reads_nothing_and_gets_no_keys(bed: Bed, ct: list[Path]) -> None:
     key = bed.survey(ct)
     nothing = asked(bed, f"/submissions/{'0' * 32}", "coordinator-102")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import select
@@ -10,7 +12,7 @@ from sqlalchemy import select
 from trialimg.casework.access import Place
 from trialimg.casework.definition import definition
 from trialimg.casework.services import Services
-from trialimg.casework.submission import destroy_unneeded, let_go_on, load, move, stop_waiting_jobs
+from trialimg.casework.submission import destroy_unneeded, keep_marks, let_go_on, load, move, stop_waiting_jobs
 from trialimg.casework.summary import Summary, read_summary
 from trialimg.domain.submission import ENDED, Fate, Outcome, Stage, Step
 from trialimg.errors import BadInput, Conflict, WrongPatient
@@ -32,10 +34,18 @@ def a_reason(text: str) -> str:
 
 
 def start(
-    uow: UnitOfWork, place: Place, *, source: str, acquired: date | None = None, cleaned_at_source: bool = False
+    uow: UnitOfWork,
+    place: Place,
+    *,
+    source: str,
+    acquired: date | None = None,
+    cleaned_at_source: bool = False,
+    marks: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
     """Claim the slot for images that are about to be sent; gives the submission's key.
 
+    ``marks`` are those of the originals of what was cleaned at its source, by the new identifier of the study: only
+    whoever had the originals can make them, and without them nobody sees that a study is sent for another subject.
     Raises :class:`Conflict` where the slot or its visit is marked not done, or where the trial lets no original
     leave the site.
     """
@@ -56,6 +66,7 @@ def start(
     )  # fmt: skip
     uow.session.add(submission)
     uow.session.flush()
+    keep_marks(uow, submission, {mark: uid for uid, mark in marks.items()})
     return submission.id
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -20,7 +21,7 @@ from trialimg.domain.submission import (
     release,
 )
 from trialimg.errors import NotFound
-from trialimg.store.imaging import Submission, SubmissionObject
+from trialimg.store.imaging import StudyFingerprint, Submission, SubmissionObject
 from trialimg.store.job import RUNNING, STOPPED, WAITING, Job, enqueue
 from trialimg.store.unit_of_work import Actor, UnitOfWork, unit_of_work
 from trialimg.vault import Area
@@ -49,6 +50,21 @@ def outbox(submission_id: str) -> Area:
 def picture_note(ordinal: int, frame: int, *, full: bool = False) -> str:
     """Give the key of the note with the picture of one frame of a held image, made small or at full size."""
     return f"{PICTURES}{ordinal}-{frame}{FULL_SIZE if full else ''}"
+
+
+def keep_marks(uow: UnitOfWork, submission: Submission, marks: Mapping[str, str]) -> None:
+    """Keep the marks of the originals of a submission's studies, each with the identifier that the study was given."""
+    known = select(StudyFingerprint.fingerprint).where(StudyFingerprint.submission_id == submission.id)
+    for mark in sorted(marks.keys() - set(uow.session.scalars(known))):
+        uow.session.add(
+            StudyFingerprint(
+                trial_id=submission.trial_id,
+                fingerprint=mark,
+                study_instance_uid=marks[mark],
+                subject_id=submission.subject_id,
+                submission_id=submission.id,
+            )
+        )
 
 
 def load(uow: UnitOfWork, submission_id: str) -> Submission:

@@ -47,6 +47,8 @@ class Cleaned(NamedTuple):
     person: bytes
     hold: str = ""
     hold_code: str = ""
+    mark: str = ""
+    """Of the original study, where the run has a key for it: tells that it was sent before, nothing else."""
     subject_is_told: bool = False
     """Whether the original had the subject's number already, as the patient's number or in the name."""
 

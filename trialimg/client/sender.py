@@ -139,7 +139,9 @@ def _warn_of_second_look(clean: Account, tell: Tell) -> None:
 
 def _deliver(server: Server, target: Target, clean: Account, tell: Tell) -> dict[str, Any]:
     going = clean.cleaned
-    claim = {**target.names, **({"acquired": target.acquired.isoformat()} if target.acquired else {})}
+    claim: dict[str, Any] = {**target.names, "studies": {item.study: item.mark for item in going}}
+    if target.acquired:
+        claim["acquired"] = target.acquired.isoformat()
     key = server.call("POST", "submissions", json=claim)["submission"]
     server.patience = PATIENCE
     tell(f"Sending {len(going)} clean images.")

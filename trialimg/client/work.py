@@ -19,7 +19,7 @@ from trialimg.dicom.header import InstanceFacts, is_dicomdir
 from trialimg.dicom.screen import looking_suffices
 from trialimg.domain.deid_report import Report
 from trialimg.domain.deidentification import Profile, SubjectIdentity
-from trialimg.domain.pseudonym import marks_of_person
+from trialimg.domain.pseudonym import fingerprint, marks_of_person
 from trialimg.errors import NoSpace, NotDicom, OurFault, TrialimgError, UnreadableObject
 
 _NO_FILE: Final = "It is a link or a device, not a file. Give the file itself."
@@ -228,6 +228,7 @@ def _cleaned(run: Run, source: Source, clean: Callable[..., Made]) -> Done:
         person=_person(made.original, recipe.person_key),
         hold=made.hold_reason or "",
         hold_code=made.hold_code,
+        mark=_mark(recipe.fingerprint_key, made.original.study_instance_uid) if recipe.fingerprint_key else "",
         subject_is_told=_tells(recipe.identity.subject_number, made.original.patient_id, made.original.patient_name),
     )
     return Done(item, made.report, passes, _pairs(made, recipe) if wish.with_pairs else ())
@@ -255,6 +256,9 @@ def _pairs(made: Made, recipe: Recipe) -> tuple[tuple[str, str], ...]:
 def _person(facts: InstanceFacts, key: bytes) -> bytes:
     """Give the mark by which persons are told apart within this run, as the survey of the server does."""
     return _known_person(facts.patient_id, facts.issuer, facts.patient_name, facts.birth_date, key)
+
+
+_mark = lru_cache(maxsize=256)(fingerprint)
 
 
 @lru_cache(maxsize=256)

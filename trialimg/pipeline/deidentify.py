@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from sqlalchemy import select
 
 from trialimg.casework.pixel_series import REVIEWED, noted_masks, pixel_counts, waits_for_look
-from trialimg.casework.submission import destroy_unneeded, load, move
+from trialimg.casework.submission import destroy_unneeded, keep_marks, load, move
 from trialimg.domain.deid_report import UNSEEN, Report, joined
 from trialimg.domain.submission import TO_CLEAN, Fate, Outcome
 from trialimg.pipeline.child import Json, Limits, ask_each
@@ -17,7 +17,7 @@ from trialimg.pipeline.claim import Claim, load_claim
 from trialimg.pipeline.look import ask_to_look
 from trialimg.pipeline.survey import child_setup
 from trialimg.pipeline.work import Finish, Work
-from trialimg.store.imaging import ImagingStudy, StudyFingerprint, Submission, SubmissionObject
+from trialimg.store.imaging import ImagingStudy, Submission, SubmissionObject
 from trialimg.store.unit_of_work import UnitOfWork
 
 _COLUMNS = (
@@ -60,7 +60,7 @@ def _finish(uow: UnitOfWork, claim: Claim, answers: dict[int, Json]) -> None:
     to_review = [row for row in rows.values() if row.ordinal in answers and waits_for_look(row)]
     ask_to_look(uow, submission.id, submission.trial_id, to_review)
     submission.report = _report(uow, submission, [each for each in done if each["code"] not in REVIEWED])
-    _mark(uow, submission, {each["fingerprint"]: each["study_instance_uid"] for each in done})
+    keep_marks(uow, submission, {each["fingerprint"]: each["study_instance_uid"] for each in done})
     _go_on(uow, submission, Counter(Fate(row.fate) for row in rows.values()), rows.values())
     destroy_unneeded(uow, submission)
 
@@ -113,20 +113,6 @@ def _report(uow: UnitOfWork, submission: Submission, done: list[Json]) -> str:
     unseen = [row for row in report.pixels if row.decision == UNSEEN]
     decided = pixel_counts(uow.session, submission.id)
     return json.dumps(report._replace(pixels=(*decided, *unseen)).to_json())
-
-
-def _mark(uow: UnitOfWork, submission: Submission, marks: dict[str, str]) -> None:
-    known = select(StudyFingerprint.fingerprint).where(StudyFingerprint.submission_id == submission.id)
-    for mark in sorted(marks.keys() - set(uow.session.scalars(known))):
-        uow.session.add(
-            StudyFingerprint(
-                trial_id=submission.trial_id,
-                fingerprint=mark,
-                study_instance_uid=marks[mark],
-                subject_id=submission.subject_id,
-                submission_id=submission.id,
-            )
-        )
 
 
 def _go_on(uow: UnitOfWork, submission: Submission, fates: Counter[Fate], rows: Iterable[SubmissionObject]) -> None:

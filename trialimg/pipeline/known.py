@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import select
 
-from trialimg.domain.submission import ENDED
+from trialimg.domain.submission import ENDED, Stage
 from trialimg.pipeline.claim import Claim
 from trialimg.pipeline.judge import KnownStudy
 from trialimg.store.base import db
@@ -15,8 +15,18 @@ from trialimg.store.imaging import ImagingStudy, Slot, StudyFingerprint, Submiss
 WITHDRAWN = "withdrawn"
 
 
-def known_studies(claim: Claim, fingerprints: Sequence[str], mapped_uids: Sequence[str]) -> list[KnownStudy]:
-    """Give where studies with these fingerprints, or these identifiers once mapped, were sent before.
+def told_marks(claim: Claim) -> dict[str, str]:
+    """Give the marks of the originals that a sender told of the studies it cleaned, by their new identifiers."""
+    wanted = select(StudyFingerprint.study_instance_uid, StudyFingerprint.fingerprint).where(
+        StudyFingerprint.submission_id == claim.submission_id
+    )
+    told = {uid: mark for uid, mark in db.session.execute(wanted).all() if uid != mark}
+    db.session.rollback()
+    return told
+
+
+def known_studies(claim: Claim, fingerprints: Sequence[str], mapped_uids: Mapping[str, str]) -> list[KnownStudy]:
+    """Give where studies with these fingerprints, or these identifiers once mapped (each with its mark), were sent.
 
     Submissions that came to nothing and withdrawn studies do not count; a link that was moved counts where it is.
     """
@@ -26,7 +36,7 @@ def known_studies(claim: Claim, fingerprints: Sequence[str], mapped_uids: Sequen
         .join(Submission, Submission.id == StudyFingerprint.submission_id)
         .outerjoin(ImagingStudy, ImagingStudy.study_instance_uid == StudyFingerprint.study_instance_uid)
         .where(StudyFingerprint.trial_id == claim.trial_id, StudyFingerprint.fingerprint.in_(fingerprints))
-        .where(Submission.id != claim.submission_id, Submission.stage.not_in(ENDED))
+        .where(Submission.id != claim.submission_id, Submission.stage.not_in({*ENDED, Stage.RECEIVING}))
     )
     for mark, submission, study in db.session.execute(wanted).all():
         if study is not None and study.state == WITHDRAWN:
@@ -36,7 +46,7 @@ def known_studies(claim: Claim, fingerprints: Sequence[str], mapped_uids: Sequen
     linked = select(ImagingStudy).where(ImagingStudy.study_instance_uid.in_(mapped_uids))
     for study in db.session.scalars(linked.where(ImagingStudy.state != WITHDRAWN)):
         if study.slot is not None:
-            mark = study.study_instance_uid
+            mark = mapped_uids[study.study_instance_uid]
             found.setdefault((mark, study.slot.id), _known(claim, mark, study.slot))
     db.session.rollback()
     return list(found.values())

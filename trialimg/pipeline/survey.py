@@ -19,7 +19,7 @@ from trialimg.pipeline.claim import Claim, load_claim
 from trialimg.pipeline.grouping import Grouping
 from trialimg.pipeline.intake import NAMES, shown_name
 from trialimg.pipeline.judge import judge
-from trialimg.pipeline.known import known_studies, slot_is_taken
+from trialimg.pipeline.known import known_studies, slot_is_taken, told_marks
 from trialimg.pipeline.work import Finish, Work
 from trialimg.store.imaging import SubmissionObject
 from trialimg.store.unit_of_work import UnitOfWork
@@ -172,6 +172,11 @@ def _find_repeats(state: _Survey, setup: Json) -> None:
 
 
 def _sum_up(state: _Survey, setup: Json) -> Summary:
+    if state.claim.cleaned_at_source:
+        # Its identifier is new, and another for each subject: only the sender knows what the original was.
+        told = told_marks(state.claim)
+        for facts in state.images.values():
+            facts["fingerprint"] = told.get(facts["study_instance_uid"], facts["fingerprint"])
     grouping = Grouping()
     series_of = {ordinal: grouping.add(ordinal, state.images[ordinal]) for ordinal in sorted(state.images)}
     summary = Summary(
@@ -182,8 +187,8 @@ def _sum_up(state: _Survey, setup: Json) -> Summary:
         grouping.series(_thumbnails(state, setup, grouping.middles())),
     )
     marks = [study.fingerprint for study in summary.studies if study.fingerprint]
-    mapped = sorted({facts["study_instance_uid"] for facts in state.images.values()})
-    known = known_studies(state.claim, marks, mapped if state.claim.cleaned_at_source else [])
+    here = {facts["study_instance_uid"]: facts["fingerprint"] for facts in state.images.values()}
+    known = known_studies(state.claim, marks, here if state.claim.cleaned_at_source else {})
     return replace(summary, problems=judge(state.claim, summary, known, slot_is_taken=slot_is_taken(state.claim)))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict
 from datetime import date
 from typing import Any, BinaryIO, Final, cast
@@ -16,6 +17,7 @@ from trialimg.casework.services import services
 from trialimg.casework.submission_page import submission_report
 from trialimg.casework.told_report import keep_told_report
 from trialimg.domain.permission import Permission
+from trialimg.domain.pseudonym import is_mapped_uid
 from trialimg.errors import BadInput, NotSignedIn
 from trialimg.pipeline import intake
 from trialimg.web.guard import current_person, current_place, public, requires, somewhere
@@ -24,6 +26,7 @@ from trialimg.web.readable import json_object
 
 blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
 _WORD: Final = 64
+_MARK: Final = re.compile("[0-9a-f]{64}")
 _MOST_JSON: Final = 64 * 1024
 _MOST_REPORT: Final = 4 * 1024 * 1024
 
@@ -42,6 +45,15 @@ def _body(most: int = _MOST_JSON) -> dict[str, Any]:
     if body is None:
         raise BadInput("Send a JSON object with Content-Type: application/json.")
     return body
+
+
+def _marks(studies: object) -> dict[str, str]:
+    """Read the mark of the original of each study, by which it is noticed that it was sent before."""
+    if not isinstance(studies, dict) or not all(
+        is_mapped_uid(uid) and isinstance(mark, str) and _MARK.fullmatch(mark) for uid, mark in studies.items()
+    ):
+        raise BadInput("“studies” gives the mark (64 hex digits) of each original, by the new identifier of the study.")
+    return studies
 
 
 def _word(body: dict[str, Any], name: str, *, needed: bool = True) -> str:
@@ -125,8 +137,9 @@ def start() -> tuple[Response, int]:
         trial=_word(body, "trial", needed=False) or None,
     )
     acquired = _day(_word(body, "acquired", needed=False))
+    marks = _marks(body.get("studies", {}))
     with current_person().acting("sent by the client", place) as uow:
-        key = imaging.start(uow, place, source="client", acquired=acquired, cleaned_at_source=True)
+        key = imaging.start(uow, place, source="client", acquired=acquired, cleaned_at_source=True, marks=marks)
     return jsonify(submission=key), 201
 
 

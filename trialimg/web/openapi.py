@@ -67,7 +67,14 @@ def _paths() -> Json:
         _query("slot", "The slot's key, such as CT.", needed=True),
         _query("trial", "The trial's code, where a number stands in several."),
     ]
-    claim = _object(trial=_TEXT, subject=_TEXT, visit=_TEXT, slot=_TEXT, acquired={"type": "string", "format": "date"})
+    claim = _object(
+        trial=_TEXT, subject=_TEXT, visit=_TEXT, slot=_TEXT, acquired={"type": "string", "format": "date"},
+        studies={
+            "type": "object", "additionalProperties": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+            "description": "For the new StudyInstanceUID of each study the mark of its original, made with "
+            "fingerprint_key; without it nobody notices that a study is sent for a second subject.",
+        },
+    )  # fmt: skip
     keys = _object(
         trial=_TEXT, profile={"type": "object"}, identity={"type": "object"}, subject_key=_TEXT, fingerprint_key=_TEXT
     )
