@@ -109,9 +109,13 @@ def read(words: Iterable[str]) -> Order | None:
         option = named.get(name)
         if option is None or (option.kind == "flag" and equals):
             return None
+        if not equals and option.kind != "flag":
+            value = next(waiting, "-")
+            if value.startswith("-"):
+                return None  # most likely the value was forgotten
         try:
-            given[option.fills] = _value(option, value if equals or option.kind == "flag" else next(waiting))
-        except (ValueError, StopIteration):
+            given[option.fills] = _value(option, value)
+        except ValueError:
             return None
     order = Order(tuple(places[:-1]), places[-1] if places else None, **given)
     return order if order.explain is None and mistake(order) is None else None

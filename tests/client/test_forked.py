@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -28,6 +29,27 @@ def test_objects_of_any_size_come_back_whole() -> None:
             child.pipe.send(item)
             assert child.pipe.recv() == item
     finally:
+        child.kill()
+        child.join()
+        child.pipe.close()
+
+
+def test_what_is_given_ahead_never_waits_for_a_child_that_answers() -> None:
+    """Forty-eight files of the longest names lie ready while the child gives an answer that fills its pipe."""
+
+    def slow(pipe: Pipe) -> None:
+        while True:
+            pipe.send(bytes(BIG) + pipe.recv())
+
+    child = Forked(slow, [])
+    ahead = [bytes([number]) * (16 * 4096 * 3) for number in range(3)]
+    signal.alarm(20)  # ends this process, and the whole run, rather than hang
+    try:
+        for item in ahead:
+            child.pipe.send(item)
+        assert [child.pipe.recv()[BIG:] for _ in ahead] == ahead
+    finally:
+        signal.alarm(0)
         child.kill()
         child.join()
         child.pipe.close()

@@ -9,11 +9,14 @@ import os
 import pickle
 from collections.abc import Callable
 from contextlib import suppress
+from fcntl import F_SETPIPE_SZ, fcntl
 from signal import SIGKILL
 from typing import Any, Final
 
 _LENGTH: Final = 8
 _AT_ONCE: Final = 1 << 16
+_ROOM: Final = 1 << 20
+"""Bytes that may lie ready for a child: all that it is given ahead, so that nobody waits to give while it answers."""
 
 
 class Pipe:
@@ -66,6 +69,8 @@ class Forked:
 
     def __init__(self, work: Callable[[Pipe], None], others: list[Pipe]) -> None:
         to_child, from_child, life = os.pipe(), os.pipe(), os.pipe()
+        with suppress(OSError):  # all the room that the system gives is taken: then as it was
+            fcntl(to_child[1], F_SETPIPE_SZ, _ROOM)
         self.pipe = Pipe(from_child[0], to_child[1], life[1])
         self._ended = False
         self._pid = os.fork()
