@@ -39,6 +39,13 @@ NEWER = {
     "1.2.840.10008.1.2.4.112": "JPEG XL|Transfer Syntax",
     "1.2.840.10008.1.2.8.1": "Deflated Image Frame Compression|Transfer Syntax",
 }
+# The names of PS3.6 2026 for storage classes that pydicom's edition does not list; pynetdicom has the same as keywords.
+NAMES = {
+    "1.2.840.10008.5.1.4.1.1.9.100.1": "Waveform Presentation State Storage",
+    "1.2.840.10008.5.1.4.1.1.9.100.2": "Waveform Acquisition Presentation State Storage",
+    "1.2.840.10008.5.1.4.1.1.66.7": "Label Map Segmentation Storage",
+    "1.2.840.10008.5.1.4.1.1.66.8": "Height Map Segmentation Storage",
+}
 Tree = dict[int, "tuple[str, Tree]"]
 
 
@@ -122,8 +129,8 @@ def uid_document(folder: Path) -> str:
     """Write PS3.6 Annex A: UID to name and type, and the storage classes that only the newer PS3.3 knows."""
     uids = {uid: f"{entry[0]}|{entry[1]}" for uid, entry in UID_dictionary.items()} | NEWER
     classes = json.loads((folder / "sop_class_iod_map.json").read_text(encoding="utf-8"))
-    for uid, iod in classes.items():
-        uids.setdefault(uid, f"{iod.replace('-', ' ').title()} Storage|SOP Class")
+    for uid in classes.keys() - uids.keys():
+        uids[uid] = f"{NAMES[uid]}|SOP Class"
     source = (
         f"DICOM PS3.6 Annex A {_version.__dicom_version__} as pydicom {_version.__version__} (MIT) carries it, and the "
         f"storage classes of the newer PS3.3 in highdicom {HIGHDICOM}"

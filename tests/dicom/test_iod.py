@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import random
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import pytest
 from pydicom._dicom_dict import DicomDictionary, RepeatersDictionary
 from pydicom._uid_dict import UID_dictionary
 from pydicom.datadict import dictionary_is_retired, dictionary_keyword, dictionary_VM, dictionary_VR
+from pynetdicom import sop_class
 
 from tools import make_iod_data
 from trialimg.dicom import iod, table
@@ -39,10 +41,21 @@ def test_a_keyword_leads_to_its_tag():
 
 
 def test_the_registered_uids_are_pydicoms_and_the_classes_of_the_newer_part_3():
+    data = json.loads((make_iod_data.DATA / "ps3_6_uids.json").read_text(encoding="utf-8"))["uids"]
     for uid, entry in UID_dictionary.items():
         assert table.uid_name(uid) == entry[0]
+        assert data[uid] == f"{entry[0]}|{entry[1]}"
+    newer = make_iod_data.NEWER | {uid: f"{name}|SOP Class" for uid, name in make_iod_data.NAMES.items()}
+    assert {uid: data[uid] for uid in data.keys() - (UID_dictionary.keys() - newer.keys())} == newer
     assert table.is_registered("1.2.840.10008.5.1.4.1.1.66.7")
     assert not table.is_registered("1.2.840.10008.5.1.4.1.1.66.7.1")
+
+
+def test_a_newer_storage_class_has_the_name_pynetdicom_knows_it_by_and_no_other_class_has():
+    known = [entry[0] for entry in UID_dictionary.values()]
+    for uid, name in make_iod_data.NAMES.items():
+        assert getattr(sop_class, name.replace(" ", "")) == uid
+        assert (table.uid_name(uid), name in known) == (name, False)
 
 
 def test_the_recipe_gives_the_data_that_the_package_carries():
