@@ -10,10 +10,12 @@ from pydicom.dataset import Dataset
 from tests.dicom.conftest import pydicom_files
 from tests.dicom.planted_objects import write_as_it_stands
 from tests.dicom.planted_places import CODECS, PERSONS, put
-from trialimg.dicom.deidentify import clean_file
+from trialimg.dicom.deidentify import clean_file, clean_ordinary, clean_unusual, plan_of
+from trialimg.dicom.ground import Unusual
+from trialimg.dicom.needles import needles_of, pattern_of
 from trialimg.dicom.residue import find_residue, identifying_values
 from trialimg.dicom.table import vr_of
-from trialimg.errors import BadInput
+from trialimg.errors import BadInput, UnreadableObject
 
 MAKER = 0x00080070
 HERE = ["(0008,0070)"]
@@ -160,3 +162,39 @@ def test_real_files_are_held_only_where_the_number_is_the_patients(corpus_files,
     print(f"{cleaned} files cleaned, {len(found)} held for what is left: {found}")
     assert cleaned > 200
     assert set(found.values()) <= {"(0020,0011)"}
+
+
+def clean_unusual_file(source, target, *, profile, identity, subject_key):
+    return clean_unusual(source, target, (plan_of(profile), identity, subject_key))
+
+
+@pytest.mark.parametrize("way", [clean_ordinary, clean_unusual_file])
+@pytest.mark.parametrize(
+    "attribute",
+    [
+        ("PatientTelephoneNumbers", "1" * 40_000),
+        ("PatientID", "ab, " * 10_000),
+        ("OperatorsName", "\\".join(f"Okon{number}kwo" for number in range(4000))),
+    ],
+)
+def test_more_names_than_any_image_has_are_refused_before_they_cost_memory_and_hours(
+    attribute, way, tmp_path, profile, identity, key
+):
+    keyword, text = attribute
+    source = tmp_path / "source"
+    dataset = pydicom.dcmread(get_testdata_file("CT_small.dcm", download=False))
+    dataset.file_meta.TransferSyntaxUID = pydicom.uid.ImplicitVRLittleEndian  # whose texts may be of any length
+    setattr(dataset, keyword, text.split("\\"))
+    dataset.save_as(source, implicit_vr=True, little_endian=True)
+    pattern_of.cache_clear()
+    with pytest.raises((Unusual, UnreadableObject)):
+        way(source, tmp_path / "clean", profile=profile, identity=identity, subject_key=key)
+    assert pattern_of.cache_info().misses == 0  # nothing was made ready
+    assert not (tmp_path / "clean").exists()
+
+
+def test_a_long_search_for_many_names_is_not_made_where_no_limit_of_time_holds():
+    needles = needles_of(tuple((0x00081070, f"Okon{number}kwo".encode()) for number in range(1000)), b"")
+    assert needles.take_long(1 << 24)
+    assert not needles.take_long(1 << 16)
+    assert needles.names_someone(b"okon1kwo " + b"x" * (1 << 21))  # by its words alone

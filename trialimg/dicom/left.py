@@ -66,7 +66,9 @@ def _search(left: tuple[list[bytes], ...], needles: Needles | None, beside: byte
         raise Unusual
     if needles is None:
         return
-    if needles.names_someone(text) or any(_in_binary(value, needles.pattern) for value in left[BINARY]):
+    if needles.take_long(sum(map(len, left[BINARY]))) or needles.names_someone(text):
+        raise Unusual
+    if any(_in_binary(value, needles.pattern) for value in left[BINARY]):
         raise Unusual
 
 

@@ -6,6 +6,7 @@ Nothing here knows pydicom; ``residue`` searches data sets with it, ``splice`` b
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -24,6 +25,7 @@ from trialimg.dicom.identifying import (
 )
 from trialimg.dicom.table import vr_of
 from trialimg.dicom.values import dummy
+from trialimg.errors import UnreadableObject
 
 NOT_ENTERED: Final = frozenset({0x52009229, 0x52009230, 0x30060039, 0x00081140, 0x00082112, 0x00081199})
 """Sequences of frames, contours and references, which name nobody and have thousands of items."""
@@ -33,6 +35,10 @@ _DECODED: Final = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
 _LONGEST_BINARY: Final = 1 << 18
 _SHORTEST_BINARY: Final = 6
 _BETWEEN_DIGITS: Final = b" \t\n\r\x0b\x0c\x1c\x1d\x1e\x1f()/.-"
+_MOST_NAMING: Final = 1 << 15
+"""Letters of all values that name somebody; of 861 real files the most were 2,456. More would cost memory and hours."""
+_MOST_SOUGHT: Final = 1 << 30
+"""Letters, times values that are looked for in them, in the bytes' way: some seconds."""
 BETWEEN: Final = b"\x01"
 """Between texts that are searched together: no mark that may stand between two words, and no letter."""
 
@@ -52,15 +58,22 @@ class Needles(NamedTuple):
         if not found and self.digits:
             close = small.translate(None, _BETWEEN_DIGITS)
             found = any(digits in close for digits in self.digits)
+        if found and self.take_long(len(small)):
+            return True
         return found and self.pattern.search(small.decode("ascii")) is not None
+
+    def take_long(self, length: int) -> bool:
+        """Tell whether a search of so many letters is not done here: the parser's way has a limit of time."""
+        return length * len(self.values) > _MOST_SOUGHT
 
 
 @lru_cache(maxsize=32)
 def needles_of(named: tuple[tuple[int, bytes], ...], study_date: bytes, encoding: str = "ascii") -> Needles | None:
     """Make ready what the values of attributes name, in the encoding of texts; None where they name nobody.
 
-    Raises UnicodeDecodeError for a value in another one.
+    Raises UnicodeDecodeError for a value in another one, and what ``refuse_too_many`` does.
     """
+    refuse_too_many(value for _, value in named)
     values: set[str] = set()
     for tag, value in named:
         text = value.decode(encoding if vr_of(tag) in _DECODED else "ascii").strip(" \0")
@@ -81,6 +94,15 @@ def needles_of(named: tuple[tuple[int, bytes], ...], study_date: bytes, encoding
     digits = {value.replace(APART, "") for value in marks if APART in value}
     known = frozenset(values)
     return Needles(known, pattern_of(known), tuple(word.encode() for word in words), tuple(d.encode() for d in digits))
+
+
+def refuse_too_many(named: Iterable[bytes | str]) -> None:
+    """Raise UnreadableObject where more is said of persons and places than can be searched for."""
+    if sum(map(len, named)) > _MOST_NAMING:
+        raise UnreadableObject(
+            "The file names more persons and places than any image does, so nobody can check that none of them is "
+            "left. It is not opened; ask for another export."
+        )
 
 
 @lru_cache(maxsize=32)

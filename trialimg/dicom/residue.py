@@ -14,6 +14,7 @@ from typing import Final
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
+from pydicom.tag import BaseTag
 
 from trialimg.dicom.apply import text_of
 from trialimg.dicom.identifying import (
@@ -29,7 +30,7 @@ from trialimg.dicom.identifying import (
     forms_of_whole,
 )
 from trialimg.dicom.markers import STUDY_ID
-from trialimg.dicom.needles import DUMMIES, NOT_ENTERED, in_binary, pattern_of
+from trialimg.dicom.needles import DUMMIES, NOT_ENTERED, in_binary, pattern_of, refuse_too_many
 from trialimg.dicom.part10 import PIXEL_DATA
 from trialimg.dicom.plan import PATIENT_ID, PATIENT_NAME
 from trialimg.dicom.table import is_registered, tag_text, vr_of
@@ -53,10 +54,11 @@ def identifying_values(original: Dataset, retained: frozenset[int] = frozenset()
     """Collect what names the patient, the people around and the place, in the form it is searched in.
 
     Attributes that the profile retains are left out: what they say may stand; and so is a birth date that is the
-    study's (of a newborn, or a placeholder): it stands everywhere.
+    study's (of a newborn, or a placeholder): it stands everywhere. Raises what ``refuse_too_many`` does.
     """
     values: set[str] = set()
     _collect(original, values, retained)
+    refuse_too_many(values)
     studied = text_of(original.get_item(_STUDY_DATE)).replace(".", "") if _STUDY_DATE in original else ""
     return frozenset(values - set(forms_of_birth_date(studied)) - DUMMIES)
 
@@ -67,17 +69,23 @@ def _collect(dataset: Dataset, values: set[str], retained: frozenset[int]) -> No
         if tag in retained:
             continue
         if tag in NAMES:
-            values.update(forms_of_names(_text(dataset, dataset.get_item(key))))
+            values.update(forms_of_names(_naming(dataset, key)))
         elif tag in WHOLE:
-            values.update(forms_of_whole(tag, _text(dataset, dataset.get_item(key))))
+            values.update(forms_of_whole(tag, _naming(dataset, key)))
             if tag in PHONES:
-                values.update(forms_of_phone(_text(dataset, dataset.get_item(key))))
+                values.update(forms_of_phone(_naming(dataset, key)))
         elif tag == BIRTH_DATE:
             values.update(forms_of_birth_date(text_of(dataset.get_item(key)).replace(".", "")))
         elif tag not in NOT_ENTERED and vr_of(tag) == "SQ":
             items = dataset[key].value
             for item in items if isinstance(items, Sequence) else ():
                 _collect(item, values, retained)
+
+
+def _naming(dataset: Dataset, key: BaseTag) -> str:
+    text = _text(dataset, dataset.get_item(key))
+    refuse_too_many((text,))
+    return text
 
 
 def find_residue(cleaned: Dataset, values: frozenset[str]) -> list[str]:
