@@ -141,12 +141,12 @@ def _progress(total: int) -> Iterator[Callable[[int], None]]:
 
 def _leave(order: Order, account: Account, rules: Rules, key: SiteKey, total: int, code: int) -> None:  # noqa: PLR0917 (all that is told)
     """Tell what became of each file, and write what was asked for beside the clean ones."""
-    from trialimg.client.written import report_of, write_pairs, write_report
+    from trialimg.client.written import instances_of, report_of, write_pairs, write_report
 
     _tell(account)
     told = {"trial": rules.code, "site": key.site, "key": key.kind, "given": total, "persons": len(account.persons)}
     if order.report is not None:
-        write_report(order.report, report_of(account, order.folder, **told))
+        write_report(order.report, report_of(account, **told), instances_of(account, order.folder))
     if order.id_map is not None and account.cleaned:
         write_pairs(order.id_map, account.pairs)
         say(_REIDENTIFIES.format(name=order.id_map.name))

@@ -91,7 +91,8 @@ def test_every_file_ends_in_one_way_and_the_sums_add_up(pool: dict[str, Path], k
         assert counts["left_out"] == found["left_out"]
         if not ("one otherwise" in kinds and {"one", "one again"} & set(kinds)):
             assert {key: n for key, n in counts.items() if n} == {key: n for key, n in found.items() if n}
-        numbers = [each.source.among for each in (*account.cleaned, *account.held, *account.refused, *account.left_out)]
+        numbers = [entry.among for entry in account.cleaned]
+        numbers += [each.source.among for each in (*account.held, *account.refused, *account.left_out)]
         numbers += [source.among for source in account.duplicates]
         assert sorted(numbers) == list(range(1, len(kinds) + 1))
         written = [path for path in out.rglob("*") if path.is_file()]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import errno
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from trialimg.client.inventory import Inventory
 from trialimg.client.source import Source
 from trialimg.domain.deid_report import (
     CLEANED,
@@ -32,7 +33,7 @@ WHOEVER_RAN_IT: Final = "whoever ran the command"
 
 
 class Cleaned(NamedTuple):
-    """One original and its clean file, which lies at ``place``.
+    """One original and its clean file, which lies at ``place`` until it gets its name.
 
     ``person`` tells persons apart in this run and means nothing outside it.
     ``hold`` and ``hold_code`` say why a person should see it, "" where nobody needs to.
@@ -81,25 +82,27 @@ class Ledger:
             self._last = report, self._numbers.setdefault(report, len(self._numbers))
         return self._last[1]
 
-    def add(self, study: str, hold_code: str, report: Report) -> None:
-        """Count an instance."""
+    def add(self, study: str, hold_code: str, report: Report) -> int:
+        """Count an instance; gives the number under which its report is kept."""
         kept = self._kept.get(study)
         if kept is None:
             kept = self._kept[study] = Counter()
-        key = hold_code, self._number(report)
+        number = self._number(report)
+        key = hold_code, number
         kept[key] = kept.get(key, 0) + 1
+        return number
 
-    def take_back(self, study: str, hold_code: str, report: Report) -> None:
+    def take_back(self, study: str, hold_code: str, number: int) -> None:
         """Count an instance no longer, of which it was learned that nobody can tell which it is."""
-        self._kept[study][hold_code, self._number(report)] -= 1
+        self._kept[study][hold_code, number] -= 1
 
-    def studies(self, outcomes: dict[str, list[tuple[str, str]]]) -> dict[str, Report]:
-        """Give the report of each study with what became of its instances."""
+    def studies(self, outcomes: Mapping[str, Mapping[tuple[str, str], int]]) -> dict[str, Report]:
+        """Give the report of each study with how many of its instances ended in which outcome, with which code."""
         found, reports = {}, list(self._numbers)
         for study, kept in sorted(self._kept.items()):
             parts = [_times(reports[number], times, code) for (code, number), times in kept.items() if times]
             if parts:
-                found[study] = joined(parts).with_outcomes(outcomes.get(study, ()))
+                found[study] = joined(parts).with_outcomes(outcomes.get(study, {}))
         return found
 
 
@@ -126,7 +129,7 @@ class Account:
     """The end of a run, or how far it came: every file that went in is in exactly one of the lists."""
 
     def __init__(self) -> None:
-        self.cleaned: list[Cleaned] = []
+        self.cleaned = Inventory()
         self.held: list[NotTaken] = []
         self.refused: list[NotTaken] = []
         self.left_out: list[NotTaken] = []
@@ -175,11 +178,9 @@ class Account:
 
     def reports(self) -> dict[str, Report]:
         """Give the report of each study, by its new StudyInstanceUID."""
-        outcomes: dict[str, list[tuple[str, str]]] = {}
-        for item in self.cleaned:
-            outcomes.setdefault(item.study, []).append((CLEANED, ""))
+        outcomes = {study: Counter({(CLEANED, ""): count}) for study, count in self.cleaned.studies.items() if count}
         for each in self.held:
-            outcomes.setdefault(each.study, []).append((HELD, each.code))
+            outcomes.setdefault(each.study, Counter())[HELD, each.code] += 1
         return self.ledger.studies(outcomes)
 
     def outcomes(self) -> list[OutcomeCount]:

@@ -58,10 +58,12 @@ def clean_folder(
     :class:`Misconfigured` where ``out`` cannot be written.
     """
     account = Account() if account is None else account
-    sources = sources_of(paths)
+    given = list(paths)
+    sources = sources_of(given)
     workers = max(1, jobs or os.cpu_count() or 1)
     with staging(out) as hidden:
-        shelf = Shelf(out, account, wish)
+        account.cleaned.keep_in(hidden)
+        shelf = Shelf(out, account, wish, given)
         run = Run(str(hidden), recipe, wish)
         outcomes = _here(run, sources) if workers == 1 else _by_children(run, sources, workers)
         try:

@@ -12,8 +12,9 @@ from typing import Any, Final
 
 import httpx
 
-from trialimg.client.account import Account, Cleaned
+from trialimg.client.account import Account
 from trialimg.client.clean import clean_folder
+from trialimg.client.inventory import Entry
 from trialimg.client.server import PATIENCE, Server, Tell
 from trialimg.client.source import sources_of
 from trialimg.client.work import Recipe, Wish
@@ -87,7 +88,7 @@ def send(
             clean = _clean(target, paths, Path(folder), recipe, tell, jobs=jobs, named=named)
             _warn_of_second_look(clean, tell)
             account = _deliver(server, target, clean, tell)
-        _compare(account, clean.cleaned)
+        _compare(account, list(clean.cleaned))
     finally:
         server.close()
     account["not_sent"] = [{"reason": item.sentence} for item in clean.held]
@@ -138,8 +139,8 @@ def _warn_of_second_look(clean: Account, tell: Tell) -> None:
 
 
 def _deliver(server: Server, target: Target, clean: Account, tell: Tell) -> dict[str, Any]:
-    going = clean.cleaned
-    claim: dict[str, Any] = {**target.names, "studies": {item.study: item.mark for item in going}}
+    going = list(clean.cleaned)
+    claim: dict[str, Any] = {**target.names, "studies": {item.study: item.series.mark for item in going}}
     if target.acquired:
         claim["acquired"] = target.acquired.isoformat()
     key = server.call("POST", "submissions", json=claim)["submission"]
@@ -166,7 +167,7 @@ def _tell_report(server: Server, key: str, clean: Account, tell: Tell) -> None:
         tell(f"  {error.sentence} The images are sent all the same.")
 
 
-def _send_all(server: Server, key: str, going: list[Cleaned], tell: Tell) -> None:
+def _send_all(server: Server, key: str, going: list[Entry], tell: Tell) -> None:
     pool = ThreadPoolExecutor(_CONNECTIONS)
     try:
         sends = [pool.submit(server.send_object, key, n, item.target) for n, item in enumerate(going, 1)]
@@ -212,7 +213,7 @@ def _confirm(server: Server, key: str) -> None:
         raise
 
 
-def _compare(account: dict[str, Any], going: list[Cleaned]) -> None:
+def _compare(account: dict[str, Any], going: list[Entry]) -> None:
     """Hold the account of a linked study against what lay here: the same instances, by content."""
     if account["stage"] != "linked":
         return

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from trialimg.client.account import Account, Cleaned, NotTaken
+from trialimg.client.inventory import CLEAN, HELD, SPOILED, Entry, Series
+from trialimg.client.source import number_of
 from trialimg.client.work import Done, Wish, to_disk, told
 from trialimg.dicom.canonical import canonical_hash
-from trialimg.domain.deid_report import SHOWN, Report
+from trialimg.domain.deid_report import SHOWN
 
 SAME_UID: Final = "image.same_uid_other_content"
 _OTHER_CONTENT: Final = (
@@ -26,12 +29,11 @@ _OTHER_THERE: Final = (
 class Shelf:
     """The folder of the clean files, and the account of what lies in it."""
 
-    def __init__(self, out: Path, account: Account, wish: Wish) -> None:
-        self._out, self._account, self._wish = out, account, wish
-        self._kept: dict[str, tuple[Cleaned, str, Report]] = {}
-        self._spoiled: set[str] = set()
+    def __init__(self, out: Path, account: Account, wish: Wish, given: Sequence[Path]) -> None:
+        self._out, self._account, self._wish, self._given = out, account, wish, given
+        self._inventory = account.cleaned
         self._folders: set[Path] = {out}
-        self._named: dict[tuple[str, str], str] = {}
+        self._series: dict[tuple[str, str, str], Series] = {}
 
     def take(self, outcome: Done | NotTaken) -> None:
         """Put away what a child made of one file."""
@@ -49,61 +51,61 @@ class Shelf:
 
     def _place(self, done: Done) -> None:
         """Give a clean file its name, unless another file claims the same identifier: equal ones count once."""
-        item, uid = done.item, done.item.instance
-        first = self._kept.get(uid)
-        if first is None and uid not in self._spoiled:
+        item = done.item
+        first = self._inventory.find(item.instance)
+        if first is None:
             self._first(done)
             return
-        same = first is not None and _content(first[0]) == _content(item)
+        same = first.state != SPOILED and _content(first) == (item.canonical_hash or canonical_hash(item.target))
         item.target.unlink(missing_ok=True)
         if same:
             self._account.duplicates.append(item.source)
             return
-        if first is not None:
-            self._spoil(*first)
+        if first.state != SPOILED:
+            self._spoil(first)
         self._account.refused.append(NotTaken(item.source, SAME_UID, _OTHER_CONTENT))
 
     def _first(self, done: Done) -> None:
         item, hold_code = done.item, done.item.hold_code
         if not done.passes:
             item.target.unlink()
-            self._remember(item, hold_code, done)
+            self._remember(HELD, done, Series(item.study, "", ""), hold_code)
             self._account.held.append(NotTaken(item.source, hold_code, item.hold, item.study))
             return
-        final = f"{self._folder(item)}/{item.instance}.dcm"
+        series = self._series_of(item)
+        final = f"{series.place}/{item.instance}.dcm"
         if os.path.lexists(final) and not _equal(Path(final), item.target):
             item.target.unlink()
             self._account.refused.append(NotTaken(item.source, SAME_UID, _OTHER_THERE))
             return
         os.rename(item.place, final)  # noqa: PTH104 (for every file: a path object costs more than the rename)
-        named = item._replace(place=final)
-        self._remember(named, SHOWN if hold_code and self._wish.reviewed else hold_code, done)
-        self._account.cleaned.append(named)
+        self._remember(CLEAN, done, series, SHOWN if hold_code and self._wish.reviewed else hold_code)
         self._account.pairs.update(done.pairs)
 
-    def _folder(self, item: Cleaned) -> str:
+    def _series_of(self, item: Cleaned) -> Series:
         """Give the folder of a series, made when its first file comes."""
-        known = self._named.get((item.study, item.series))
+        known = self._series.get((item.study, item.series, item.mark))
         if known is None:
             folder = self._out / _short("study", item.study) / _short("series", item.series)
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._folders |= {folder, folder.parent}
-            known = self._named[item.study, item.series] = str(folder)
+            known = Series(item.study, str(folder), item.mark)
+            self._series[item.study, item.series, item.mark] = known
         return known
 
-    def _remember(self, item: Cleaned, how: str, done: Done) -> None:
-        self._kept[item.instance] = (item, how, done.report)
-        self._account.ledger.add(item.study, how, done.report)
+    def _remember(self, state: int, done: Done, series: Series, how: str) -> None:
+        item = done.item
+        number = self._account.ledger.add(item.study, how, done.report)
+        self._inventory.add(state, item.source.among, series, how, number, item.canonical_hash, item.instance)
 
-    def _spoil(self, item: Cleaned, how: str, report: Report) -> None:
+    def _spoil(self, first: Entry) -> None:
         """Take back the file whose identifier another one claims."""
-        self._spoiled.add(item.instance)
-        del self._kept[item.instance]
-        self._account.ledger.take_back(item.study, how, report)
-        item.target.unlink(missing_ok=True)
-        self._account.cleaned[:] = [each for each in self._account.cleaned if each.instance != item.instance]
-        self._account.held[:] = [each for each in self._account.held if each.source != item.source]
-        self._account.refused.append(NotTaken(item.source, SAME_UID, _OTHER_CONTENT))
+        self._inventory.spoil(first)
+        self._account.ledger.take_back(first.study, first.code, first.report)
+        if first.state == CLEAN:
+            first.target.unlink(missing_ok=True)
+        self._account.held[:] = [each for each in self._account.held if each.source.among != first.among]
+        self._account.refused.append(NotTaken(number_of(self._given, first.among), SAME_UID, _OTHER_CONTENT))
 
     def close(self) -> None:
         """Force the names to the disk, and leave no empty folder."""
@@ -124,6 +126,6 @@ def _equal(one: Path, other: Path) -> bool:
         return hashlib.file_digest(first, "sha256").digest() == hashlib.file_digest(second, "sha256").digest()
 
 
-def _content(item: Cleaned) -> str:
+def _content(entry: Entry) -> str:
     """Give the hash of a clean file's content; of a held file, which is not kept, it was made at once."""
-    return item.canonical_hash or canonical_hash(item.target)
+    return entry.canonical_hash or canonical_hash(entry.target)

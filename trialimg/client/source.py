@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
-from itertools import count
+from itertools import count, islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +18,8 @@ class Kind(StrEnum):
     FILE = "file"
     OTHER = "other"
     """A link or a device; it is never opened."""
+    FOLDER = "folder"
+    """A folder that can be looked into; what is in it is given, not the folder."""
     CLOSED = "closed"
     """A folder that cannot be opened: what is in it is not known."""
 
@@ -68,6 +70,12 @@ def count_of(paths: Iterable[Path]) -> int:
     return sum(sum(1 for _ in _walk(given)) if given.is_dir() else 1 for given in several)
 
 
+def number_of(paths: Sequence[Path], among: int) -> Source:
+    """Give the file of a number among all that is given; a name that is not there any more is told without one."""
+    found = next(islice(_found(list(paths)), among - 1, None), None)
+    return found or Source(str(paths[0]), paths[0], among, among)
+
+
 def _found(paths: list[Path]) -> Iterator[Source]:
     among = count(1)
     for given in paths:
@@ -84,22 +92,34 @@ def _walk(folder: Path) -> Iterator[tuple[str, Kind]]:
     while waiting:
         here = waiting.pop()
         try:
-            with os.scandir(here) as found:
-                entries = sorted(found, key=lambda entry: entry.name)
+            names, others = _listed(here)
         except OSError:
             yield here, Kind.CLOSED
             continue
-        folders = []
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                folders.append(entry.path)
-            else:
-                yield entry.path, _kind(entry)
-        waiting += reversed(folders)
+        for name in names:
+            kind = others.get(name, Kind.FILE)
+            if kind is not Kind.FOLDER:
+                yield os.path.join(here, name), kind  # noqa: PTH118 (for every file)
+        waiting += (os.path.join(here, name) for name in reversed(names) if others.get(name) is Kind.FOLDER)  # noqa: PTH118 (likewise)
+
+
+def _listed(folder: str) -> tuple[list[str], dict[str, Kind]]:
+    """Give the names in a folder in their order, and what those are that are no files."""
+    names: list[str] = []
+    others: dict[str, Kind] = {}
+    with os.scandir(folder) as found:
+        for entry in found:
+            names.append(entry.name)
+            if (kind := _kind(entry)) is not Kind.FILE:
+                others[entry.name] = kind
+    names.sort()
+    return names, others
 
 
 def _kind(entry: os.DirEntry[str]) -> Kind:
     try:
+        if entry.is_dir(follow_symlinks=False):
+            return Kind.FOLDER
         return Kind.FILE if entry.is_file(follow_symlinks=False) else Kind.OTHER
     except OSError:
         return Kind.FILE  # gone meanwhile: whoever opens it says so

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final, TextIO
 
@@ -14,28 +14,32 @@ from trialimg.errors import BadInput, Misconfigured, NoSpace
 _BEGINNING: Final = b'{\n "trial": '
 
 
-def report_of(account: Account, out: Path, **told: Any) -> dict[str, Any]:
+def report_of(account: Account, **told: Any) -> dict[str, Any]:
     """Give what was done: per study paths, actions and counts; per file its number and code; never a value or name."""
-    return {
-        **told,
-        **account.to_json(),
-        "instances": [
-            {
-                "file": item.place.removeprefix(f"{out}/"),
-                "sop_instance_uid": item.instance,
-                **({"hash": item.canonical_hash} if item.canonical_hash else {}),
-            }
-            for item in account.cleaned
-        ],
-    }
+    return {**told, **account.to_json()}
 
 
-def write_report(path: Path, document: dict[str, Any]) -> None:
-    """Write a report: whole or not at all, and over nothing but an earlier report; a device or pipe is written to."""
+def instances_of(account: Account, out: Path) -> Iterator[dict[str, str]]:
+    """Give the clean files of a run, one by one: where each lies in its folder, and what it is."""
+    for item in account.cleaned:
+        hashed = {"hash": item.canonical_hash} if item.canonical_hash else {}
+        yield {"file": item.place.removeprefix(f"{out}/"), "sop_instance_uid": item.instance, **hashed}
+
+
+def write_report(path: Path, document: dict[str, Any], instances: Iterable[dict[str, str]] = ()) -> None:
+    """Write a report, the last of it its clean files: whole or not at all, and over nothing but an earlier report.
+
+    A device or pipe is written to.
+    """
 
     def write(stream: TextIO) -> None:
-        json.dump(document, stream, indent=1)
-        stream.write("\n")
+        stream.write(json.dumps(document, indent=1).removesuffix("\n}"))
+        stream.write(',\n "instances": [')
+        between = "\n  "
+        for each in instances:
+            stream.write(between + json.dumps(each))
+            between = ",\n  "
+        stream.write("\n ]\n}\n")
 
     refuse_another(path)
     _write(path, write, "report")

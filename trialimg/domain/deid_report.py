@@ -152,10 +152,9 @@ class Report(_Report):
         """Count the instances whose pixels went on though neither a person nor a rule looked at them."""
         return sum(row.instances for row in self.pixels if row.decision == UNSEEN)
 
-    def with_outcomes(self, outcomes: Iterable[tuple[str, str]]) -> Report:
-        """Give the report with what became of each object: pairs of outcome and code."""
-        counts = Counter(outcomes)
-        return self._replace(outcomes=tuple(sorted(OutcomeCount(*key, n) for key, n in counts.items())))
+    def with_outcomes(self, outcomes: Mapping[tuple[str, str], int]) -> Report:
+        """Give the report with how many objects ended in which outcome, for the reason with which code."""
+        return self._replace(outcomes=tuple(sorted(OutcomeCount(*key, n) for key, n in outcomes.items() if n)))
 
     def to_json(self) -> dict[str, Any]:
         """Give the report as plain values, with the meaning of each code."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections import Counter
 from pathlib import Path
 from typing import Final
 
@@ -57,13 +57,13 @@ def deid_account(place: Place, person: Person) -> DeidAccount:
     )
 
 
-def _outcomes(submission_id: str) -> Iterable[tuple[str, str]]:
-    """Give what became of each object, and why it did not simply go on."""
+def _outcomes(submission_id: str) -> Counter[tuple[str, str]]:
+    """Count what became of each object, and why it did not simply go on."""
     rows = db.session.execute(
         select(SubmissionObject.fate, SubmissionObject.code).where(SubmissionObject.submission_id == submission_id)
     ).all()
     known = ((_OUTCOME.get(Fate(fate)), code) for fate, code in rows)
-    return [(outcome, "" if outcome == CLEANED else code) for outcome, code in known if outcome is not None]
+    return Counter((outcome, "" if outcome == CLEANED else code) for outcome, code in known if outcome is not None)
 
 
 def deid_document(tools: Services, account: DeidAccount, target: Path) -> None:
