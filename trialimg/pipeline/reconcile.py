@@ -21,7 +21,7 @@ from trialimg.pipeline.forget import check_tasks
 from trialimg.pipeline.steps import ASKS_THE_ARCHIVE
 from trialimg.pipeline.work import WORKER
 from trialimg.store.account import Task
-from trialimg.store.base import db, utc_now
+from trialimg.store.base import cut_log, db, utc_now
 from trialimg.store.imaging import Submission, SubmissionObject
 from trialimg.store.job import RUNNING, WAITING, Job, announce, due_jobs, told_to_engine, wake
 from trialimg.store.unit_of_work import unit_of_work
@@ -51,6 +51,7 @@ def periodic() -> None:
         sweep_vault,
         check_tasks,
         keep_heads,
+        cut_log,
     )
     for act in acts:
         try:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import uuid
+from contextlib import closing
 from datetime import UTC, datetime
-from typing import Any, ClassVar, NoReturn
+from pathlib import Path
+from typing import Any, ClassVar, Final, NoReturn
 
 from flask_sqlalchemy import SQLAlchemy
 from flask_sqlalchemy.session import Session as FlaskSession
@@ -94,6 +96,32 @@ db = SQLAlchemy(
 """The extension. Its session never flushes by itself: only the unit of work writes."""
 
 
+LOG_LIMIT: Final = 8 * 2**20
+"""Bytes to which SQLite cuts its log of changes back after a large transaction; it is twice what it fills as a rule."""
+
+
+_WAITS: Final = "PRAGMA busy_timeout=15000"
+
+
+def cut_log() -> None:
+    """Empty SQLite's log of changes where readers of many threads, one always there, kept it from being emptied.
+
+    It waits a second at most for those who read in it, and writers with it; what it does not get done is left to the
+    next time. Elsewhere it does nothing.
+    """
+    if db.engine.dialect.name != "sqlite":
+        return
+    log = Path(f"{db.engine.url.database}-wal")
+    if not log.exists() or log.stat().st_size <= LOG_LIMIT:
+        return
+    with closing(db.engine.raw_connection()) as connection, closing(connection.cursor()) as cursor:
+        cursor.execute("PRAGMA busy_timeout=1000")
+        try:
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        finally:
+            cursor.execute(_WAITS)
+
+
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     # The driver must not open transactions by itself; see _begin.
     connection.isolation_level = None
@@ -102,11 +130,12 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
         "journal_mode=WAL",
         "synchronous=FULL",
         "foreign_keys=ON",
-        "busy_timeout=15000",
         "recursive_triggers=ON",
         "secure_delete=ON",
+        f"journal_size_limit={LOG_LIMIT}",
     ):
         cursor.execute(f"PRAGMA {pragma}")
+    cursor.execute(_WAITS)
     cursor.close()
 
 

@@ -249,6 +249,9 @@ def unit_of_work(actor: Actor, reason: str = "", *, trial_id: str | None = None)
         yield uow
         session.flush()
         head = _append(uow)
+        # Pages read on from what is true now. Before the commit, since SQLite empties its log only while nobody reads
+        # in what was written before: with a reader at each commit the log would grow for ever.
+        db.session.rollback()
         session.commit()
     except BaseException:
         session.rollback()
@@ -258,7 +261,6 @@ def unit_of_work(actor: Actor, reason: str = "", *, trial_id: str | None = None)
         session.close()
     if head is not None:
         _keep_head(head)
-    db.session.rollback()  # pages read on from what is true now
     for act in uow._afterwards:
         try:
             act()
