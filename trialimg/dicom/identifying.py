@@ -4,10 +4,13 @@ The rule for short and common values, so that a search alarms nobody without nee
 
 - Every part of a person's name of three letters or more (two in another script) is searched; below five letters as a
   whole word only. A part that is an ordinary word (of the vocabulary, or of ``ORDINARY``: a phantom called Head, a
-  patient called White) is not searched by itself, but beside another part of the same name.
+  patient called White) is not searched by itself, but beside another part of the same name. So are the first two parts
+  written as one word, an initial before a short family name, parts without their marks, and other ``spellings``.
 - A number or label of the patient, the visit, the place or the machine is searched from four characters on (five
-  digits; the names of machines from six), as a whole where it is digits.
-- The birth date is searched as people write it, with day, month and year; a year alone never is.
+  digits; the names of machines from six), as a whole where it is digits; of a number with letters the digits too, from
+  five on.
+- The birth date is searched as people write it, with day, month (as a number, or its name in seven languages) and year,
+  which may have two digits where marks or a name stand between; a year alone never is.
 - A telephone number is searched by its digits, from seven on, however they are grouped.
 - An address is searched as a whole and by its parts between commas, from six characters on.
 """
@@ -52,13 +55,53 @@ AGES: Final = frozenset(
 """Codes of DCM, SNOMED CT and LOINC that mean the age of the subject."""
 _AGE_WORD: Final = late(r"\bage\b", re.IGNORECASE)
 
+DATED: Final = "\x1e"
+"""Before a date that is searched with the name of its month: day, names, and year follow, each after this mark."""
 APART: Final = "\x1f"
 """Between the digits of a telephone number: other marks may stand there, or none."""
 LONG_WORD: Final = 5
+_IS_DATE: Final = late(r"[12]\d{3}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])")
 _SHORTEST_NAME, _SHORTEST_ID, _SHORTEST_DIGITS, _SHORTEST_PHONE, _SHORTEST_PART = 3, 4, 5, 7, 6
 _SHORTEST: Final = {0x00081010: 6, 0x00181000: 6, 0x00200010: 5, 0x00081040: 6, 0x00080080: 5}
 _MOST_PARTS: Final = 5
-_MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_INITIALED: Final = 4
+"""Letters of a family name that is also searched with an initial before it; longer ones are found anywhere."""
+_MONTHS: Final = (
+    "jan january januar janvier enero gennaio januari janeiro jänner",
+    "feb february februar février fevrier febrero febbraio februari fevereiro feber",
+    "mar march märz maerz mrz mars marzo maart março marco",
+    "apr april avril abril aprile",
+    "may mai mayo maggio mei maio",
+    "jun june juni juin junio giugno junho",
+    "jul july juli juillet julio luglio julho",
+    "aug august août aout agosto augustus",
+    "sep sept september septembre septiembre settembre setembro",
+    "oct october okt oktober octobre octubre ottobre outubro",
+    "nov november novembre noviembre novembro",
+    "dec december dez dezember décembre decembre diciembre dicembre dezembro",
+)
+"""What the months are called in English, German, French, Spanish, Italian, Dutch and Portuguese."""
+_NUMBERS: Final = frozenset(
+    {
+        0x00100020,
+        0x00101000,
+        0x00101090,
+        0x00080050,
+        0x00200010,
+        0x00380010,
+        0x00380060,
+        0x00401001,
+        0x00402016,
+        0x00402017,
+    }
+)
+"""Numbers of patient, order, visit and study that may have letters before their digits."""
+_SPELLED: Final = str.maketrans(
+    {"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": "aa", "æ": "ae", "œ": "oe", "þ": "th"}
+)
+_STRIPPED: Final = str.maketrans(
+    {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "\u0131": "i", "æ": "ae", "œ": "oe", "þ": "th"}
+)
 
 # Words that name no one: a phantom called "Head" must not stop every image of a head.
 ORDINARY: Final = frozenset(
@@ -97,23 +140,62 @@ def forms_of_names(text: str) -> Iterator[str]:
         parts = [part for part in parts if re.search(r"\w", part)]
         ordinary = [part for part in parts if _is_ordinary(part)]
         for part in parts:
-            if part not in ordinary and len(part) >= (_SHORTEST_NAME if part.isascii() else 2):
-                yield part
+            for spelled in spellings(part):
+                if len(spelled) >= (_SHORTEST_NAME if spelled.isascii() else 2) and not _is_ordinary(spelled):
+                    yield spelled
+        yield from _as_one_word(parts[:2])
         if len(parts) > len(ordinary) or not all(part in ORDINARY for part in parts):
             for one, other in permutations(parts, 2):
                 if one in ordinary and len(one + other) > LONG_WORD and not {one, other} <= ORDINARY:
                     yield f"{one} {other}"
 
 
+def spellings(part: str) -> set[str]:
+    """Give a part of a name as it is, without its inner marks, its pieces, and as others spell it."""
+    words = {part}
+    if len(pieces := re.findall(r"[^\W_]+", part)) > 1 and all(map(str.isalpha, pieces)):
+        words |= {"".join(pieces), " ".join(pieces), *pieces}
+    if part.isascii():
+        return words
+    stripped = {unicodedata.normalize("NFD", word.translate(_STRIPPED)) for word in words}
+    plain = {"".join(letter for letter in word if not unicodedata.combining(letter)) for word in stripped}
+    return words | plain | {word.translate(_SPELLED) for word in words}
+
+
+def _as_one_word(parts: list[str]) -> Iterator[str]:
+    """Give family and given name written together, in both orders, and an initial beside a short family name."""
+    if len(parts) <= 1 or set(parts) <= ORDINARY:
+        return
+    for family in spellings(parts[0]):
+        for given in spellings(parts[1]):
+            joined = [family + given, given + family]
+            if len(family) <= _INITIALED:
+                joined += [given[0] + family, family + given[0]]
+            for word in joined:
+                if word.isalpha() and len(word) >= _SHORTEST_ID and not _is_ordinary(word):
+                    yield word
+
+
 def forms_of_whole(tag: int, text: str) -> Iterator[str]:
     """Give a value that identifies as a whole; of an address its longer parts too."""
     for part in text.split("\\"):
         value = folded(part)
+        if tag in _NUMBERS:
+            yield from _digits_of(value)
         pieces = re.split(r"[,;\r\n]+", value) if tag in _ADDRESSES else ()
         for piece in {value, *(piece.strip() for piece in pieces if len(piece.strip()) >= _SHORTEST_PART)}:
             shortest = _SHORTEST.get(tag, _SHORTEST_DIGITS if piece.isdecimal() else _SHORTEST_ID)
             if len(piece) >= shortest and re.search(r"\w", piece) and not _is_ordinary(piece):
                 yield piece
+
+
+def _digits_of(number: str) -> Iterator[str]:
+    """Give the digits of a number that has letters or zeros before them, unless they are a date."""
+    runs = re.findall(r"\d+", number)
+    if len(runs) == 1 and not _IS_DATE.fullmatch(runs[0]):
+        for digits in {runs[0], runs[0].lstrip("0")} - {number}:
+            if len(digits) >= _SHORTEST_DIGITS:
+                yield digits
 
 
 def forms_of_phone(text: str) -> Iterator[str]:
@@ -126,11 +208,14 @@ def forms_of_phone(text: str) -> Iterator[str]:
 
 def forms_of_birth_date(digits: str) -> Iterator[str]:
     """Give a birth date of eight digits as people write it."""
-    if not re.fullmatch(r"[12]\d{3}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])", digits):
+    if not _IS_DATE.fullmatch(digits):
         return
     year, month, day = digits[:4], digits[4:6], digits[6:]
-    name = _MONTHS[int(month) - 1]
     yield from (digits, f"{year}-{month}-{day}", f"{day}.{month}.{year}", f"{month}/{day}/{year}")
     yield from (f"{day}/{month}/{year}", f"{day}-{month}-{year}", f"{year}/{month}/{day}", f"{day}{month}{year}")
     yield from (f"{int(day)}.{int(month)}.{year}", f"{int(month)}/{int(day)}/{year}", f"{int(day)}/{int(month)}/{year}")
-    yield from (f"{int(day)} {name} {year}", f"{day} {name} {year}", f"{day}{name}{year}", f"{name} {int(day)} {year}")
+    short = year[2:]
+    yield from (f"{day}.{month}.{short}", f"{day}-{month}-{short}", f"{short}-{month}-{day}", f"{short}/{month}/{day}")
+    yield from (f"{day}/{month}/{short}", f"{month}/{day}/{short}")
+    yield from (f"{int(day)}/{int(month)}/{short}", f"{int(month)}/{int(day)}/{short}")
+    yield f"{DATED}{int(day)}{DATED}{_MONTHS[int(month) - 1]}{DATED}{year}"

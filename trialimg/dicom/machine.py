@@ -67,11 +67,11 @@ knows. It stays where it looks like that: without the marks of a person's name o
 stranger's name of one word would stay; what names the patient, people or place of the file is found."""
 
 _NO_MODEL: Final = late(
-    r"[\^@]|[^\x20-\x7e\r\n]|.{65}|\d{7}"
+    r"[\^@]|[^\x20-\x7e\r\n]|.{65}|\d{7}|(?:\d+\.){5}"
     r"|(?<!\d)(?:\d{4}([./-])\d{1,2}\1\d{1,2}|\d{1,2}([./-])\d{1,2}\2\d{4})(?!\d)",
     re.DOTALL,
 )
-_NO_VERSION: Final = late(r"[\^@]|[^\x20-\x7e\r\n]|.{65}", re.DOTALL)
+_NO_VERSION: Final = late(r"[\^@]|[^\x20-\x7e\r\n]|.{65}|(?:\d+\.){8}", re.DOTALL)
 _VERSIONS: Final = frozenset(
     {"SoftwareVersions", "SecondaryCaptureDeviceSoftwareVersions", "ApplicationVersion", "AlgorithmVersion"}
 )

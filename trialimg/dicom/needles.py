@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 from trialimg.dicom.identifying import (
     APART,
     BIRTH_DATE,
+    DATED,
     LONG_WORD,
     NAMES,
     PHONES,
@@ -90,7 +91,7 @@ def needles_of(named: tuple[tuple[int, bytes], ...], study_date: bytes, encoding
     if not values:
         return None
     marks = [value for value in values if value.isascii()]
-    words = {max(value.split(), key=len) for value in marks if APART not in value}
+    words = _standing_for(values)
     digits = {value.replace(APART, "") for value in marks if APART in value}
     known = frozenset(values)
     return Needles(known, pattern_of(known), tuple(word.encode() for word in words), tuple(d.encode() for d in digits))
@@ -105,22 +106,42 @@ def refuse_too_many(named: Iterable[bytes | str]) -> None:
         )
 
 
+def _standing_for(values: set[str]) -> list[str]:
+    """Give ASCII words of which one stands in every text with a value: as few as can be, for every file is asked."""
+    dated = [value.split(DATED)[1:] for value in values if DATED in value]
+    words = {name for _day, months, _year in dated for name in months.split() if name.isascii()}
+    words |= {year for _day, _months, year in dated}
+    words |= {max(value.split(), key=len) for value in values if value.isascii() and not {APART, DATED} & set(value)}
+    return [word for word in words if not any(other != word and other in word for other in words)]
+
+
 @lru_cache(maxsize=32)
 def pattern_of(values: frozenset[str]) -> re.Pattern[str]:
     """Match short words and numbers as wholes, longer ones anywhere; a blank stands for any mark between words."""
     alternatives = []
     for value in sorted(values, key=len, reverse=True):
+        if DATED in value:
+            alternatives.append(_date_in_words(*value.split(DATED)[1:]))
+            continue
         if APART in value:
             alternatives.append(r"[\s()/.-]{0,2}".join(value.split(APART)))
             continue
-        quoted = r"[\s,;^._=\\/-]+".join(re.escape(word) for word in value.split())
-        if re.fullmatch(r"[\d .-]+", value):
+        quoted = r"[\s,;^._=\\/'\u2019-]+".join(re.escape(word) for word in value.split())
+        if re.fullmatch(r"[\d ./-]+", value):
             alternatives.append(rf"(?<![\d.]){quoted}(?![\d.]\d|\d)")
         elif len(value) < LONG_WORD and value.isascii():
-            alternatives.append(rf"(?<!\w){quoted}(?!\w)")
+            alternatives.append(rf"(?<![^\W_]){quoted}(?![^\W_])")
         else:
             alternatives.append(quoted)
     return re.compile("|".join(alternatives))
+
+
+def _date_in_words(day: str, months: str, year: str) -> str:
+    """Match a day, the name of its month and a year of two or four digits, the month first too."""
+    month = "(?:" + "|".join(map(re.escape, sorted(months.split(), key=len, reverse=True))) + ")"
+    between, end = r"[\s,;^._=\\/'\u2019-]*+", rf"(?:{year[:2]})?{year[2:]}(?!\d)"
+    date, of = rf"0?{day}(?:st|nd|rd|th|er|[ºª])?{between}", rf"(?:(?:of|de|den|di){between})?"
+    return rf"(?<!\d){date}{of}{month}{between}{of}{end}|{month}{between}{date}{end}"
 
 
 def in_binary(value: bytes, pattern: re.Pattern[str]) -> bool:
