@@ -80,7 +80,11 @@ def _explain(context: Any, what: str, trial_name: str, *, basic: bool) -> None:
 @click.option("--wait", type=click.FloatRange(0), help="Seconds to follow the images; without it, to the end.")
 @click.option("--json", "as_json", is_flag=True, help="Print the server's account to standard output.")
 def send(paths: tuple[Path, ...], server: str, token_file: Path, jobs: int | None, **given: Any) -> None:
-    """De-identify images here, send them to a slot, and wait until they are linked."""
+    """De-identify images here, send them to a slot, and wait until they are linked.
+
+    Ends with 0 where all that was given is linked, with 65 where something was held or refused, here or on the server,
+    or waits for a person's decision (the rest is linked all the same), with 75 where the end was not seen in time.
+    """
     from trialimg.client.sender import Target, judge
     from trialimg.client.sender import send as send_images
 

@@ -19,8 +19,10 @@ from seed_data.phantom.identities import PATIENT_IDENTITIES, planted_strings
 from tests.casework.pixel_bed import clip_study
 from tests.client.conftest import ROOT, Served, environment, make_served
 from tests.pipeline.bed import PATIENT, small_ct
+from trialimg.client.sender import judge
 from trialimg.documents.deid import DeidAccount
 from trialimg.domain.deid_report import SHOWN, WAITING, PixelCount, Report
+from trialimg.errors import BadInput, Held
 
 pytestmark = pytest.mark.slow
 
@@ -58,7 +60,8 @@ def test_what_a_person_looked_at_before_sending_is_told_as_their_word_and_held_f
         done = served.send(tmp_path / "clip", Path("--pixels"), Path("reviewed"))
     finally:
         served.end()
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 65, done.stderr
+    assert "1 file waits for a person's decision on the server: open the images sent." in done.stderr
     assert "1 image that may show text is sent because you have looked." in done.stderr
     assert "1 waits for a decision" in done.stderr
     account = json.loads(done.stdout)
@@ -98,6 +101,46 @@ def test_a_study_sent_before_for_another_subject_is_stopped_with_a_sentence_and_
     names_nobody(second.stdout + second.stderr)
     with closing(sqlite3.connect(served.data / "trialimg.sqlite")) as base:
         assert base.execute("select count(*) from imaging_study").fetchone() == (1,)
+
+
+def test_a_file_that_was_not_taken_is_told_by_the_exit_code_though_the_others_are_linked(
+    peopled: Path, tmp_path: Path
+) -> None:
+    served = make_served(peopled, tmp_path / "installation")
+    served.start()
+    small_ct(tmp_path / "ct")
+    clip_study(tmp_path / "ct" / "clip")
+    (tmp_path / "ct" / "DOE_JANE.dcm").write_text("no image")
+    try:
+        done = served.send(tmp_path / "ct")
+    finally:
+        served.end()
+    assert done.returncode == 65, done.stderr
+    account = json.loads(done.stdout)
+    assert (account["stage"], account["counts"]["sent"]) == ("linked", 2)
+    assert (len(account["not_sent"]), len(account["refused_here"])) == (1, 1)
+    end = "The study is linked, but not all of what you gave is in it: 1 file was kept here, since a person must look first"
+    assert end in done.stderr
+    assert "1 file was not taken here" in done.stderr
+    assert done.stderr.count("  kept here: file ") == 1
+    assert account["not_sent"][0]["reason"] in done.stderr
+    assert "DOE_JANE" not in done.stderr
+
+
+def test_an_account_is_done_only_where_nothing_stayed_behind() -> None:
+    whole = {"stage": "linked", "sentence": "", "counts": {"sent": 5}, "not_sent": [], "refused_here": []}
+    judge(whole)
+    for part in (
+        {"counts": {"sent": 5, "held": 1}},
+        {"counts": {"sent": 5, "refused": 2}},
+        {"not_sent": [{"reason": "a picture"}]},
+        {"refused_here": [{"code": "image.not_dicom", "sentence": "no image"}]},
+        {"stage": "held", "sentence": "waits"},
+    ):
+        with pytest.raises(Held):
+            judge(whole | part)
+    with pytest.raises(BadInput):
+        judge(whole | {"stage": "refused", "sentence": "another patient"})
 
 
 def told_report(served: Served, submission: str) -> str:

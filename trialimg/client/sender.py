@@ -113,6 +113,8 @@ def _clean(
     clean = clean_folder(paths, folder, recipe, wish=wish, jobs=jobs, progress=progress)
     for item in clean.refused:
         tell(f"  not taken: {item.source.shown(named=named)}: {item.sentence}")
+    for item in clean.held:
+        tell(f"  kept here: {item.source.shown(named=named)}: {item.sentence}")
     if clean.full:
         raise NoSpace("The disk of this computer is full, so not every file could be cleaned. Nothing was sent.")
     if len(clean.persons) > 1:
@@ -228,8 +230,28 @@ def _compare(account: dict[str, Any], going: list[Entry]) -> None:
 
 
 def judge(account: dict[str, Any]) -> None:
-    """Raise the error an account stands for; a linked study raises none."""
+    """Raise the error an account stands for; a linked study of which nothing stayed behind raises none.
+
+    As `deidentify` does, it ends as held where a part waits or was not taken, however well the rest went.
+    """
     if account["stage"] == "held":
         raise Held(str(account["sentence"]))
     if account["stage"] != "linked":
         raise BadInput(str(account["sentence"]))
+    behind = _left_behind(account)
+    if behind:
+        raise Held(f"The study is linked, but not all of what you gave is in it: {'; '.join(behind)}.")
+
+
+def _left_behind(account: dict[str, Any]) -> list[str]:
+    """Say what of all that was given is not in the study, and who must act."""
+    counts = account["counts"]
+    parts = (
+        (int(counts.get("held", 0)), "waits", "wait", "for a person's decision on the server: open the images sent"),
+        (int(counts.get("refused", 0)), "was", "were", "refused by the server, which says why beside each"),
+        (len(account["not_sent"]), "was", "were", "kept here, since a person must look first: see the sentences above"),
+        (len(account["refused_here"]), "was", "were", "not taken here: see the sentences above"),
+    )
+    return [
+        f"{n:,} {'file' if n == 1 else 'files'} {one if n == 1 else many} {what}" for n, one, many, what in parts if n
+    ]
