@@ -285,10 +285,10 @@ def test_a_film_is_no_still_picture():
 
 ENDLESS = {
     "comments": (b"\xff\xd8" + b"\xff\xfe\0\2" * 500_000 + b"\xff\xd9", JPEG),
-    "scans": (b"\xff\xd8" + b"\xff\xda\0\2" * 500_000, JPEG),
-    "restarts": (b"\xff\xd8\xff\xda\0\2" + b"\xff\xd0" * 1_000_000, JPEG),
+    "scans": (b"\xff\xd8" + b"\xff\xda\0\x08\1\1\0\0\0\0" * 200_000, JPEG),
+    "restarts": (b"\xff\xd8\xff\xda\0\x08\1\1\0\0\0\0" + b"\xff\xd0" * 1_000_000, JPEG),
     "boxes": (b"\0\0\0\x0cjP  \r\n\x87\n" + b"\0\0\0\x08free" * 500_000, J2K),
-    "tiles": (b"\xff\x4f\xff\x51\0\2" + b"\xff\x90\0\x0a\0\0\0\0\0\0\0\0\xff\x93" * 200_000, J2K),
+    "tiles": (b"\xff\x4f\xff\x51\0\x26" + bytes(36) + b"\xff\x90\0\x0a\0\0\0\0\0\0\0\0\xff\x93" * 200_000, J2K),
     "runs": (struct.pack("<16L", 1, 64, *[0] * 14) + b"\x80" * 1_000_000, RLE),
 }
 

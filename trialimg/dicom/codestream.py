@@ -12,6 +12,7 @@ from itertools import pairwise
 from typing import Final
 
 from trialimg.dicom.icc import cleaned_profile
+from trialimg.dicom.segments import fits_box, fits_j2k, fits_jpeg
 from trialimg.dicom.words import cleaned_words
 from trialimg.domain.pattern import late
 
@@ -27,8 +28,8 @@ _J2K_SEGMENTS: Final = frozenset(
 )
 """Sizes, codings, lengths, orders (ITU-T T.800 A.2), those of its second part, and of T.814."""
 _NEEDED_APP: Final = (
-    late(rb"(JF|LJ)IF\0.{5,7}\0\0", re.DOTALL),  # without a thumbnail
-    late(rb"Adobe.{5,7}", re.DOTALL),
+    late(rb"(JF|LJ)IF\0(?!.*[A-Za-z]{2}).{5,7}\0\0", re.DOTALL),  # without a thumbnail
+    late(rb"Adobe(?!.*[A-Za-z]{2}).{5,7}", re.DOTALL),
     late(rb"mrfx.", re.DOTALL),
     late(rb"\0\0\0\x01(\xff\xd8)?"),  # where the entries of SPIFF end
     late(rb"SPIFF\0(?!.*[A-Za-z]{4}).{24}", re.DOTALL),
@@ -41,6 +42,7 @@ _MOST_SEGMENTS: Final = 1 << 16
 _NEXT_MARKER: Final = late(rb"\xff[\x80-\xcf\xd8-\xfe]", re.DOTALL)
 _PICTURE_BOXES: Final = frozenset({b"jP  ", b"ftyp", b"rreq", b"jp2h", b"jp2c"})
 _HEADER_BOXES: Final = frozenset({b"ihdr", b"bpcc", b"pclr", b"cmap", b"cdef"})
+_OTHER_BOXES: Final = frozenset({b"xml ", b"uuid", b"uinf", b"res ", b"jp2i", b"asoc", b"lbl ", b"free"})
 _BRANDS: Final = late(rb"(?:jp2 |jpx |jpxb|jph |jhc |J2P[01]|\0{4})*")
 
 
@@ -81,6 +83,8 @@ def quieten_jpeg(made: bytearray) -> bool:
             return False
         if marker not in _JPEG_SEGMENTS:
             _quieten_segment(made, position + 4, stop, comment=marker == _COM)
+        elif not fits_jpeg(marker, bytes(made[position + 4 : stop])):
+            return False
         position = stop
         if marker == _SOS:
             following = _NEXT_MARKER.search(made, position)
@@ -116,9 +120,8 @@ def quieten_j2k(made: bytearray, start: int = 0, stop: int | None = None) -> boo
                 return False
             continue
         after = _end_of_segment(made, position, end)
-        if after is None:
+        if after is None or not _quieten_j2k_segment(made, marker, position, after):
             return False
-        _quieten_j2k_segment(made, marker, position, after)
         if marker == _SOT:
             (size,) = struct.unpack_from(">L", made, position + 6)
             part_end = position + size if size else end
@@ -128,11 +131,15 @@ def quieten_j2k(made: bytearray, start: int = 0, stop: int | None = None) -> boo
     return False
 
 
-def _quieten_j2k_segment(made: bytearray, marker: int, position: int, stop: int) -> None:
+def _quieten_j2k_segment(made: bytearray, marker: int, position: int, stop: int) -> bool:
+    """Blank what is said beside the picture; tell whether a segment of the picture is what its marker says."""
     if marker == _J2K_COM:
         _quieten_segment(made, position + 6, stop, comment=True)
     elif marker not in _J2K_SEGMENTS:
         blank(made, position + 4, stop)
+    else:
+        return fits_j2k(marker, bytes(made[position + 4 : stop]))
+    return True
 
 
 def quieten_boxes(made: bytearray) -> bool:
@@ -149,11 +156,21 @@ def quieten_boxes(made: bytearray) -> bool:
         if kind == b"jp2c":
             understood = quieten_j2k(made, start, stop)
         elif kind == b"jp2h":
-            _quieten_header_boxes(made, start, stop)
+            if not _quieten_header_boxes(made, start, stop):
+                return False
         elif kind not in _PICTURE_BOXES or (kind == b"ftyp" and not _BRANDS.fullmatch(made, start, stop)):
-            blank(made, start, stop)
+            _blank_box(made, kind, start, stop)
+        elif kind != b"ftyp" and not fits_box(kind, bytes(made[start:stop])):
+            return False
         position = stop
     return False
+
+
+def _blank_box(made: bytearray, kind: bytes, start: int, stop: int) -> None:
+    """Blank a box, and its kind where that is none of the standard: four letters may be a name."""
+    blank(made, start, stop)
+    if kind not in _OTHER_BOXES:
+        made[start - 4 : start] = b"free"
 
 
 def _without_zeros(made: bytearray) -> int:
@@ -167,8 +184,11 @@ def _without_zeros(made: bytearray) -> int:
     return 0
 
 
-def _quieten_header_boxes(made: bytearray, position: int, end: int) -> None:
-    """Keep sizes, palettes and channels; of the colour how it is to be read, without the texts of its profile."""
+def _quieten_header_boxes(made: bytearray, position: int, end: int) -> bool:
+    """Keep sizes, palettes and channels; of the colour how it is to be read, without the texts of its profile.
+
+    Tell whether each is what its kind says.
+    """
     while position + 8 <= end:
         length, kind = struct.unpack_from(">L4s", made, position)
         start, stop = position + 8, position + length
@@ -177,9 +197,12 @@ def _quieten_header_boxes(made: bytearray, position: int, end: int) -> None:
         if kind == b"colr":
             _quieten_colour(made, start, stop)
         elif kind not in _HEADER_BOXES:
-            blank(made, start, stop)
+            _blank_box(made, kind, start, stop)
+        if kind in _HEADER_BOXES | {b"colr"} and not fits_box(kind, bytes(made[start:stop])):
+            return False
         position = stop
     made[position:end] = bytes(end - position)
+    return True
 
 
 def _quieten_colour(made: bytearray, start: int, stop: int) -> None:
@@ -218,4 +241,5 @@ def _after_runs(made: bytearray, position: int, stop: int, wanted: int) -> int |
             found, position = found + head + 1, position + head + 2
         else:
             found, position = found + (257 - head if head > 128 else 0), position + (2 if head > 128 else 1)  # noqa: PLR2004 - as above
-    return position if position <= stop else None
+    # An encoder may have padded the row; a longer run holds what no picture shows.
+    return position if position <= stop and found - wanted <= 1 else None

@@ -1,0 +1,133 @@
+"""A short name, for which bytes are not searched, in the parts that a decoder of compressed frames steps over."""
+
+from __future__ import annotations
+
+import struct
+from io import BytesIO
+
+import pytest
+from PIL import Image
+
+from tests.dicom.test_frames import J2K, JPEG, RLE, encapsulated, jpeg, quiet_frames, rle, segment, understood
+
+NAME = b" Ng, Vy "
+SCAN = b"\xff\xda"
+JPEG_LS = "1.2.840.10008.1.2.4.80"
+
+
+def longer(frame, head, add=NAME):
+    """A frame of whose first part with this head something follows what it needs."""
+    at = frame.index(head) + 2
+    (length,) = struct.unpack_from(">H", frame, at)
+    return frame[:at] + struct.pack(">H", length + len(add)) + frame[at + 2 : at + length] + add + frame[at + length :]
+
+
+def j2k(*, no_jp2=True, **options):
+    stream = BytesIO()
+    Image.effect_noise((32, 32), 60).convert("RGB").save(stream, "JPEG2000", no_jp2=no_jp2, **options)
+    return stream.getvalue()
+
+
+def box(kind, content):
+    return struct.pack(">L4s", 8 + len(content), kind) + content
+
+
+def in_header(frame, part):
+    """A JP2 file with one box more at the end of its header."""
+    at = frame.index(b"jp2h") - 4
+    (length,) = struct.unpack_from(">L", frame, at)
+    head = struct.pack(">L", length + len(part)) + frame[at + 4 : at + length]
+    return frame[:at] + head + part + frame[at + length :]
+
+
+@pytest.mark.parametrize("head", [b"\xff\xdb", b"\xff\xc0", b"\xff\xc4", SCAN])
+def test_a_segment_of_jpeg_that_is_longer_than_it_needs_to_be_is_not_understood(head):
+    assert understood(encapsulated(jpeg()))
+    assert not understood(encapsulated(longer(jpeg(), head)))
+
+
+@pytest.mark.parametrize("marker", [0xC5, 0xCC, 0xDC, 0xDD, 0xDE, 0xDF, 0xF7, 0xF8])
+def test_a_segment_of_jpeg_that_is_not_what_its_marker_says_is_not_understood(marker):
+    at = jpeg().index(SCAN)
+    assert not understood(encapsulated(jpeg()[:at] + segment(marker, NAME) + jpeg()[at:]))
+
+
+@pytest.mark.parametrize(
+    "options", [{"progressive": True}, {"optimize": True}, {"restart_marker_rows": 1}, {"dpi": (300, 300)}]
+)
+def test_what_an_encoder_of_jpeg_writes_is_understood_and_stays(options):
+    value = encapsulated(jpeg(**options))
+    assert quiet_frames(value, 1, JPEG, 0) == (value, True)
+
+
+def test_the_presets_of_jpeg_ls_are_understood_and_nothing_else_of_its_kind():
+    frame = segment(0xF7, b"\x08\0\x20\0\x20\1\1\x11\0"), segment(0xDA, b"\1\1\0\0\0\0") + b"\x12\x34\xff\xd9"
+    thresholds = b"\1" + struct.pack(">5H", 255, 3, 7, 21, 64)
+    for presets, is_understood in ((thresholds, True), (thresholds + NAME, False), (b"\2\1\1" + NAME, False)):
+        value = encapsulated(b"\xff\xd8" + frame[0] + segment(0xF8, presets) + frame[1])
+        assert understood(value, 1, JPEG_LS) is is_understood
+
+
+@pytest.mark.parametrize(("marker", "said"), [(0xE0, b"JFIF\0Ng Vy\0\0"), (0xEE, b"AdobeNg Vy, ")])
+def test_letters_where_numbers_say_how_colours_are_read_are_blanked(marker, said):
+    value = encapsulated(jpeg()[:2] + segment(marker, said) + jpeg()[2:])
+    assert b"Ng Vy" not in quiet_frames(value, 1, JPEG, 0)[0]
+
+
+@pytest.mark.parametrize("head", [b"\xff\x51", b"\xff\x52", b"\xff\x5c"])
+def test_a_segment_of_jpeg_2000_that_is_longer_than_it_needs_to_be_is_not_understood(head):
+    assert understood(encapsulated(j2k()), 1, J2K)
+    assert not understood(encapsulated(longer(j2k(), head)), 1, J2K)
+
+
+@pytest.mark.parametrize("marker", [0x50, 0x53, 0x56, 0x59, 0x5D, 0x5E, 0x5F, 0x63, 0x74, 0x79])
+def test_a_segment_of_jpeg_2000_that_is_not_what_its_marker_says_is_not_understood(marker):
+    at = j2k().index(b"\xff\x5c")
+    frame = j2k()[:at] + segment(marker, b"Nguyen, V") + j2k()[at:]
+    assert not understood(encapsulated(frame), 1, J2K)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"irreversible": True},
+        {"tile_size": (16, 16)},
+        {"quality_layers": [40, 20, 5]},
+        {"precinct_size": (32, 32), "codeblock_size": (16, 16)},
+        {"progression": "CPRL", "num_resolutions": 3},
+        {"plt": True},
+    ],
+)
+def test_what_an_encoder_of_jpeg_2000_writes_is_understood_and_stays(options):
+    for no_jp2 in (True, False):
+        value = encapsulated(j2k(no_jp2=no_jp2, **options))
+        assert quiet_frames(value, 1, J2K, 0) == (value, True)
+
+
+@pytest.mark.parametrize("kind", [b"jP  ", b"rreq"])
+def test_a_box_that_is_not_what_its_kind_says_is_not_understood(kind):
+    frame = j2k(no_jp2=False)
+    at = frame.index(b"jp2h") - 4
+    assert not understood(encapsulated(frame[:at] + box(kind, b"Nguyen, V") + frame[at:]), 1, J2K)
+
+
+@pytest.mark.parametrize("kind", [b"ihdr", b"bpcc", b"pclr", b"cmap", b"cdef", b"colr"])
+def test_a_box_of_the_header_that_is_not_what_its_kind_says_is_not_understood(kind):
+    frame = in_header(j2k(no_jp2=False), box(kind, b"\1Ng,Vyx"))
+    assert not understood(encapsulated(frame), 1, J2K)
+
+
+def test_a_box_of_a_kind_that_nobody_knows_has_another_name_than_a_persons():
+    frame = j2k(no_jp2=False)
+    at = frame.index(b"jp2h") - 4
+    for made in (frame[:at] + box(b"NgVy", b"12345678") + frame[at:], in_header(frame, box(b"NgVy", b"12345678"))):
+        clean, is_understood = quiet_frames(encapsulated(made), 1, J2K, 0)
+        assert b"NgVy" not in clean
+        assert is_understood
+        assert quiet_frames(clean, 1, J2K, 0) == (clean, True)
+
+
+def test_a_run_that_goes_beyond_the_picture_is_not_understood():
+    within, padded = bytes((7,)) + b"abcdefgh", bytes((8,)) + b"abcdefgh\0"
+    beyond = bytes((7 + len(NAME),)) + b"abcdefgh" + NAME
+    assert [understood(encapsulated(rle(run)), 1, RLE, 8) for run in (within, padded, beyond)] == [True, True, False]
