@@ -88,6 +88,15 @@ def test_a_folder_that_cannot_hold_it_costs_memory_and_nothing_else(tmp_path: Pa
     assert [entry.study for entry in inventory] == ["2.25.1"]
 
 
+@pytest.mark.parametrize("uid", ["2" * 70_000, "é" * 40_000, "\udcff"])
+def test_what_is_no_identifier_ends_no_run(tmp_path: Path, uid: str) -> None:
+    inventory = kept_in(tmp_path)
+    inventory.add(HELD, 1, ONE, "", 0, HASH, uid)
+    inventory.add(CLEAN, 2, ONE, "", 0, HASH, "2.25.1")
+    assert inventory.find(uid) is None
+    assert [entry.among for entry in inventory] == [2]
+
+
 def test_it_leaves_no_name_on_the_disk_and_takes_a_few_bytes_of_memory_for_each_file(tmp_path: Path) -> None:
     inventory = kept_in(tmp_path)
     tracemalloc.start()

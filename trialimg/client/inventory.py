@@ -21,7 +21,9 @@ _HEAD: Final = Struct("<BHIIHI32s")
 _NO_HASH: Final = bytes(32)
 _AT_ONCE: Final = 1 << 14
 """Bytes of lines that are written at once."""
-_LONGEST: Final = _HEAD.size + (1 << 16)
+_LONGEST_UID: Final = (1 << 16) - 1
+"""A longer one, which no image has, is counted as that of another file whenever it comes."""
+_LONGEST: Final = _HEAD.size + _LONGEST_UID
 
 
 class Series(NamedTuple):
@@ -81,6 +83,8 @@ class Inventory:
 
     def keep_in(self, folder: Path) -> None:
         """Keep the lines in a file without a name on the disk of this folder."""
+        if self._handle >= 0:
+            return
         path = f"{folder}/inventory"
         with suppress(OSError):
             self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
@@ -90,7 +94,7 @@ class Inventory:
         self, state: int, among: int, series: Series, code: str, report: int, canonical_hash: str, instance: str
     ) -> None:
         """Add a line."""
-        uid = instance.encode("utf-8", "surrogatepass")
+        uid = instance.encode("utf-8", "replace")[:_LONGEST_UID]
         self._places.add(hash(instance), self._written + len(self._rest))
         digest = bytes.fromhex(canonical_hash) or _NO_HASH
         numbers = self._number(series, self._series), self._number(code, self._codes)
@@ -156,7 +160,7 @@ class Inventory:
     def _entry(self, line: bytes, at: int) -> Entry:
         state, _length, among, series, code, report, digest = _HEAD.unpack_from(line)
         content = "" if digest == _NO_HASH else digest.hex()
-        uid = line[_HEAD.size : _end_of(line, 0)].decode("utf-8", "surrogatepass")
+        uid = line[_HEAD.size : _end_of(line, 0)].decode("utf-8", "replace")
         return Entry(at, state, among, self._series[series], self._codes[code], report, content, uid)
 
 
