@@ -82,6 +82,22 @@ def test_a_step_that_waits_in_backoff_is_started_again_now(bed: Bed, ct: list[Pa
     assert bed.stage(key) is Stage.LINKED
 
 
+def test_a_held_submission_says_why_once_on_its_page(bed: Bed, ct: list[Path]) -> None:
+    failing(bed, ArchiveUnavailable("The archive does not answer."))
+    key = bed.survey(ct)
+    bed.confirm(key)
+    bed.run()
+    who = visitor(bed, "data-manager")
+    who.get(f"/pipeline/{key}")
+    assert who.post(f"/pipeline/{key}/hold", {"reason-hold": "Asking the site."}).status_code == 303
+    with bed.app.app_context():
+        sentence = bed.submission(key).sentence
+    page = words(who.get(f"/submissions/{key}"))
+    assert sentence
+    assert page.count(sentence) == 1
+    assert "This waits for a person" in page
+
+
 def test_holding_and_cancelling_take_effect_while_a_step_waits(bed: Bed, ct: list[Path]) -> None:
     failing(bed, ArchiveUnavailable("The archive does not answer."))
     key = bed.survey(ct)

@@ -144,7 +144,10 @@ def _panel(report: SubmissionReport, base: str) -> dict[str, Any] | None:
         seconds = report.timings.get(_STEP_OF.get(stage, ""))
         note = f"{seconds:.1f} s" if seconds is not None and seconds >= _TOLD_SECONDS and reached else ""
         stages.append({"key": stage.value, "label": _LABELS[stage], "state": "done" if reached else now, "note": note})
-    return {**report.progress(), "url": f"{base}/progress", "stages": stages}
+    progress = report.progress()
+    # Why it is held stands in the notice below, with what to do about it.
+    sentence = "" if stopped else progress["sentence"]
+    return {**progress, "sentence": sentence, "url": f"{base}/progress", "stages": stages}
 
 
 def _found(summary: Summary, place: Place) -> dict[str, Any]:
