@@ -30,7 +30,7 @@ def _quantization(payload: bytes) -> bool:
     position = 0
     while position < len(payload):
         precision, number = divmod(payload[position], 16)
-        if precision > 1 or number > 3:  # noqa: PLR2004 - T.81 B.2.4.1
+        if precision > 1 or number > 3:  # noqa: PLR2004 - see ITU-T T.81 B.2.4.1
             return False
         position += 65 + 64 * precision
     return position == len(payload)
@@ -40,7 +40,7 @@ def _huffman(payload: bytes) -> bool:
     position = 0
     while position + 17 <= len(payload):
         kind, number = divmod(payload[position], 16)
-        if kind > 1 or number > 3:  # noqa: PLR2004 - T.81 B.2.4.2
+        if kind > 1 or number > 3:  # noqa: PLR2004 - see ITU-T T.81 B.2.4.2
             return False
         position += 17 + sum(payload[position + 1 : position + 17])
     return position == len(payload)
@@ -48,13 +48,13 @@ def _huffman(payload: bytes) -> bool:
 
 def _presets(payload: bytes) -> bool:
     """Judge the presets of JPEG-LS (ITU-T T.87 C.2.4.1): thresholds, or a larger size."""
-    return (payload[:1] == b"\1" and len(payload) == 11) or (payload[:1] == b"\4" and len(payload) in {6, 8, 10})  # noqa: PLR2004 - T.87
+    return (payload[:1] == b"\1" and len(payload) == 11) or (payload[:1] == b"\4" and len(payload) in {6, 8, 10})  # noqa: PLR2004 - see ITU-T T.87
 
 
 _JPEG: Final[Mapping[int, Callable[[bytes], bool]]] = {
     **dict.fromkeys(_SOF, _frame),
     0xC4: _huffman,
-    0xCC: lambda payload: not len(payload) % 2 and all(table >> 4 <= 1 and table & 15 <= 3 for table in payload[::2]),  # noqa: PLR2004 - B.2.4.3
+    0xCC: lambda payload: not len(payload) % 2 and all(table >> 4 <= 1 and table & 15 <= 3 for table in payload[::2]),  # noqa: PLR2004 - see ITU-T T.81 B.2.4.3
     0xDA: _scan,
     0xDB: _quantization,
     0xDC: lambda payload: len(payload) == 2,  # noqa: PLR2004 - a number of lines
@@ -70,7 +70,7 @@ def fits_jpeg(marker: int, payload: bytes) -> bool:
 
 
 def _size(payload: bytes) -> bool:
-    return len(payload) > 35 and len(payload) == 36 + 3 * struct.unpack_from(">H", payload, 34)[0]  # noqa: PLR2004 - T.800 A.5.1
+    return len(payload) > 35 and len(payload) == 36 + 3 * struct.unpack_from(">H", payload, 34)[0]  # noqa: PLR2004 - see ITU-T T.800 A.5.1
 
 
 def _style(payload: bytes, at: int, precincts: int) -> bool:
@@ -94,7 +94,7 @@ _BANDS: Final = frozenset(3 * levels + 1 for levels in range(_MOST_LEVELS + 1))
 
 def _order(payload: bytes) -> bool:
     """Judge changes of the order: a progression, of five, ends each (T.800 A.6.6)."""
-    return not len(payload) % 7 and all(order <= 4 for order in payload[6::7])  # noqa: PLR2004 - T.800 table A.16
+    return not len(payload) % 7 and all(order <= 4 for order in payload[6::7])  # noqa: PLR2004 - see ITU-T T.800 table A.16
 
 
 def _no_word(payload: bytes) -> bool:
@@ -109,7 +109,7 @@ _J2K: Final[Mapping[int, Callable[[bytes], bool]]] = {
     0x5D: lambda payload: _steps(payload[1:]),
     0x5E: lambda payload: len(payload) == 3,  # noqa: PLR2004 - a region of interest
     0x5F: _order,
-    0x90: lambda payload: len(payload) == 8,  # noqa: PLR2004 - T.800 A.4.2
+    0x90: lambda payload: len(payload) == 8,  # noqa: PLR2004 - see ITU-T T.800 A.4.2
     # Lengths and heads of packets are part of the coded data, and of any bytes.
     **dict.fromkeys((0x55, 0x57, 0x58, 0x60, 0x61), lambda _payload: True),
 }
@@ -129,12 +129,12 @@ def _palette(payload: bytes) -> bool:
 
 def _colour(payload: bytes) -> bool:
     """Judge how colours are read: by a number of a colour space, of which there are few, or by a profile."""
-    return payload[:1] != b"\1" or (len(payload) == 7 and not any(payload[1:6]))  # noqa: PLR2004 - T.800 I.5.3.3
+    return payload[:1] != b"\1" or (len(payload) == 7 and not any(payload[1:6]))  # noqa: PLR2004 - see ITU-T T.800 I.5.3.3
 
 
 _BOXES: Final[Mapping[bytes, Callable[[bytes], bool]]] = {
     b"jP  ": lambda payload: payload == b"\r\n\x87\n",
-    b"ihdr": lambda payload: len(payload) == 14,  # noqa: PLR2004 - T.800 I.5.3.1
+    b"ihdr": lambda payload: len(payload) == 14,  # noqa: PLR2004 - see ITU-T T.800 I.5.3.1
     b"bpcc": lambda payload: len(payload) <= _MOST_COMPONENTS,
     b"pclr": _palette,
     b"cmap": lambda payload: not len(payload) % 4 and all(use <= 1 for use in payload[2::4]),
