@@ -19,6 +19,8 @@ from pydicom.uid import (
 
 from tests.dicom.conftest import pydicom_files
 from trialimg.dicom import part10
+from trialimg.dicom.deidentify import clean_file, clean_ordinary
+from trialimg.dicom.ground import Unusual
 from trialimg.dicom.header import is_dicomdir, read_facts
 from trialimg.dicom.walk import MAX_DEPTH
 from trialimg.errors import NotDicom, UnreadableObject
@@ -216,3 +218,22 @@ def test_no_refusal_holds_a_value_of_the_file():
         with pytest.raises((UnreadableObject, NotDicom)) as refusal:
             read_facts(BytesIO(whole[:length]))
         assert "Okonkwo" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("other", [(0x7FE00008, "OF"), (0x7FE00009, "OD")])
+@pytest.mark.parametrize("name", ["JPEG2000.dcm", "CT_small.dcm"])
+def test_two_kinds_of_pixel_data_are_refused_compressed_or_not_by_both_ways(
+    name, other, tmp_path, request
+):
+    dataset = pydicom.dcmread(get_testdata_file(name))
+    dataset.add_new(*other, b"Okonkwo^Adaeze  " * 8)
+    dataset.save_as(tmp_path / "source")
+    profile, identity, key = map(request.getfixturevalue, ("profile", "identity", "key"))
+    given = {"profile": profile, "identity": identity, "subject_key": key}
+    with pytest.raises(UnreadableObject, match="two kinds"):
+        read_facts(tmp_path / "source")
+    with pytest.raises((Unusual, UnreadableObject)):
+        clean_ordinary(tmp_path / "source", tmp_path / "clean", **given)
+    with pytest.raises(UnreadableObject, match="two kinds"):
+        clean_file(tmp_path / "source", tmp_path / "clean", **given)
+    assert not (tmp_path / "clean").exists()

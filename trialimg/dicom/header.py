@@ -53,6 +53,7 @@ GATHERED: Final = frozenset(
 _PIXEL_VRS: Final = frozenset({"", "OB", "OW", "UN", "OF", "OD"})
 _CLASS: Final = late(rb"[0-9.]+[ \0]*")
 _LETTERS: Final = late(rb"[A-Za-z^=\x80-\xff]{4}")
+_TWO_KINDS: Final = "It holds two kinds of pixel data, and nobody can tell which is the image."
 _SLID: Final = 1 << 20
 """Bytes at the end of native pixel data, in which something like letters is looked for where their tail is damaged."""
 _REQUIRED: Final[Mapping[int, str]] = {
@@ -233,7 +234,7 @@ def _take_pixels(found: Gathered, tag: int, vr: str, length: int) -> None:
     if vr not in _PIXEL_VRS:
         raise UnreadableObject("The pixel data are said to be something else. Ask for another export.")
     if found.native_length is not None:
-        raise UnreadableObject("It holds two kinds of pixel data, and nobody can tell which is the image.")
+        raise UnreadableObject(_TWO_KINDS)
     found.native_length = length
     found.sample_bits = {_FLOAT_PIXELS: 32, _DOUBLE_PIXELS: 64}.get(tag, 0)
 
@@ -241,6 +242,8 @@ def _take_pixels(found: Gathered, tag: int, vr: str, length: int) -> None:
 def _check_pixels(found: Gathered, transfer_syntax: str, frames: int, *, little: bool) -> int:
     """Compare the pixel data that are there with the image that is described; give the bytes too many."""
     if found.fragments is not None:
+        if found.native_length is not None:
+            raise UnreadableObject(_TWO_KINDS)
         if found.fragments < (1 if transfer_syntax in VIDEO_SYNTAXES else frames):
             raise UnreadableObject(
                 "The image says it has more frames than the file holds: it was cut off. Ask for it again."
