@@ -13,6 +13,7 @@ from pydicom.encaps import encapsulate
 from tests.dicom.planted_objects import from_file, write_as_it_stands
 from tests.dicom.planted_places import item, nest, put
 from trialimg.dicom.deidentify import clean_file, verify_clean
+from trialimg.dicom.unlisted import cleaned_value
 
 NAME = "Okonkwo Adaeze"
 NEEDLES = (
@@ -219,3 +220,29 @@ def test_native_pixels_into_which_their_tail_has_slid_wait_for_a_person(tmp_path
         assert told.hold_code == "image.built_strangely"
     told = clean_file(tmp_path / "whole.dcm", tmp_path / "out.dcm", profile=profile, identity=identity, subject_key=key)
     assert told.hold_reason is None
+
+
+@pytest.mark.parametrize(
+    "value",
+    [b"O\0k\0o\0n\0k\0w\0o\0", b"\0O\0k\0o\0n\0k\0w\0o", b"O k o n k w o ", b"O.k.o.n.k.w.o"],
+    ids=["utf-16-le", "utf-16-be", "blanks", "marks"],
+)
+@pytest.mark.parametrize("tag", [0x00080102, 0x00080100], ids=["scheme", "code"])
+def test_a_name_spelled_letter_by_letter_is_no_code(tag, value):
+    assert cleaned_value(tag, "SH", value, value.decode) in {b"REMOVED", b"REMOVED "}
+
+
+@pytest.mark.parametrize("value", [b"DCM", b"99PMP", b"SRT ", b"T-A0100", b"F-0178B", b"125007", b"ISO639_1", b"de-CH-AT-1"])
+def test_a_code_stays(value):
+    assert cleaned_value(0x00080100, "SH", value, value.decode) == value
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("vr", ["FL", "FD"])
+def test_a_text_of_two_bytes_a_letter_is_no_number(vr, encoding):
+    assert not cleaned_value(0x00189074, vr, "Okonkwo^Ada ".encode(encoding), str)
+
+
+def test_numbers_that_look_like_a_letter_here_and_there_stay():
+    value = struct.pack("<8f", 2, 8, 32, 128, 512, 2048, 8192, 32768)
+    assert cleaned_value(0x00700022, "FL", value, str) == value

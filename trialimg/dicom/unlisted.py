@@ -92,6 +92,8 @@ _NUMBER: Final = late(rb"[ \0]*(?:[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?)
 _CLASS_UID: Final = late(rb"[0-9.]{0,64}[ \0]*")
 _TEXT: Final = late(rb"[ -~\t\n\r]+\0*")
 _LETTER: Final = late(rb"[A-Za-z]")
+_SPELLED: Final = late(r"[A-Za-z](?:[^A-Za-z\d]{1,2}[A-Za-z](?![A-Za-z])){3}")
+"""Letters one by one, with marks between them, or with the zeros of a text in UTF-16."""
 _INTEGERS: Final = frozenset({"US", "SS", "UL", "SL", "UV", "SV"})
 _BULK: Final = frozenset({"OB", "OD", "OF", "OL", "OV", "OW"})
 _SHORTEST_TEXT: Final = 8
@@ -150,7 +152,7 @@ def _of_words(tag: int, value: bytes, words: frozenset[str]) -> bytes:
 def _code(tag: int, text: str) -> str:
     """Keep a code: digits and capitals in any order, but no run of letters that might be a name."""
     runs = re.findall(r"[A-Za-z]+", text)
-    known = all(len(run) <= 3 or run.lower() in vocabulary() for run in runs)  # noqa: PLR2004 - RFC 5646, SRT
+    known = not _SPELLED.search(text) and all(len(run) <= 3 or run.lower() in vocabulary() for run in runs)  # noqa: PLR2004 - RFC 5646, SRT
     if known and text.isascii() and "^" not in text and len(text) <= 64:  # noqa: PLR2004 - a longer one is a text
         return text
     return _NO_LONG_CODE if tag == _LONG_CODE else REMOVED
@@ -182,8 +184,9 @@ def _is_number(part: bytes, *, whole: bool) -> bool:
 
 def _bounded(tag: int, vr: str, value: bytes) -> bytes:
     """Cut binary numbers to as many as the attribute has: what follows them is something else, and so is a text."""
+    text = _of_two_bytes(value) if vr in {"FL", "FD"} else value
     if len(value) >= _SHORTEST_TEXT and (
-        (_TEXT.fullmatch(value) and len(_LETTER.findall(value)) >= _SHORTEST_TEXT - 1)
+        (_TEXT.fullmatch(text) and len(_LETTER.findall(text)) >= _SHORTEST_TEXT - 1)
         or (vr in _INTEGERS and is_text(value))
     ):
         return b""
@@ -191,6 +194,13 @@ def _bounded(tag: int, vr: str, value: bytes) -> bytes:
     whole = len(value) - len(value) % _SIZES[vr]
     keep = whole if most is None else min(whole, most * _SIZES[vr])
     return value if keep == len(value) else value[:keep]
+
+
+def _of_two_bytes(value: bytes) -> bytes:
+    """Give the letters of what may be a text of two bytes a letter; anything else as it is."""
+    if not value[1::2].strip(b"\0"):
+        return value[::2]
+    return value if value[::2].strip(b"\0") else value[1::2]
 
 
 @lru_cache(maxsize=2048)
