@@ -11,7 +11,7 @@ import os
 import sys
 from typing import Any, Final, NoReturn
 
-_DATA, _DEIDENTIFY = "--data", "deidentify"
+_DATA, _DEIDENTIFY, _SEND = "--data", "deidentify", "send"
 _AFTER_DATA: Final = 3
 
 
@@ -19,6 +19,8 @@ def main() -> None:
     """Run a command; every ending has its agreed exit code and, where it went wrong, its sentence."""
     data = sys.argv[2] if sys.argv[1:2] == [_DATA] and len(sys.argv) > _AFTER_DATA else None
     words = sys.argv[1:] if data is None else sys.argv[_AFTER_DATA:]
+    if words[:1] in ([_DEIDENTIFY], [_SEND]):
+        _end_in_order()
     if words[:1] == [_DEIDENTIFY]:
         gc.disable()  # while modules are loaded there is nothing to collect
         from trialimg.deidentify_order import read
@@ -30,6 +32,15 @@ def main() -> None:
     from trialimg.cli import main as whole_command_line
 
     whole_command_line()
+
+
+def _end_in_order() -> None:
+    """Have a window that closes, or a computer that goes down, end the work as Ctrl-C does: nothing half is left."""
+    from signal import SIG_DFL, SIGHUP, SIGTERM, default_int_handler, getsignal, signal
+
+    for how in (SIGTERM, SIGHUP):
+        if getsignal(how) is SIG_DFL:
+            signal(how, default_int_handler)
 
 
 def _deidentify(order: Any, data: str | None) -> NoReturn:

@@ -295,8 +295,11 @@ def test_a_folder_that_cannot_be_written_is_a_matter_of_usage(data: Path, ct: Pa
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_ctrl_c_leaves_whole_files_and_says_how_far_it_came(data: Path, tmp_path: Path, jobs: int) -> None:
+def test_whoever_ends_it_finds_whole_files_and_reads_how_far_it_came(
+    data: Path, tmp_path: Path, jobs: int, how: signal.Signals
+) -> None:
     small_ct(tmp_path / "ct", slices=400)
     out, report = tmp_path / "out", tmp_path / "report.json"
     command = ["deidentify", tmp_path / "ct", out, *BASIC, "--report", report, "--jobs", jobs]
@@ -308,7 +311,7 @@ def test_ctrl_c_leaves_whole_files_and_says_how_far_it_came(data: Path, tmp_path
     until = time.monotonic() + 60
     while len(clean_ones(out)) < 5 and time.monotonic() < until and process.poll() is None:
         time.sleep(0.002)
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of them at once
+    os.killpg(process.pid, how)  # as a terminal does: to all of them at once
     _, told = process.communicate(timeout=60)
     assert process.returncode == 130, told
     assert "Ended after" in told

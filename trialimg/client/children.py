@@ -205,7 +205,8 @@ def _serve_clean(pipe: _Pipe, work: Callable[[Any], Any]) -> None:
 
 def _serve(pipe: _Pipe, work: Callable[[Any], Any], parent_ended: Callable[[], None]) -> None:
     """Answer items one by one until the parent closes the pipe; runs in a child."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
+    for how in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(how, signal.SIG_IGN)  # it is the parent's to answer, which kills its children
     threading.Thread(target=partial(_end_with_parent, parent_ended), daemon=True).start()
     signal.signal(signal.SIGPROF, _out_of_time)
     for limit, most in ((resource.RLIMIT_DATA, MEMORY), (resource.RLIMIT_AS, MEMORY + _MAPPED)):

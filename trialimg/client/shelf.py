@@ -122,6 +122,8 @@ def _short(what: str, uid: str) -> str:
 
 
 def _equal(one: Path, other: Path) -> bool:
+    if not one.is_file():  # a pipe would be waited on for ever
+        return False
     with one.open("rb") as first, other.open("rb") as second:
         return hashlib.file_digest(first, "sha256").digest() == hashlib.file_digest(second, "sha256").digest()
 
