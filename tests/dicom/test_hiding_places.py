@@ -246,3 +246,10 @@ def test_a_text_of_two_bytes_a_letter_is_no_number(vr, encoding):
 def test_numbers_that_look_like_a_letter_here_and_there_stay():
     value = struct.pack("<8f", 2, 8, 32, 128, 512, 2048, 8192, 32768)
     assert cleaned_value(0x00700022, "FL", value, str) == value
+
+
+@pytest.mark.parametrize("byte_order", ["<", ">"])
+@pytest.mark.parametrize(("tag", "vr"), [(0x54001010, "OW"), (0x00283006, "US"), (0x00281201, "OW"), (0x00700022, "FL")])
+def test_an_item_of_a_sequence_is_no_number(tag, vr, byte_order):
+    hidden = struct.pack(f"{byte_order}HHLHH2sH", 0xFFFE, 0xE000, 18, 0x0018, 0x1030, b"LO", 10) + b"Ada Okonkw" + bytes(64)
+    assert not cleaned_value(tag, vr, hidden, str)
