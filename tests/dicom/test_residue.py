@@ -276,3 +276,8 @@ def test_a_uid_in_what_a_maker_writes_does_not_stay(tmp_path, profile, identity,
 def test_a_long_run_of_marks_costs_no_more_than_its_length(gap):
     pattern = pattern_of(values_of(PatientBirthDate="19450312", PatientName="O'Brien^Mary-Ann"))
     assert pattern.search("12" + gap * 100_000 + "march" + gap * 100_000) is None
+
+
+def test_a_name_of_thousands_of_pieces_does_not_become_millions_of_values():
+    pieces = [f"{one}{two}{three}" for one in "bcdfghklmn" for two in "aeiou" for three in "bcdfghklmnprstvz"]
+    assert len(values_of(PatientName=f"{'-'.join(pieces)}^{'-'.join(reversed(pieces))}")) < 100

@@ -153,7 +153,8 @@ def forms_of_names(text: str) -> Iterator[str]:
 def spellings(part: str) -> set[str]:
     """Give a part of a name as it is, without its inner marks, its pieces, and as others spell it."""
     words = {part}
-    if len(pieces := re.findall(r"[^\W_]+", part)) > 1 and all(map(str.isalpha, pieces)):
+    # A name of more pieces is none, and its pieces, each beside each, would be millions.
+    if 1 < len(pieces := re.findall(r"[^\W_]+", part)) <= _MOST_PARTS and all(map(str.isalpha, pieces)):
         words |= {"".join(pieces), " ".join(pieces), *pieces}
     if part.isascii():
         return words

@@ -86,6 +86,7 @@ def needles_of(named: tuple[tuple[int, bytes], ...], study_date: bytes, encoding
                 values.update(forms_of_phone(text))
         elif tag == BIRTH_DATE:
             values.update(forms_of_birth_date(text.replace(".", "")))
+    refuse_too_many(values)  # of a name that is said in pieces there are many forms
     studied = study_date.decode("latin-1").strip(" \0").replace(".", "")
     values = values - set(forms_of_birth_date(studied)) - DUMMIES
     if not values:
