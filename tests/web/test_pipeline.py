@@ -6,7 +6,7 @@ from pathlib import Path
 from sqlalchemy import select
 
 from tests.pipeline.bed import Bed, FakeArchive
-from tests.web.imaging_bed import bed, ct, ct_folder, text, visitor, words
+from tests.web.imaging_bed import Visitor, bed, ct, ct_folder, text, visitor, words
 from trialimg.domain.submission import Stage
 from trialimg.errors import ArchiveRefusesUs, ArchiveUnavailable
 from trialimg.store.base import utc_now
@@ -82,7 +82,8 @@ def test_a_step_that_waits_in_backoff_is_started_again_now(bed: Bed, ct: list[Pa
     assert bed.stage(key) is Stage.LINKED
 
 
-def test_a_held_submission_says_why_once_on_its_page(bed: Bed, ct: list[Path]) -> None:
+def held_while_it_waits(bed: Bed, ct: list[Path]) -> tuple[str, Visitor]:
+    """A submission that a data manager holds while its step waits for an archive that does not answer."""
     failing(bed, ArchiveUnavailable("The archive does not answer."))
     key = bed.survey(ct)
     bed.confirm(key)
@@ -90,6 +91,11 @@ def test_a_held_submission_says_why_once_on_its_page(bed: Bed, ct: list[Path]) -
     who = visitor(bed, "data-manager")
     who.get(f"/pipeline/{key}")
     assert who.post(f"/pipeline/{key}/hold", {"reason-hold": "Asking the site."}).status_code == 303
+    return key, who
+
+
+def test_a_held_submission_says_why_once_on_its_page(bed: Bed, ct: list[Path]) -> None:
+    key, who = held_while_it_waits(bed, ct)
     with bed.app.app_context():
         sentence = bed.submission(key).sentence
     page = words(who.get(f"/submissions/{key}"))
@@ -99,13 +105,7 @@ def test_a_held_submission_says_why_once_on_its_page(bed: Bed, ct: list[Path]) -
 
 
 def test_holding_and_cancelling_take_effect_while_a_step_waits(bed: Bed, ct: list[Path]) -> None:
-    failing(bed, ArchiveUnavailable("The archive does not answer."))
-    key = bed.survey(ct)
-    bed.confirm(key)
-    bed.run()
-    who = visitor(bed, "data-manager")
-    who.get(f"/pipeline/{key}")
-    assert who.post(f"/pipeline/{key}/hold", {"reason-hold": "Asking the site."}).status_code == 303
+    key, who = held_while_it_waits(bed, ct)
     assert bed.stage(key) is Stage.HELD
     assert who.post(f"/pipeline/{key}/hold", {"reason-hold": "Again."}).status_code == 409
     assert who.post(f"/pipeline/{key}/cancel", {"reason-cancel": "The wrong visit."}).status_code == 303

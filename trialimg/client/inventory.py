@@ -174,7 +174,7 @@ def _end_of(lines: bytes, start: int) -> int:
 class _Places:
     """Places in the inventory by a hash: eight bytes each in one table, of which at least half is empty.
 
-    A dictionary of numbers would take fifteen times as much for each file.
+    A dictionary of numbers would take several times as much for each file.
     """
 
     _BITS: Final = 40

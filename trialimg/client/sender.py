@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date
@@ -88,7 +89,7 @@ def send(
             clean = _clean(target, paths, Path(folder), recipe, tell, jobs=jobs, named=named)
             _warn_of_second_look(clean, tell)
             account = _deliver(server, target, clean, tell)
-        _compare(account, list(clean.cleaned))
+        _compare(account, clean.cleaned)
     finally:
         server.close()
     account["not_sent"] = [{"reason": item.sentence} for item in clean.held]
@@ -215,7 +216,7 @@ def _confirm(server: Server, key: str) -> None:
         raise
 
 
-def _compare(account: dict[str, Any], going: list[Entry]) -> None:
+def _compare(account: dict[str, Any], going: Iterable[Entry]) -> None:
     """Hold the account of a linked study against what lay here: the same instances, by content."""
     if account["stage"] != "linked":
         return
