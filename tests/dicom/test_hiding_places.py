@@ -253,3 +253,14 @@ def test_numbers_that_look_like_a_letter_here_and_there_stay():
 def test_an_item_of_a_sequence_is_no_number(tag, vr, byte_order):
     hidden = struct.pack(f"{byte_order}HHLHH2sH", 0xFFFE, 0xE000, 18, 0x0018, 0x1030, b"LO", 10) + b"Ada Okonkw" + bytes(64)
     assert not cleaned_value(tag, vr, hidden, str)
+
+
+@pytest.mark.parametrize(("byte_order", "is_implicit"), [("<", False), (">", False), ("<", True)])
+@pytest.mark.parametrize(("tag", "vr"), [(0x00283006, "US"), (0x00700022, "FL"), (0x00231074, "SL"), (0x00281201, "OW")])
+def test_attributes_that_a_false_length_has_swallowed_are_no_numbers(tag, vr, is_implicit, byte_order):
+    numbers = struct.pack(f"{byte_order}40H", *range(40))
+    form = f"{byte_order}HHL" if is_implicit else f"{byte_order}HH2sH"
+    head = (0x0008, 0x1048, 8) if is_implicit else (0x0008, 0x1048, b"PN", 8)
+    swallowed = numbers + struct.pack(form, *head) + b"Okonkwo " + bytes(44)
+    assert not cleaned_value(tag, vr, swallowed, str)
+    assert cleaned_value(tag, vr, numbers, str) == numbers

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import struct
 from io import BytesIO
 from pathlib import Path
 
@@ -224,3 +225,28 @@ def test_a_clean_file_with_a_private_element_more_is_not_clean(cleaned, tmp_path
     made.save_as(tmp_path / "more.dcm")
     with pytest.raises(NotClean, match="0019,1025"):
         verify_clean(tmp_path / "more.dcm", profile=SAFE, identity=identity)
+
+
+@pytest.mark.parametrize("is_implicit", [False, True])
+def test_the_length_of_a_group_goes_from_the_items_of_a_private_sequence_that_stays(
+    is_implicit, tmp_path, identity, key
+):
+    def element(group, number, vr, value):
+        told = b"" if is_implicit else vr + (b"\0\0" if vr == b"SQ" else b"")
+        length = len(value).to_bytes(4 if is_implicit or vr == b"SQ" else 2, "little")
+        return struct.pack("<HH", group, number) + told + length + value
+
+    names = [element(group, 0, b"UL", b"Okonkwo ") for group in (0x0008, 0x0019, 0x0040)]
+    inside = names[0] + element(0x0008, 0x0060, b"CS", b"CT") + names[1] + names[2]
+    block = element(0x2001, 0, b"UL", b"Okonkwo ") + element(0x2001, 0x0010, b"LO", b"Philips Imaging DD 001")
+    block += element(0x2001, 0x1069, b"SQ", struct.pack("<HHL", 0xFFFE, 0xE000, len(inside)) + inside)
+    an_image(syntax=ImplicitVRLittleEndian if is_implicit else ExplicitVRLittleEndian).save_as(tmp_path / "in.dcm")
+    data = (tmp_path / "in.dcm").read_bytes()
+    at = data.index(b"\x28\0\x02\0")
+    clean_file(
+        BytesIO(data[:at] + block + data[at:]), tmp_path / "out.dcm", profile=SAFE, identity=identity, subject_key=key
+    )
+    verify_clean(tmp_path / "out.dcm", profile=SAFE, identity=identity)
+    (inner,) = pydicom.dcmread(tmp_path / "out.dcm")[0x20011069].value
+    assert list(inner.keys()) == [0x00080060]
+    assert b"Okonkwo" not in (tmp_path / "out.dcm").read_bytes()

@@ -105,6 +105,14 @@ _SHORTEST_TEXT: Final = 8
 _LONGEST_TEXT: Final = 4096
 """Bytes. Beyond it are tables, waves and grids, whose numbers may all be printable by chance."""
 _LETTER: Final = late(rb"[A-Za-z]")
+_HEADS: Final = (
+    (late(rb"(?:AE|AS|CS|DA|DS|DT|IS|LO|LT|PN|SH|ST|TM|UI)(?=..)", re.DOTALL), 2),
+    (late(rb"[\x08\x10\x18\x20\x28\x32\x40]\0..(?=..\0\0)", re.DOTALL), 4),
+)
+"""How attributes of written values begin, in explicit VR or without it, and the bytes of their length (PS3.5 7.1)."""
+_ITEMS: Final = (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00")
+_SHORTEST_OF_A_HEAD, _LONG_ENOUGH = 4, 64
+"""Bytes of a written value that are looked at: at least and at most."""
 
 
 @lru_cache(maxsize=4096)
@@ -140,4 +148,22 @@ def is_text(value: bytes) -> bool:
             _UNWRITTEN.findall(text)
         ) * _ONE_IN < len(text):
             return True
+    return False
+
+
+def holds_attributes(value: bytes) -> bool:
+    """Tell whether what should be numbers holds an item of a sequence, or a whole attribute with a written value.
+
+    A false length has swallowed it, and nobody judges what is in it.
+    """
+    if any(head in value for head in _ITEMS):
+        return True
+    for head, width in _HEADS:
+        for found in head.finditer(value):
+            start = found.end() + width
+            told = value[found.end() : start]
+            for length in {int.from_bytes(told, "little"), int.from_bytes(told, "big")}:
+                written = value[start : start + min(length, _LONG_ENOUGH)].rstrip(b"\0")
+                if _SHORTEST_OF_A_HEAD <= length <= len(value) - start and _WRITTEN.fullmatch(written):
+                    return True
     return False

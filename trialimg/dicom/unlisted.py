@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Final
 
 from trialimg.dicom.icc import cleaned_profile
-from trialimg.dicom.machine import FORMS, OF_THE_MACHINE, is_text, machine_words, value_of_form
+from trialimg.dicom.machine import FORMS, OF_THE_MACHINE, holds_attributes, is_text, machine_words, value_of_form
 from trialimg.dicom.table import keyword_of, vm_of, vr_of
 from trialimg.dicom.words import REMOVED, cleaned_words, is_term, vocabulary
 from trialimg.domain.pattern import late
@@ -92,8 +92,8 @@ _NUMBER: Final = late(rb"[ \0]*(?:[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?)
 _CLASS_UID: Final = late(rb"[0-9.]{0,64}[ \0]*")
 _TEXT: Final = late(rb"[ -~\t\n\r]+\0*")
 _LETTER: Final = late(rb"[A-Za-z]")
-_ITEMS: Final = frozenset({b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00"})
-"""How an item of a sequence begins: in numbers it hides attributes that nobody judges."""
+_SHORTEST_HIDING: Final = 8
+"""Bytes of numbers in which there is room for an item, or for another attribute."""
 _SPELLED: Final = late(r"[A-Za-z](?:[^A-Za-z\d]{1,2}[A-Za-z](?![A-Za-z])){3}")
 """Letters one by one, with marks between them, or with the zeros of a text in UTF-16."""
 _INTEGERS: Final = frozenset({"US", "SS", "UL", "SL", "UV", "SV"})
@@ -129,7 +129,7 @@ def cleaned_value(
             cleaned = _cleaned_ascii if len(value) <= _LONGEST_CACHED else _of_words
             return cleaned(tag, value, words)
         return cleaned_words(text(), words).encode("ascii", "ignore")
-    if value[:4] in _ITEMS and (vr in _SIZES or vr in _BULK):
+    if len(value) >= _SHORTEST_HIDING and (vr in _SIZES or vr in _BULK) and holds_attributes(value):
         return b""
     if vr in _SIZES:
         return _bounded(tag, vr, value)
