@@ -250,3 +250,26 @@ def test_the_length_of_a_group_goes_from_the_items_of_a_private_sequence_that_st
     (inner,) = pydicom.dcmread(tmp_path / "out.dcm")[0x20011069].value
     assert list(inner.keys()) == [0x00080060]
     assert b"Okonkwo" not in (tmp_path / "out.dcm").read_bytes()
+
+
+@pytest.mark.parametrize("is_ruled", [False, True])
+def test_what_was_written_without_vr_under_an_explicit_syntax_is_clean_once_it_is_cleaned(
+    is_ruled, tmp_path, identity, key
+):
+    dataset = an_image(syntax=ImplicitVRLittleEndian)
+    creator = MAKER if is_ruled else "GEMS_ACQU_01"
+    for number, value in ((0x23, b"1       "), (0x24, b"Okonkwo ")):
+        dataset.private_block(0x0019, creator, create=True).add_new(number, "UN", value)
+    dataset.save_as(tmp_path / "in.dcm")
+    data = (tmp_path / "in.dcm").read_bytes()
+    said, meant = b"1.2.840.10008.1.2\0", b"1.2.840.10008.1.2.1\0"
+    at = data.index(said)
+    data = data[: at - 2] + len(meant).to_bytes(2, "little") + meant + data[at + len(said) :]
+    data = data[:140] + (int.from_bytes(data[140:144], "little") + 2).to_bytes(4, "little") + data[144:]
+    how = ruled(keep("0019,xx23", vr="DS"), keep("0019,xx24", "Z", vr="DS")) if is_ruled else SAFE
+    clean_file(BytesIO(data), tmp_path / "out.dcm", profile=how, identity=identity, subject_key=key)
+    verify_clean(tmp_path / "out.dcm", profile=how, identity=identity)
+    made = pydicom.dcmread(tmp_path / "out.dcm")
+    assert made.file_meta.TransferSyntaxUID == ExplicitVRLittleEndian
+    assert (made[0x00191023].VR, made[0x00191023].value) == ("DS", 1)
+    assert made[0x00191024].is_empty

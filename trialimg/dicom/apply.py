@@ -74,7 +74,9 @@ class Cleaning:
                 self._clean_items(dataset, int(tag), place, (*path, int(tag)))
             elif step.do is not Do.KEEP:
                 self._change(dataset, int(tag), element, step, path)
-            elif explicit and (element.VR == "UN" or element.VR is None or len(element.VR) != _NO_LETTERS):
+            elif (explicit or int(tag) in private) and (
+                element.VR == "UN" or element.VR is None or len(element.VR) != _NO_LETTERS
+            ):
                 _say_vr(dataset, int(tag), element, step.vr)
 
     def _change(
@@ -96,7 +98,7 @@ class Cleaning:
             del dataset[tag]
         elif after is not before or step.do is Do.EMPTY:
             dataset[tag] = raw(dataset, tag, step.vr, after)
-        elif step.vr != element.VR and not dataset.original_encoding[0]:
+        elif step.vr != element.VR and (tag >> 16 & 1 or not dataset.original_encoding[0]):
             _say_vr(dataset, tag, element, step.vr)
 
     def _replace_codes(self, dataset: Dataset, tag: int, element: DataElement | RawDataElement, step: Step) -> None:
@@ -134,7 +136,8 @@ def _say_vr(dataset: Dataset, tag: int, element: DataElement | RawDataElement, v
     """Write a public attribute that came without its VR, or as UN, under its own, so that nothing hides in it."""
     value = element.value if isinstance(element.value, bytes) else b""
     if len(value) > _SHORT_FORM_LIMIT and vr.encode("ascii") not in LONG_FORM:
-        del dataset[tag]
+        if not dataset.original_encoding[0]:
+            del dataset[tag]
         return
     undefined = isinstance(element, RawDataElement) and element.length == _UNDEFINED
     if tag == PIXEL_DATA and not undefined:

@@ -62,12 +62,21 @@ def pixels_apart(part: Part10, end: int) -> memoryview:
 
 
 def raw(dataset: Dataset, tag: int, vr: str, value: bytes) -> RawDataElement:
-    """Make an element of encoded bytes, padded to an even length, for this data set's encoding."""
+    """Make an element of encoded bytes, padded to an even length, for this data set's encoding.
+
+    A private one keeps its VR in implicit VR too: nobody could tell it where the file is written with VRs.
+    """
     implicit, little = dataset.original_encoding
     if len(value) % 2:
         value += b"\0" if vr in {"UI", "OB", "UN"} else b" "
     return RawDataElement(
-        BaseTag(tag), None if implicit else vr, len(value), value, 0, bool(implicit), little is not False
+        BaseTag(tag),
+        vr if tag >> 16 & 1 or not implicit else None,
+        len(value),
+        value,
+        0,
+        bool(implicit),
+        little is not False,
     )
 
 
