@@ -53,6 +53,7 @@ AGES: Final = frozenset(
     {"121033", "397669002", "424144002", "105726004", "30525-0", "29553-5", "21611-9", "21612-7", "63900-5"}
 )
 """Codes of DCM, SNOMED CT and LOINC that mean the age of the subject."""
+_ESCAPE: Final = late(r"\x1b[\x20-\x2f]+[\x30-\x7e]")
 _AGE_WORD: Final = late(r"\bage\b", re.IGNORECASE)
 
 DATED: Final = "\x1e"
@@ -119,7 +120,9 @@ ORDINARY: Final = frozenset(
 
 
 def folded(text: str) -> str:
-    """Give a text in the form in which it is compared: compatible letters, no case."""
+    """Give a text in the form in which it is compared: compatible letters, no case, no escapes of ISO 2022."""
+    if "\x1b" in text:
+        text = _ESCAPE.sub("", text)  # the parser leaves those of GB 2312 (ISO 2022 IR 58)
     return unicodedata.normalize("NFKC", text).casefold().strip()
 
 
@@ -133,6 +136,18 @@ def is_age(code: str, meaning: str) -> bool:
     return code in AGES or _AGE_WORD.search(meaning) is not None
 
 
+def forms_of(tag: int, text: str) -> Iterator[str]:
+    """Give every form in which the value of an attribute that identifies is looked for; none of any other."""
+    if tag in NAMES:
+        yield from forms_of_names(text)
+    elif tag in WHOLE:
+        yield from forms_of_whole(tag, text)
+        if tag in PHONES:
+            yield from forms_of_phone(text)
+    elif tag == BIRTH_DATE:
+        yield from forms_of_birth_date(text.replace(".", ""))
+
+
 def forms_of_names(text: str) -> Iterator[str]:
     """Give the parts of every person's name in a value; of ordinary words, pairs that stand beside each other."""
     for person in re.split(r"[=\\;]+", text):
@@ -144,6 +159,8 @@ def forms_of_names(text: str) -> Iterator[str]:
                 if len(spelled) >= (_SHORTEST_NAME if spelled.isascii() else 2) and not _is_ordinary(spelled):
                     yield spelled
         yield from _as_one_word(parts[:2])
+        if any(len(part) == 1 and not part.isascii() for part in parts[:2]):  # too short to be searched by itself
+            yield from map(" ".join, permutations(parts[:2], 2))
         if len(parts) > len(ordinary) or not all(part in ORDINARY for part in parts):
             for one, other in permutations(parts, 2):
                 if one in ordinary and len(one + other) > LONG_WORD and not {one, other} <= ORDINARY:
@@ -169,12 +186,11 @@ def _as_one_word(parts: list[str]) -> Iterator[str]:
         return
     for family in spellings(parts[0]):
         for given in spellings(parts[1]):
-            joined = [family + given, given + family]
+            joined = [word for word in (family + given, given + family) if not word.isascii() and len(word) > 1]
+            joined += [word for word in (family + given, given + family) if len(word) >= _SHORTEST_ID]
             if len(family) <= _INITIALED:
-                joined += [given[0] + family, family + given[0]]
-            for word in joined:
-                if word.isalpha() and len(word) >= _SHORTEST_ID and not _is_ordinary(word):
-                    yield word
+                joined += [word for word in (given[0] + family, family + given[0]) if len(word) >= _SHORTEST_ID]
+            yield from (word for word in joined if word.isalpha() and not _is_ordinary(word))
 
 
 def forms_of_whole(tag: int, text: str) -> Iterator[str]:

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Final
 
 from trialimg.dicom.ground import BINARY, DATE, TEXT, UID, Unusual
-from trialimg.dicom.needles import BETWEEN, Needles, in_binary, needles_of
+from trialimg.dicom.needles import BETWEEN, Needles, in_binary, needles_of, others_of
 from trialimg.dicom.runs import Shared
 from trialimg.dicom.splice import Splice
 from trialimg.dicom.syntaxes import SIMPLE_ENCODINGS
@@ -68,7 +68,8 @@ def _search(left: tuple[list[bytes], ...], needles: Needles | None, beside: byte
         return
     if needles.take_long(sum(map(len, left[BINARY]))) or needles.names_someone(text):
         raise Unusual
-    if any(_in_binary(value, needles.pattern) for value in left[BINARY]):
+    others = others_of(needles.values)
+    if any(_in_binary(value, needles.pattern, others) for value in left[BINARY]):
         raise Unusual
 
 
@@ -82,9 +83,10 @@ def _strange_parts(value: bytes) -> bytes:
 
 
 @lru_cache(maxsize=64)
-def _in_small_binary(value: bytes, pattern: re.Pattern[str]) -> bool:
-    return in_binary(value, pattern)
+def _in_small_binary(value: bytes, pattern: re.Pattern[str], others: tuple[bytes, ...]) -> bool:
+    return in_binary(value, pattern, others)
 
 
-def _in_binary(value: bytes, pattern: re.Pattern[str]) -> bool:
-    return _in_small_binary(value, pattern) if len(value) <= 1 << 12 else in_binary(value, pattern)
+def _in_binary(value: bytes, pattern: re.Pattern[str], others: tuple[bytes, ...]) -> bool:
+    search_in = _in_small_binary if len(value) <= 1 << 12 else in_binary
+    return search_in(value, pattern, others)

@@ -6,23 +6,17 @@ Nothing here knows pydicom; ``residue`` searches data sets with it, ``splice`` b
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Final, NamedTuple
 
 from trialimg.dicom.identifying import (
     APART,
-    BIRTH_DATE,
     DATED,
     LONG_WORD,
-    NAMES,
-    PHONES,
-    WHOLE,
     folded,
+    forms_of,
     forms_of_birth_date,
-    forms_of_names,
-    forms_of_phone,
-    forms_of_whole,
 )
 from trialimg.dicom.table import vr_of
 from trialimg.dicom.values import dummy
@@ -78,14 +72,7 @@ def needles_of(named: tuple[tuple[int, bytes], ...], study_date: bytes, encoding
     values: set[str] = set()
     for tag, value in named:
         text = value.decode(encoding if vr_of(tag) in _DECODED else "ascii").strip(" \0")
-        if tag in NAMES:
-            values.update(forms_of_names(text))
-        elif tag in WHOLE:
-            values.update(forms_of_whole(tag, text))
-            if tag in PHONES:
-                values.update(forms_of_phone(text))
-        elif tag == BIRTH_DATE:
-            values.update(forms_of_birth_date(text.replace(".", "")))
+        values.update(forms_of(tag, text) if value.isascii() else as_read(tag, value, text))
     refuse_too_many(values)  # of a name that is said in pieces there are many forms
     studied = study_date.decode("latin-1").strip(" \0").replace(".", "")
     values = values - set(forms_of_birth_date(studied)) - DUMMIES
@@ -96,6 +83,13 @@ def needles_of(named: tuple[tuple[int, bytes], ...], study_date: bytes, encoding
     digits = {value.replace(APART, "") for value in marks if APART in value}
     known = frozenset(values)
     return Needles(known, pattern_of(known), tuple(word.encode() for word in words), tuple(d.encode() for d in digits))
+
+
+def as_read(tag: int, value: bytes, declared: str) -> Iterator[str]:
+    """Give the forms of a value that is not ASCII, in whatever encoding it is written (``readings``)."""
+    from trialimg.dicom.readings import forms_as_read  # not loaded before a file needs it
+
+    return forms_as_read(tag, value, declared)
 
 
 def refuse_too_many(named: Iterable[bytes | str]) -> None:
@@ -145,13 +139,27 @@ def _date_in_words(day: str, months: str, year: str) -> str:
     return rf"(?<!\d){date}{of}{month}{between}{of}{end}|{month}{between}{date}{end}"
 
 
-def in_binary(value: bytes, pattern: re.Pattern[str]) -> bool:
-    """Search bytes as text of one and of two bytes a letter; longer ones are pictures, films and waves."""
+def others_of(values: frozenset[str]) -> tuple[bytes, ...]:
+    """Give the bytes as which values that are not ASCII may stand among numbers."""
+    if all(value.isascii() or DATED in value for value in values):
+        return ()
+    from trialimg.dicom.readings import in_other_bytes  # not loaded before a file needs it
+
+    return in_other_bytes(values)
+
+
+def in_binary(value: bytes, pattern: re.Pattern[str], others: tuple[bytes, ...] = ()) -> bool:
+    """Search bytes as text of one and of two bytes a letter, and for those that ``others_of`` gives; longer ones are
+    pictures, films and waves.
+    """
     if not _SHORTEST_BINARY <= len(value) <= _LONGEST_BINARY:
         return False
     spellings = (value.decode("latin-1"), value.decode("utf-8", "ignore"), value.decode("utf-16-le", "ignore"))
     more = (value.decode("utf-16-be", "ignore"), value[1:].decode("utf-16-le", "ignore"))
-    return any(len(found[0]) > LONG_WORD for text in (*spellings, *more) for found in pattern.finditer(folded(text)))
+    if any(len(found[0]) > LONG_WORD for text in (*spellings, *more) for found in pattern.finditer(folded(text))):
+        return True
+    small = value.lower() if others else b""
+    return any(written in small for written in others)
 
 
 class InBytes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, NamedTuple, TypeGuard
 
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
@@ -21,16 +21,13 @@ from trialimg.dicom.identifying import (
     BIRTH_DATE,
     LONG_WORD,
     NAMES,
-    PHONES,
     WHOLE,
     folded,
+    forms_of,
     forms_of_birth_date,
-    forms_of_names,
-    forms_of_phone,
-    forms_of_whole,
 )
 from trialimg.dicom.markers import STUDY_ID
-from trialimg.dicom.needles import DUMMIES, NOT_ENTERED, in_binary, pattern_of, refuse_too_many
+from trialimg.dicom.needles import DUMMIES, NOT_ENTERED, as_read, in_binary, others_of, pattern_of, refuse_too_many
 from trialimg.dicom.part10 import PIXEL_DATA
 from trialimg.dicom.plan import PATIENT_ID, PATIENT_NAME
 from trialimg.dicom.table import is_registered, tag_text, vr_of
@@ -42,10 +39,6 @@ _DATES: Final = frozenset({"DA", "DT", "TM"})
 _BINARY: Final = frozenset({"OB", "OW", "OL", "OV", "OD", "OF", "UN", "US", "SS", "UL", "SL"})
 _SEARCHED: Final = _TEXT | _DATES | _BINARY | {"AE", "CS", "UR", "IS", "DS", "UI", "AS"}
 _NUMERIC_TEXT: Final = frozenset({"IS", "DS"})
-_OTHER_ENCODINGS: Final = (
-    *("utf-8", "latin-1", "gb18030", "shift_jis", "euc-jp", "euc-kr", "iso2022_jp_2", "iso2022_kr"),
-    *("iso8859-2", "iso8859-5", "iso8859-7", "iso8859-9", "koi8-r"),
-)
 _OURS: Final = frozenset({PATIENT_NAME, PATIENT_ID, STUDY_ID})
 _CLINICAL_TRIAL: Final = 0x0012
 
@@ -68,14 +61,10 @@ def _collect(dataset: Dataset, values: set[str], retained: frozenset[int]) -> No
         tag = int(key)
         if tag in retained:
             continue
-        if tag in NAMES:
-            values.update(forms_of_names(_naming(dataset, key)))
-        elif tag in WHOLE:
-            values.update(forms_of_whole(tag, _naming(dataset, key)))
-            if tag in PHONES:
-                values.update(forms_of_phone(_naming(dataset, key)))
-        elif tag == BIRTH_DATE:
-            values.update(forms_of_birth_date(text_of(dataset.get_item(key)).replace(".", "")))
+        if tag in NAMES or tag in WHOLE or tag == BIRTH_DATE:
+            written = dataset.get_item(key).value
+            text = _naming(dataset, key)
+            values.update(as_read(tag, written, text) if _may_read_otherwise(written) else forms_of(tag, text))
         elif tag not in NOT_ENTERED and vr_of(tag) == "SQ":
             items = dataset[key].value
             for item in items if isinstance(items, Sequence) else ():
@@ -92,10 +81,17 @@ def find_residue(cleaned: Dataset, values: frozenset[str]) -> list[str]:
     """Search every remaining string, number, private value and nested item; give the tag paths of what is found."""
     if not values:
         return []
-    return sorted(set(_find(cleaned, pattern_of(values), "")))
+    return sorted(set(_find(cleaned, _Sought(pattern_of(values), others_of(values)), "")))
 
 
-def _find(dataset: Dataset, pattern: re.Pattern[str], path: str) -> Iterator[str]:
+class _Sought(NamedTuple):
+    """What is looked for in texts, and in binary values besides."""
+
+    pattern: re.Pattern[str]
+    others: tuple[bytes, ...]
+
+
+def _find(dataset: Dataset, sought: _Sought, path: str) -> Iterator[str]:
     for key in dataset.keys():  # noqa: SIM118 - iterating a data set decodes it
         tag = int(key)
         if not path and (tag in _OURS or tag >> 16 == _CLINICAL_TRIAL or tag == PIXEL_DATA):
@@ -105,17 +101,17 @@ def _find(dataset: Dataset, pattern: re.Pattern[str], path: str) -> Iterator[str
         if vr == "SQ":
             items = dataset[key].value
             for number, item in enumerate(items if isinstance(items, Sequence) else (), 1):
-                yield from _find(item, pattern, f"{path}{tag_text(tag)}[{number}].")
-        elif vr[:2] in _SEARCHED and _names_someone(dataset, element, vr[:2], pattern):
+                yield from _find(item, sought, f"{path}{tag_text(tag)}[{number}].")
+        elif vr[:2] in _SEARCHED and _names_someone(dataset, element, vr[:2], sought):
             yield f"{path}{tag_text(tag)}"
 
 
-def _names_someone(dataset: Dataset, element: DataElement | RawDataElement, vr: str, pattern: re.Pattern[str]) -> bool:
-    value = element.value
+def _names_someone(dataset: Dataset, element: DataElement | RawDataElement, vr: str, sought: _Sought) -> bool:
+    value, pattern = element.value, sought.pattern
     if not value:
         return False
     if vr in _BINARY:
-        return isinstance(value, bytes) and in_binary(value, pattern)
+        return isinstance(value, bytes) and in_binary(value, *sought)
     if vr == "UI":
         uids = [uid for uid in text_of(element).split("\\") if not (is_mapped_uid(uid) or is_registered(uid))]
         return any(pattern.search(uid) or _is_in_arcs(uid, pattern) for uid in uids)
@@ -133,15 +129,22 @@ def _is_in_arcs(uid: str, pattern: re.Pattern[str]) -> bool:
 
 def _in_another_encoding(value: object, pattern: re.Pattern[str]) -> bool:
     """Search a value that is not ASCII as if it were written in another set than the file declares."""
-    if not isinstance(value, bytes) or (value.isascii() and b"\x1b" not in value):
+    if not _may_read_otherwise(value):
         return False
-    return any(pattern.search(folded(value.decode(name, "ignore"))) for name in _OTHER_ENCODINGS)
+    from trialimg.dicom.readings import OTHER_ENCODINGS  # not loaded before a file needs it
+
+    return any(pattern.search(folded(value.decode(name, "ignore"))) for name in OTHER_ENCODINGS)
+
+
+def _may_read_otherwise(value: object) -> TypeGuard[bytes]:
+    """Tell whether bytes of a text are not ASCII, so that they may be read in many ways."""
+    return isinstance(value, bytes) and (not value.isascii() or b"\x1b" in value)
 
 
 def _text(dataset: Dataset, element: DataElement | RawDataElement) -> str:
     """Give a value as text, decoded by the character set where ASCII is not enough."""
     value = element.value
-    if isinstance(value, bytes) and (not value.isascii() or b"\x1b" in value):
+    if _may_read_otherwise(value):
         vr = element.VR or vr_of(int(element.tag))
         if vr in _TEXT:
             return text_of(dataset[element.tag])

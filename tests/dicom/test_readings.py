@@ -1,0 +1,108 @@
+"""Names that are written in another character set than the file declares: they are found all the same."""
+
+from __future__ import annotations
+
+import pydicom
+import pytest
+from pydicom.data import get_testdata_file
+
+from tests.dicom.planted_places import put
+from trialimg.dicom.deidentify import clean_file
+from trialimg.dicom.residue import find_residue, identifying_values
+from trialimg.domain.deidentification import Profile
+
+NAMES = {
+    "utf-8": "Müllerstädt^Grete",
+    "iso8859-2": "Kováčová^Jiřina",
+    "cp1251": "Люксембург^Роза",
+    "koi8-r": "Люксембург^Роза",
+    "iso8859-7": "Παπαδόπουλος^Νίκος",
+    "iso8859-6": "عبدالرحمن^محمد",
+    "cp1256": "عبدالرحمن^محمد",
+    "iso8859-8": "אברהמוביץ^יוסף",
+    "tis-620": "สมศักดิ์^วิชัย",
+    "gb18030": "欧阳锋^小东",
+    "big5": "歐陽鋒^小東",
+    "shift_jis": "山田崎^太郎丸",
+    "euc-kr": "홍길동^길동",
+}
+"""A patient's name by the encoding in which it is really written."""
+MAKER, LABEL = 0x00080070, 0x00281054
+BLOCK = 0x00282000
+
+
+def reading(name, character_set):
+    """What is sought where a name of these bytes stands in a file that declares a character set."""
+    original = pydicom.Dataset()
+    original.set_original_encoding(False, True)
+    if character_set:
+        put(original, 0x00080005, "CS", character_set.encode())
+    put(original, 0x00100010, "PN", name)
+    return identifying_values(original)
+
+
+def is_found(values, written, character_set, tag=MAKER, vr="LO"):
+    cleaned = pydicom.Dataset()
+    cleaned.set_original_encoding(False, True)
+    if character_set:
+        put(cleaned, 0x00080005, "CS", character_set.encode())
+    put(cleaned, tag, vr, written)
+    return bool(find_residue(cleaned, values))
+
+
+@pytest.mark.parametrize("character_set", ["", "ISO_IR 100", "ISO_IR 192"])
+@pytest.mark.parametrize("encoding", NAMES)
+def test_a_name_is_found_whatever_character_set_is_claimed(encoding, character_set):
+    name = NAMES[encoding]
+    family = name.split("^")[0]
+    values = reading(name.encode(encoding), character_set)
+    for word in (family, family.upper(), family.lower()):
+        assert is_found(values, b"of " + word.encode(encoding), character_set), word
+    if character_set != "ISO_IR 192":  # as which the parser reads what is Unicode only
+        assert is_found(values, b"of " + family.encode(), character_set)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-16-be", "gb18030"])
+@pytest.mark.parametrize("name", ["Люксембург^Роза", "欧阳锋^小东", "Müllerstädt^Grete"])
+def test_a_name_that_is_not_ascii_is_found_among_numbers(name, encoding):
+    values = reading(name.encode(), "ISO_IR 192")
+    assert is_found(values, b"\1\2\3" + name.split("^")[0].encode(encoding), "ISO_IR 192", BLOCK, "OB")
+    assert not is_found(values, bytes(range(256)) * 8, "ISO_IR 192", BLOCK, "OB")
+
+
+def test_the_escapes_of_gb_2312_are_no_part_of_a_name():
+    name = b"\x1b$)A" + "欧阳锋".encode("gb2312") + b"^\x1b$)A" + "小东".encode("gb2312")
+    values = reading(name, "\\ISO 2022 IR 58")
+    assert {"欧阳锋", "小东"} <= values
+    assert not any("\x1b" in value for value in values)
+    for written in ("给欧阳锋".encode(), "欧阳锋".encode("gb18030"), b"\x1b$)A" + "小东".encode("gb2312")):
+        assert is_found(values, written, "ISO_IR 192")
+
+
+@pytest.mark.parametrize("text", ["王伟", "给王伟", "王 伟", "伟^王", "王^伟"])
+def test_a_chinese_name_of_two_characters_is_found_where_both_stand(text):
+    values = reading("Wang^Wei=王^伟".encode(), "ISO_IR 192")
+    assert is_found(values, text.encode(), "ISO_IR 192")
+    assert not is_found(values, "大王".encode(), "ISO_IR 192")
+
+
+@pytest.mark.parametrize("name", ["Håkan^Åse", "François^Père", "Bø^Åse"])
+def test_a_wrong_reading_of_a_name_alarms_nobody(name):
+    values = reading(name.encode("latin-1"), "ISO_IR 100")
+    for text in ("pcre 3", "lse", "ase-lse", "hl kan", "br 2"):
+        assert is_found(values, text.encode(), "") == ("ase" in text and "Åse" in name), text
+
+
+def test_a_file_that_lies_about_its_character_set_is_held_where_the_name_is_left(tmp_path, identity, key):
+    """Both ways of cleaning agree: what the file declares is the simplest encoding."""
+    source = tmp_path / "a.dcm"
+    dataset = pydicom.dcmread(get_testdata_file("CT_small.dcm", download=False))
+    dataset.SpecificCharacterSet = "ISO_IR 100"
+    dataset.PatientName, dataset.Manufacturer = "P" * 14, "by MULLERSTADT"
+    dataset.save_as(source)
+    name = "Müllerstädt".encode() + b" "
+    source.write_bytes(source.read_bytes().replace(b"P" * 14, name))
+    made = clean_file(
+        source, tmp_path / "b.dcm", profile=Profile("demo", "1"), identity=identity, subject_key=key
+    )
+    assert "(0008,0070)" in str(made.hold_reason)
