@@ -27,6 +27,7 @@ from tests.casework.pixel_bed import (
 )
 from tests.pipeline.bed import Bed
 from tests.web.imaging_bed import Visitor, bed, text, visitor, words
+from tests.world import email_of
 from trialimg.casework.access import submission_place
 from trialimg.casework.definition import definition
 from trialimg.casework.pixel_review import reviewing_role
@@ -335,3 +336,29 @@ def test_what_was_typed_stays_when_it_is_refused(bed: Bed, key: str) -> None:
     for refused in (answer, unread):
         assert "data-unsaved" in refused
     assert "data-unsaved" not in text(who.get(address(key)))
+
+
+def test_a_rejection_without_a_reason_leads_to_the_field_where_it_is_missing(bed: Bed, key: str) -> None:
+    refused = text(ready(bed, key).post(address(key, "reject"), {**form(key), "reason": " "}))
+    assert '<a href="#reason">Give a reason' in refused
+    field = refused.split('<textarea class="form-control" id="reason"', 1)[1].split(">", 1)[0]
+    assert 'aria-invalid="true"' in field
+    assert "reason-errors" in field
+
+
+def test_what_was_decided_is_told_in_whole_sentences(bed: Bed, key: str, known_finds: dict[str, Any]) -> None:
+    who, email = ready(bed, key), email_of("coordinator-101")
+    who.post(address(key, "reject"), {**form(key), "reason": "Another examination."})
+    assert f"Rejected by {email}, not sent yet: Another examination." in words(who.get(address(key)))
+    who.post(address(key, "approve"), form(key))
+    page = words(who.get(address(key)))
+    assert f"Approved by {email}, not sent yet: nothing to hide." in page
+    assert "Approved , nothing to hide" in page
+
+
+def test_the_rule_that_proposes_a_box_is_called_as_its_device_is(
+    bed: Bed, tmp_path: Path, known_finds: dict[str, Any]
+) -> None:
+    known_finds["device"] = "Philips CX50, 600 rows"
+    key = bed.link(clip_study(tmp_path / "clip"))
+    assert "Proposed by a rule: Philips CX50, 600 rows." in words(ready(bed, key).get(address(key)))

@@ -17,7 +17,7 @@ from trialimg.domain.mask import Box
 
 _THIN: Final = 6
 """Pixels between two regions in which no letter is legible."""
-OUTSIDE: Final = "Outside the ultrasound regions (0018,6011)"
+OUTSIDE: Final = "outside the ultrasound regions (0018,6011)"
 
 
 @dataclass(frozen=True)

@@ -108,8 +108,7 @@ def approve(submission: str, series: int) -> Answer:
 @requires(Permission.REVIEW_PIXELS, on=submission_place, admitting=review.admit_reviewer)
 def reject(submission: str, series: int) -> Answer:
     """Note that a series is not to be sent, with the reason."""
-    place, role = current_place(), _role()
-    reason = request.form.get("reason", "")
+    place, role, reason = current_place(), _role(), _reason()
     try:
         with current_person().acting(reason, place) as uow:
             review.reject(uow, place, series, seen=request.form.get("seen", ""), reason=reason, role=role)
@@ -206,8 +205,13 @@ def _shown(
         crumbs=_crumbs(place),
         panel={**page.progress(), "url": f"{base}/progress"},
         refused=refused,
+        lacks_reason=bool(refused) and request.endpoint == "pixel_review.reject" and not _reason(),
         typed=request.form,
     )
+
+
+def _reason() -> str:
+    return request.form.get("reason", "").strip()
 
 
 def _crumbs(place: Place) -> list[dict[str, str]]:
