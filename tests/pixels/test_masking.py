@@ -29,7 +29,7 @@ from trialimg.errors import BadInput, UnreadableObject
 from trialimg.pixels.encode import Fragments
 from trialimg.pixels.frames import Frames
 from trialimg.pixels.looks import look
-from trialimg.pixels.masking import write_masked
+from trialimg.pixels.masking import told_of_masking, write_masked
 
 BOX = Box(7, 5, 12, 9)
 NATIVE = "1.2.840.10008.1.2.1"
@@ -274,3 +274,18 @@ def test_a_validator_finds_no_new_error(syntax, tmp_path):
         made.PatientIdentityRemoved, made.DeidentificationMethod = "YES", "PS3.15"
         made.save_as(target)
         assert dciodvfy_errors(target) - dciodvfy_errors(tmp_path / "original.dcm") == set()
+
+
+@pytest.mark.parametrize(
+    ("name", "mask", "told"),
+    [
+        ("CT_small.dcm", Mask.everywhere([BOX]), {("(7FE0,0010)", "C")}),
+        ("CT_small.dcm", Mask(()), set()),
+        ("MR_small.dcm", Mask.everywhere([BOX]), {("(7FE0,0010)", "C"), ("(0028,0106)", "X"), ("(0028,0107)", "X")}),
+        ("examples_ybr_color.dcm", Mask.everywhere([BOX]), {("(7FE0,0010)", "C"), ("(0028,0004)", "D")}),
+    ],
+)
+def test_what_covering_changed_beside_the_pixels_is_told(name, mask, told, tmp_path):
+    source = Path(get_testdata_file(name))
+    target = masked(source, mask, tmp_path)
+    assert {(each.tag, each.action) for each in told_of_masking(source, target, covered=bool(mask))} == told

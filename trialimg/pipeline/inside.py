@@ -23,6 +23,7 @@ from trialimg.dicom.canonical import canonical_hash
 from trialimg.dicom.deidentify import CleanResult, clean_file, verify_clean
 from trialimg.dicom.header import InstanceFacts, is_dicomdir, read_facts
 from trialimg.dicom.screen import pixel_risk
+from trialimg.domain.deid_report import Report, joined
 from trialimg.domain.deidentification import Profile, SubjectIdentity
 from trialimg.domain.mask import Mask
 from trialimg.domain.pseudonym import fingerprint
@@ -197,15 +198,16 @@ class Inside:
         looked = result.hold_code == "image.may_show_text" or request.get("mask")
         if not (looked and _is_released(request) and result.facts.has_pixels):
             return result, target
-        from trialimg.pixels.masking import write_masked
+        from trialimg.pixels.masking import told_of_masking, write_masked
 
         profile, identity = self._profile, self._identity
         masked = target.with_name("masked.dcm")
-        write_masked(target, masked, Mask.from_json(request.get("mask") or []))
+        mask = Mask.from_json(request.get("mask") or [])
+        write_masked(target, masked, mask)
         checked = verify_clean(masked, profile=profile, identity=identity)
-        report = result.report._replace(options=checked.report.options)
-        mark = result.original_study_fingerprint
-        return checked._replace(report=report, original_study_fingerprint=mark), masked
+        told = told_of_masking(target, masked, covered=bool(mask))
+        report = joined((Report(profile.name, profile.version, 0, checked.report.options, told), result.report))
+        return checked._replace(report=report, original_study_fingerprint=result.original_study_fingerprint), masked
 
 
 def _is_released(request: Json) -> bool:

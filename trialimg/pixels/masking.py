@@ -35,6 +35,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
+from trialimg.domain.deid_report import ActionCount
 from trialimg.domain.mask import Mask
 from trialimg.errors import BadInput
 from trialimg.pixels.encode import Fragments, NotEncodable, can_encode, encoded
@@ -55,6 +56,7 @@ _LOSSLESS: Final = frozenset(
     }
 )
 _NOT_PAINTABLE: Final = tuple(error for error in UNDECODABLE if error is not OSError)
+_WRITTEN_BY_US: Final = 0x0012
 _CODEC_TURNS: Final = frozenset({"YBR_ICT", "YBR_RCT"})
 """Colours that exist only inside JPEG 2000: its decoder gives RGB."""
 
@@ -90,6 +92,17 @@ def write_masked(source: Path, target: Path, mask: Mask) -> None:
         except BaseException:
             target.unlink(missing_ok=True)
             raise
+
+
+def told_of_masking(source: Path, target: Path, *, covered: bool) -> tuple[ActionCount, ...]:
+    """Say what ``write_masked`` did to attributes that were there: the pixels, and what speaks of them."""
+    before, after = (dcmread(path, stop_before_pixels=True) for path in (source, target))
+    told = [ActionCount("(7FE0,0010)", "PixelData", "C", 1)] if covered else []
+    for each in before:
+        if each.tag.group != _WRITTEN_BY_US and after.get(each.tag) != each:
+            path = f"({each.tag.group:04X},{each.tag.element:04X})"
+            told.append(ActionCount(path, each.keyword, "D" if each.tag in after else "X", 1))
+    return tuple(told)
 
 
 def _inflate(source: BinaryIO, inflated: BinaryIO) -> None:
