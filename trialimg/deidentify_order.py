@@ -154,18 +154,19 @@ def mistake(order: Order) -> str | None:
 
 def _wrong_place(order: Order, out: Path) -> str | None:
     """Say what would be written among the originals, or over them."""
+    from trialimg.client.place import is_there, real
     from trialimg.client.source import overlap
 
     if overlap(order.source, out):
         return "OUT may not lie in SOURCE, nor SOURCE in OUT: originals must stay what they are."
     named = (("--report", order.report), ("--id-map", order.id_map), ("--key-file", order.key_file))
-    places = {name: path.resolve() for name, path in named if path is not None}
+    places = {name: real(path) for name, path in named if path is not None}
     if len(set(places.values())) < len(places):
         return f"{' and '.join(places)} name one file. Give each its own: one would destroy the other."
-    originals, clean = {each.resolve() for each in order.source}, out.resolve()
+    originals, clean = {real(each) for each in order.source}, real(out)
     for name, place in places.items():
         above = {place, *place.parents}
-        if above & originals and not (name == "--key-file" and place.exists()):
+        if above & originals and not (name == "--key-file" and is_there(place)):
             return f"{name} may not lie in SOURCE: originals must stay what they are."
         if clean in above and name != "--report":
             return f"{name} may not lie in OUT: it would be handed on with the clean files."

@@ -47,15 +47,17 @@ def run(order: Order, installation: Callable[[], Any]) -> None:
     from trialimg.client.clean import clean_folder
     from trialimg.client.source import count_of
     from trialimg.client.work import Wish
-    from trialimg.client.written import refuse_another, refuse_existing
+    from trialimg.client.written import MAP, REPORT, refuse_another, refuse_existing, refuse_unwritable
 
     gc.freeze()  # what is loaded by now stays: it need not be looked through again and again
     gc.set_threshold(_OBJECTS_BETWEEN)
     gc.enable()
     if order.id_map is not None:
         refuse_existing(order.id_map)
+        refuse_unwritable(order.id_map, MAP)
     if order.report is not None:
         refuse_another(order.report)
+        refuse_unwritable(order.report, REPORT)
     total = count_of(order.source)  # what is not there is told before a key is made for it
     rules, key, recipe = _recipe(installation, order)
     say(key.sentence)
@@ -106,13 +108,14 @@ def rules_for(installation: Callable[[], Any], trial_name: str, *, basic: bool) 
 
     if not trial_name:
         return no_trial()
+    from trialimg.client.place import is_folder
     from trialimg.deidentify import basic_profile
     from trialimg.keyring import SESSION, Keyring
 
     try:
         found = find_profile(trial_name)
     except BadInput:
-        if Path(trial_name).is_dir() or not Keyring(installation().settings().keys_folder).has(SESSION):
+        if is_folder(Path(trial_name)) or not Keyring(installation().settings().keys_folder).has(SESSION):
             raise
         from trialimg.casework.access import trial_place
         from trialimg.casework.definition import current_definition

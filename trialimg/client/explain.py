@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from trialimg.client.children import Children
+from trialimg.client.place import is_file
 from trialimg.dicom.deidentify import plan_of
 from trialimg.dicom.plan import Do, Step
 from trialimg.dicom.table import edition, keyword_of, tag_of, tag_text
@@ -50,7 +51,7 @@ def explained(what: str, profile: Profile) -> Iterator[str]:
 
     Raises :class:`BadInput` where it is none of these, or a file that cannot be read.
     """
-    if Path(what).is_file():
+    if is_file(Path(what)):
         children: Children[_Asked, list[tuple[str, str, str, str]] | str]
         children = Children(_of_file, lambda _: _LOST, workers=1, preload=(__name__,))
         (lines,) = children.each(iter([_Asked(Path(what), profile)]))
@@ -69,7 +70,7 @@ def _tag(what: str) -> int:
     if found is not None:
         return int(found.group(1) + found.group(2), 16)
     try:
-        return tag_of(what.strip())
+        return tag_of(what.strip() or "?")  # what is reserved in PS3.6 has no keyword
     except LookupError:
         raise BadInput(_NEITHER) from None
 

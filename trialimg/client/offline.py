@@ -6,8 +6,10 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from stat import S_ISREG
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from trialimg.client.place import is_file, is_folder, is_there
 from trialimg.deidentify import KEY_BYTES, NOT_GIVEN, basic_profile
 from trialimg.domain.deidentification import Profile
 from trialimg.domain.pseudonym import site_key
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from trialimg.domain.trial import TrialDefinition
 
 FORMS: Final = Path(__file__).resolve().parent.parent.parent / "forms"
+_LONGEST: Final = 1 << 16
+"""Bytes of a key file that are read: one of ours has some hundred."""
 
 
 class Rules(NamedTuple):
@@ -49,14 +53,14 @@ def _newest(folder: Path) -> Path | None:
     def order(version: Path) -> list[int]:
         return [int(part) if part.isdigit() else 0 for part in version.name.split(".")]
 
-    versions = [entry for entry in folder.iterdir() if (entry / "trial.yaml").is_file()] if folder.is_dir() else []
+    versions = [entry for entry in folder.iterdir() if is_file(entry / "trial.yaml")] if is_folder(folder) else []
     return max(versions, key=order, default=None)
 
 
 def find_profile(trial: str) -> Rules:
     """Find a trial's rules in its folder, or by its code among the definitions that come along."""
     given = Path(trial)
-    folder = given if (given / "trial.yaml").is_file() else _newest(FORMS / trial.lower())
+    folder = given if is_file(given / "trial.yaml") else _newest(FORMS / trial.lower())
     if folder is None:
         raise BadInput("There is no such trial here; give the folder of its definition, such as forms/demo/1.0.")
     from trialimg import trialfiles  # what reads definitions is not loaded where none is named
@@ -82,7 +86,7 @@ def find_key(keys: Callable[[], Path], trial: str, site: str, key_file: Path | N
     another site or trial, or none of ours, :class:`Misconfigured` where others can read it.
     """
     if key_file is not None:
-        return _read(key_file, trial, site) if key_file.exists() else _make(key_file, trial, site)
+        return _read(key_file, trial, site) if is_there(key_file) else _make(key_file, trial, site)
     if trial and site:
         from trialimg.keyring import Keyring  # not loaded where another key is used
 
@@ -100,11 +104,21 @@ def find_key(keys: Callable[[], Path], trial: str, site: str, key_file: Path | N
     )
 
 
+def _content(path: Path) -> tuple[bytes, int]:
+    """Give what a key file holds, and its mode; nothing of a pipe or device, which might never end."""
+    try:
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as stream:
+            mode = os.fstat(stream.fileno()).st_mode
+            return stream.read(_LONGEST) if S_ISREG(mode) else b"", mode
+    except OSError as error:
+        raise Misconfigured(f"The key file cannot be read ({error.strerror}). Nothing was done.") from None
+
+
 def _make(path: Path, trial: str, site: str) -> SiteKey:
     """Make the key file of a site, whole or not at all, and never over another one."""
     key = os.urandom(KEY_BYTES)
     text = json.dumps({"trial": trial, "site": site, "version": 1, "key": key.hex()})
-    fresh = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
+    fresh = path.with_name(f".{os.urandom(8).hex()}.new")
     try:
         handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
@@ -133,14 +147,15 @@ def _make(path: Path, trial: str, site: str) -> SiteKey:
 
 
 def _read(path: Path, trial: str, site: str) -> SiteKey:
+    content, mode = _content(path)
     try:
-        kept = json.loads(path.read_text("utf-8"))
+        kept = json.loads(content)
         of_site, of_trial, key = str(kept["site"]), str(kept["trial"]), bytes.fromhex(kept["key"])
-    except (ValueError, KeyError, TypeError, OSError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         key = b""
     if len(key) != KEY_BYTES:
         raise BadInput("The key file is none that trialimg wrote. Ask the trial's administrator for it.")
-    if path.stat().st_mode & 0o077:
+    if mode & 0o077:
         raise Misconfigured(
             f"The key file can be read by others, and whoever has it can compute this site's "
             f"pseudonyms. Run: chmod 600 {path.name}; nothing was done."

@@ -9,6 +9,7 @@ from itertools import count, islice
 from pathlib import Path
 from typing import NamedTuple
 
+from trialimg.client.place import is_file, is_folder, real
 from trialimg.errors import BadInput
 
 
@@ -59,15 +60,20 @@ def sources_of(paths: Iterable[Path]) -> Iterator[Source]:
 
 
 def _check(paths: list[Path]) -> None:
-    if not all(given.is_dir() or given.is_file() for given in paths):
-        raise BadInput("One of the files or folders given does not exist, or is neither. Nothing was done.")
+    for number, given in enumerate(paths, 1):
+        if not is_folder(given) and not is_file(given):
+            which = f"number {number} of what you gave to clean" if len(paths) > 1 else "what you gave to clean"
+            raise BadInput(
+                f"Nothing was done: {which} does not exist, is neither a file nor a folder, or you may not look at it. "
+                "Check its name."
+            )
 
 
 def count_of(paths: Iterable[Path]) -> int:
     """Count what ``sources_of`` gives."""
     several = list(paths)
     _check(several)
-    return sum(sum(1 for _ in _walk(given)) if given.is_dir() else 1 for given in several)
+    return sum(sum(1 for _ in _walk(given)) if is_folder(given) else 1 for given in several)
 
 
 def number_of(paths: Sequence[Path], among: int) -> Source:
@@ -79,7 +85,7 @@ def number_of(paths: Sequence[Path], among: int) -> Source:
 def _found(paths: list[Path]) -> Iterator[Source]:
     among = count(1)
     for given in paths:
-        if given.is_dir():
+        if is_folder(given):
             for number, (name, kind) in enumerate(_walk(given), 1):
                 yield Source(name, given, number, next(among), kind)
         else:
@@ -127,9 +133,9 @@ def _kind(entry: os.DirEntry[str]) -> Kind:
 
 def overlap(paths: Iterable[Path], out: Path) -> bool:
     """Say whether ``out`` lies in one of these folders, or one of them in it: then originals could be overwritten."""
-    target = out.resolve()
+    target = real(out)
     for path in paths:
-        source = path.resolve()
+        source = real(path)
         if source == target or source in target.parents or target in source.parents:
             return True
     return False

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any, Final, TextIO
 
 from trialimg.client.account import FULL, Account
+from trialimg.client.place import is_file, is_there, real, refusal
 from trialimg.errors import BadInput, Misconfigured, NoSpace
 
+REPORT, MAP = "report", "map of identifiers"
 _BEGINNING: Final = b'{\n "trial": '
 
 
@@ -42,12 +44,12 @@ def write_report(path: Path, document: dict[str, Any], instances: Iterable[dict[
         stream.write("\n ]\n}\n")
 
     refuse_another(path)
-    _write(path, write, "report")
+    _write(path, write, REPORT)
 
 
 def refuse_another(path: Path) -> None:
     """Raise :class:`BadInput` where a file is there that is no report of ours: it may be an original, or a key."""
-    if not path.is_file():
+    if not is_file(path):
         return
     try:
         with path.open("rb") as stream:
@@ -58,9 +60,15 @@ def refuse_another(path: Path) -> None:
         raise BadInput(f"{path.name} is there already and is no report, so it was not written over; name another file.")
 
 
+def refuse_unwritable(path: Path, what: str) -> None:
+    """Raise :class:`Misconfigured` where nothing can be written: that is told before the work, not after it."""
+    if (why := refusal(path)) is not None:
+        raise Misconfigured(f"The {what} cannot be written there ({why}). Nothing was done; give another place for it.")
+
+
 def refuse_existing(path: Path) -> None:
     """Raise :class:`BadInput` where a file is there that must not be written over."""
-    if path.exists() or path.is_symlink():
+    if is_there(path):
         raise BadInput(f"{path.name} is there already, and it was not written over; name another file.")
 
 
@@ -74,16 +82,16 @@ def write_pairs(path: Path, pairs: set[tuple[str, str]]) -> None:
         rows.writerows(sorted(pair for pair in pairs if pair[0]))
 
     refuse_existing(path)
-    _write(path, write, "map of identifiers")
+    _write(path, write, MAP)
 
 
 def _write(path: Path, write: Callable[[TextIO], None], what: str) -> None:
     """Write beside, force to the disk, and only then give the name; what a link leads to is written, not the link."""
-    path = path.resolve()
-    fresh = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
+    path = real(path)
+    fresh = path.with_name(f".{os.urandom(8).hex()}.new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        if path.exists() and not path.is_file():
+        if is_there(path) and not is_file(path):
             with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as stream:
                 write(stream)
             return
