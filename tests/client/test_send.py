@@ -123,6 +123,42 @@ def test_a_file_that_was_not_taken_is_told_by_the_exit_code_though_the_others_ar
     assert "DOE_JANE" not in done.stderr
 
 
+def keep_originals_at_the_site(served: Served) -> None:
+    """Let the trial have its originals de-identified before they leave the site."""
+    with closing(sqlite3.connect(served.data / "trialimg.sqlite")) as base, base:
+        changed = base.execute(
+            "update trial_definition set content = json_set(content, '$.deidentification.deidentify_at', 'site')"
+        )
+        assert changed.rowcount > 0
+
+
+def test_where_originals_stay_at_the_site_what_a_person_must_see_is_kept_there_and_the_rest_is_linked(
+    peopled: Path, tmp_path: Path
+) -> None:
+    served = make_served(peopled, tmp_path / "installation")
+    keep_originals_at_the_site(served)
+    served.start()
+    given = clip_study(tmp_path / "clip")
+    try:
+        done = served.send(tmp_path / "clip")
+        alone = served.send(given[-1], Path("--subject"), Path(served.other))
+    finally:
+        served.end()
+    assert done.returncode == 65, done.stderr
+    account = json.loads(done.stdout)
+    assert (account["stage"], account["counts"]) == ("linked", {"announced": 3, "sent": 3})
+    (kept,) = re.findall(r"  kept here: file \d+ of [^:]+: (.*)", done.stderr)
+    assert account["not_sent"] == [{"reason": kept}]
+    assert kept.startswith("The image is divided into regions")
+    assert "not all of what you gave is in it: 1 file was kept here, since a person must look first" in done.stderr
+    received = "select count(*), count(distinct submission_id) from submission_object"
+    with closing(sqlite3.connect(served.data / "trialimg.sqlite")) as base:
+        assert base.execute(received).fetchone() == (3, 1)  # nothing of the clip, and nothing of the one sent alone
+    assert alone.returncode == 65, alone.stderr
+    assert f"Nothing can be sent. {kept}" in alone.stderr
+    names_nobody(done.stdout + done.stderr + alone.stdout + alone.stderr + served.log.read_text())
+
+
 def test_an_account_is_done_only_where_nothing_stayed_behind() -> None:
     whole = {"stage": "linked", "sentence": "", "counts": {"sent": 5}, "not_sent": [], "refused_here": []}
     judge(whole)
