@@ -80,7 +80,7 @@ def test_a_segment_of_jpeg_2000_that_is_longer_than_it_needs_to_be_is_not_unders
     assert not understood(encapsulated(longer(j2k(), head)), 1, J2K)
 
 
-@pytest.mark.parametrize("marker", [0x50, 0x53, 0x56, 0x59, 0x5D, 0x5E, 0x5F, 0x63, 0x74, 0x79])
+@pytest.mark.parametrize("marker", [0x50, 0x53, 0x55, 0x56, 0x59, 0x5D, 0x5E, 0x5F, 0x60, 0x61, 0x74, 0x79])
 def test_a_segment_of_jpeg_2000_that_is_not_what_its_marker_says_is_not_understood(marker):
     at = j2k().index(b"\xff\x5c")
     frame = j2k()[:at] + segment(marker, b"Nguyen, V") + j2k()[at:]
@@ -131,3 +131,72 @@ def test_a_run_that_goes_beyond_the_picture_is_not_understood():
     within, padded = bytes((7,)) + b"abcdefgh", bytes((8,)) + b"abcdefgh\0"
     beyond = bytes((7 + len(NAME),)) + b"abcdefgh" + NAME
     assert [understood(encapsulated(rle(run)), 1, RLE, 8) for run in (within, padded, beyond)] == [True, True, False]
+
+
+def parts_of(frame):
+    """Where the parts of tiles of a picture begin, with the number of their tile and their length."""
+    at = frame.index(b"\xff\x90")
+    while frame[at : at + 2] == b"\xff\x90":
+        tile, length = struct.unpack_from(">HL", frame, at + 4)
+        yield at, tile, length
+        at += length
+
+
+def with_lengths(frame, form, pairs):
+    """A picture that says how long its parts are, in one of the forms of T.800 table A.33."""
+    at = frame.index(b"\xff\x90")
+    told = b"".join(struct.pack(form, *pair) for pair in pairs)
+    kind = {">L": 0x40, ">BL": 0x50, ">HL": 0x60, ">BH": 0x10}[form]
+    return frame[:at] + segment(0x55, bytes([0, kind]) + told) + frame[at:]
+
+
+@pytest.mark.parametrize("form", [">L", ">BL", ">HL", ">BH"])
+def test_lengths_of_the_parts_of_a_picture_stay_where_they_are_true(form):
+    frame = j2k(tile_size=(16, 16))
+    true = [(length,) if form == ">L" else (tile, length) for _, tile, length in parts_of(frame)]
+    assert len(true) == 4
+    told = encapsulated(with_lengths(frame, form, true))
+    assert quiet_frames(told, 1, J2K, 0) == (told, True)
+    for pairs in (true[1:] + true[:1], true[:-1], [*true[:-1], (*true[-1][:-1], true[-1][-1] + 1)], [*true, true[0]]):
+        assert not understood(encapsulated(with_lengths(frame, form, pairs)), 1, J2K)
+
+
+def with_packets(frame, told):
+    """A picture of whose first part lengths of packets are told."""
+    at, tile, length = next(parts_of(frame))
+    added = segment(0x58, told)
+    head = struct.pack(">HHHLBB", 0xFF90, 10, tile, length + len(added), 0, 1)
+    return frame[:at] + head + added + frame[at + 12 :]
+
+
+def test_lengths_of_packets_that_do_not_come_to_the_length_of_their_part_become_an_empty_comment():
+    picture = j2k()
+    coded = next(parts_of(picture))[2] - 14  # without the heads of the part and of its data
+    true = b"\0" + bytes([0x80 | coded >> 7, coded & 0x7F])
+    told = encapsulated(with_packets(picture, true))
+    assert quiet_frames(told, 1, J2K, 0) == (told, True)
+    for false in (b"\0" + NAME, b"\1" + true[1:], true[:-1], true + b"\1", b""):
+        frame = with_packets(picture, false)
+        made, is_understood = quiet_frames(encapsulated(frame), 1, J2K, 0)
+        silent = frame.replace(segment(0x58, false), segment(0x64, bytes(len(false))), 1)
+        assert (made, is_understood) == (encapsulated(silent), True)
+        assert quiet_frames(made, 1, J2K, 0) == (made, True)
+        assert Image.open(BytesIO(silent)).tobytes() == Image.open(BytesIO(picture)).tobytes()
+
+
+@pytest.mark.parametrize(("marker", "becomes"), [(0x57, 0x64), (0x63, 0x63)])
+def test_lengths_of_all_packets_and_the_registration_of_components_say_nothing(marker, becomes):
+    picture = j2k()
+    at = picture.index(b"\xff\x90")
+    said, silent = (
+        encapsulated(picture[:at] + segment(kind, value) + picture[at:])
+        for kind, value in ((marker, NAME), (becomes, bytes(len(NAME))))
+    )
+    assert quiet_frames(said, 1, J2K, 0) == (silent, True)
+
+
+def test_two_letters_in_place_of_the_kind_of_a_comment_go():
+    picture = j2k()
+    at = picture.index(b"\xff\x90")
+    made, _ = quiet_frames(encapsulated(picture[:at] + segment(0x64, b"Ng") + picture[at:]), 1, J2K, 0)
+    assert segment(0x64, b"\0\0") in made

@@ -13,6 +13,7 @@ from typing import Final
 
 from trialimg.dicom.icc import cleaned_profile
 from trialimg.dicom.segments import fits_box, fits_j2k, fits_jpeg
+from trialimg.dicom.tile_parts import CRG, PLM, PLT, TLM, TileParts
 from trialimg.dicom.words import cleaned_words
 from trialimg.domain.pattern import late
 
@@ -24,9 +25,12 @@ _STANDALONE: Final = frozenset({0x01, *range(0xD0, 0xD8)})
 _JPEG_SEGMENTS: Final = frozenset({*range(0xC0, 0xD0), 0xDA, 0xDB, 0xDC, 0xDD, 0xDE, 0xDF, 0xF7, 0xF8} - {0xC8})
 """Frame headers, tables, restart, scan; of JPEG-LS its frame header and presets."""
 _J2K_SEGMENTS: Final = frozenset(
-    {*range(0x50, 0x54), *range(0x55, 0x5A), 0x5C, 0x5D, 0x5E, 0x5F, 0x60, 0x61, 0x63, *range(0x70, 0x7A), _SOT}
+    {*range(0x50, 0x54), 0x56, 0x59, 0x5C, 0x5D, 0x5E, 0x5F, 0x60, 0x61, *range(0x70, 0x7A), _SOT}
 )
-"""Sizes, codings, lengths, orders (ITU-T T.800 A.2), those of its second part, and of T.814."""
+"""Sizes, codings, orders, heads of packets (ITU-T T.800 A.2), those of its second part, and of T.814."""
+_TOLD_OF_PARTS: Final = frozenset({TLM, PLM, PLT, CRG})
+_LATIN: Final = b"\0\1"
+"""How a comment of letters is said to be written (T.800 table A.44)."""
 _NEEDED_APP: Final = (
     late(rb"(JF|LJ)IF\0(?!.*[A-Za-z]{2}).{5,7}\0\0", re.DOTALL),  # without a thumbnail
     late(rb"Adobe(?!.*[A-Za-z]{2}).{5,7}", re.DOTALL),
@@ -105,36 +109,44 @@ def _end_of_segment(made: bytearray, position: int, end: int) -> int | None:
 def quieten_j2k(made: bytearray, start: int = 0, stop: int | None = None) -> bool:
     """Go through main and tile-part headers (ITU-T T.800 A.4), over the coded data of each part."""
     position, end = start + 2, len(made) if stop is None else stop
-    part_end = end
+    part_start, part_end, parts = position, end, TileParts()
     for _ in range(_MOST_SEGMENTS):
         if position + 2 > end or made[position] != 0xFF:  # noqa: PLR2004 - the byte that begins a marker
             return False
         marker = made[position + 1]
         if marker == _EOI:
             blank(made, position + 2, end)
-            return True
+            return parts.are_as_said()
         if marker == _SOD:
             # A last part may leave its length open; its data never look like a marker (T.800 B.10.1).
-            position = made.find(b"\xff\xd9", position, end) if part_end == end else part_end
-            if position < 0:
+            data, position = position + 2, made.find(b"\xff\xd9", position, end) if part_end == end else part_end
+            if position < data:
                 return False
+            parts.end(made, position - part_start, position - data)
             continue
         after = _end_of_segment(made, position, end)
-        if after is None or not _quieten_j2k_segment(made, marker, position, after):
+        if after is None or not _quieten_j2k_segment(made, marker, (position, after), parts):
             return False
         if marker == _SOT:
-            (size,) = struct.unpack_from(">L", made, position + 6)
-            part_end = position + size if size else end
+            tile, size = struct.unpack_from(">HL", made, position + 4)
+            parts.begin(tile)
+            part_start, part_end = position, position + size if size else end
             if part_end > end or (size and part_end < after):
                 return False
         position = after
     return False
 
 
-def _quieten_j2k_segment(made: bytearray, marker: int, position: int, stop: int) -> bool:
+def _quieten_j2k_segment(made: bytearray, marker: int, where: tuple[int, int], parts: TileParts) -> bool:
     """Blank what is said beside the picture; tell whether a segment of the picture is what its marker says."""
+    position, stop = where
+    if marker in _TOLD_OF_PARTS:
+        return parts.take(made, marker, position + 4, stop)
     if marker == _J2K_COM:
-        _quieten_segment(made, position + 6, stop, comment=True)
+        text = min(position + 6, stop)
+        if made[position + 4 : text] != _LATIN:
+            made[position + 4 : text] = bytes(text - position - 4)
+        _quieten_segment(made, text, stop, comment=True)
     elif marker not in _J2K_SEGMENTS:
         blank(made, position + 4, stop)
     else:

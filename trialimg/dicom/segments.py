@@ -13,7 +13,7 @@ from typing import Final
 from trialimg.domain.pattern import late
 
 _WORD: Final = late(rb"[A-Za-z][A-Za-z ^]{3}")
-_MOST_COMPONENTS, _MOST_LEVELS = 4, 32
+_MOST_COMPONENTS, _MOST_LEVELS, _LONGEST_CAP = 4, 32, 8
 _SOF: Final = frozenset({*range(0xC0, 0xD0), 0xDE, 0xF7} - {0xC4, 0xC8, 0xCC})
 """Headers of frames of JPEG, of its hierarchical form, and of JPEG-LS."""
 
@@ -97,6 +97,12 @@ def _order(payload: bytes) -> bool:
     return not len(payload) % 7 and all(order <= 4 for order in payload[6::7])  # noqa: PLR2004 - see ITU-T T.800 table A.16
 
 
+def _capabilities(payload: bytes) -> bool:
+    """Judge which parts of the standard are used, and two bytes on each (T.800 A.5.2)."""
+    parts = int.from_bytes(payload[:4], "big").bit_count()
+    return len(payload) == 4 + 2 * parts <= _LONGEST_CAP and _no_word(payload)
+
+
 def _no_word(payload: bytes) -> bool:
     return _WORD.search(payload) is None
 
@@ -110,8 +116,9 @@ _J2K: Final[Mapping[int, Callable[[bytes], bool]]] = {
     0x5E: lambda payload: len(payload) == 3,  # noqa: PLR2004 - a region of interest
     0x5F: _order,
     0x90: lambda payload: len(payload) == 8,  # noqa: PLR2004 - see ITU-T T.800 A.4.2
-    # Lengths and heads of packets are part of the coded data, and of any bytes.
-    **dict.fromkeys((0x55, 0x57, 0x58, 0x60, 0x61), lambda _payload: True),
+    0x50: _capabilities,
+    # Heads of packets apart from the packets are of any bytes; no file of the corpora has them.
+    **dict.fromkeys((0x60, 0x61), lambda _payload: False),
 }
 """Of images of up to 256 components."""
 
