@@ -94,6 +94,15 @@ def test_no_file_of_a_run_destroys_another_or_goes_out_with_the_clean_ones(more:
     assert told in done.stderr
 
 
+@pytest.mark.parametrize("option", ["--subject", "--site", "--visit"])
+@pytest.mark.parametrize("value", ["x" * 65, "a\\b", "a\nb", "a\tb", "\x7f", "\x1b[0m", "\udcff", "\u202e1"])
+def test_what_no_image_can_carry_is_no_number_of_a_subject_site_or_visit(option: str, value: str) -> None:
+    words: Any = {each.fills: each.default for each in OPTIONS} | {"profile": "basic", "subject": "1"}
+    order = Order((Path("a"),), Path("b"), **{**words, option[2:]: value})
+    assert f"{option} takes up to 64 characters" in (mistake(order) or "")
+    assert mistake(Order((Path("a"),), Path("b"), **{**words, option[2:]: "Fall 101-\u00e4\u60a3"})) is None
+
+
 def test_a_report_may_lie_beside_the_clean_files() -> None:
     assert read([*WHOLE, "--report", "b/report.json"]) is not None
 

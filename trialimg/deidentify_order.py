@@ -16,6 +16,8 @@ from trialimg.errors import OurFault
 TRIAL, BASIC = "trial", "basic"
 HOLD, REVIEWED = "hold", "reviewed"
 MOST_JOBS: Final = 64
+LONGEST: Final = 64
+"""Characters of a value that names somebody or something in an image (PS3.5 6.2, LO)."""
 
 
 class Option(NamedTuple):
@@ -149,6 +151,9 @@ def mistake(order: Order) -> str | None:
         return "Give the files or folders to clean and, last, the folder for the clean ones."
     if not order.subject.strip():
         return "Give the subject's number with --subject: it stands where the patient stood."
+    for name, value in (("--subject", order.subject), ("--site", order.site), ("--visit", order.visit)):
+        if len(value) > LONGEST or not value.isprintable() or "\\" in value:
+            return f"{name} takes up to {LONGEST} characters that can be printed and no backslash, as an image does."
     return _wrong_place(order, order.out)
 
 

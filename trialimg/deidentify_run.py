@@ -94,12 +94,12 @@ def _recipe(installation: Callable[[], Any], order: Order) -> tuple[Rules, SiteK
     from trialimg.domain.pseudonym import subject_key
 
     rules = rules_for(installation, order.trial_name, basic=order.basic)
-    key = find_key(lambda: installation().settings().keys_folder, rules.code, order.site, order.key_file)
+    subject, site, visit = order.subject.strip(), order.site.strip(), order.visit.strip()
+    key = find_key(lambda: installation().settings().keys_folder, rules.code, site, order.key_file)
     identity = SubjectIdentity(
-        rules.sponsor, rules.protocol_id, rules.title, order.site or key.site, "", order.subject.strip(), order.visit,
-        order.visit,
+        rules.sponsor, rules.protocol_id, rules.title, site or key.site, "", subject, visit, visit
     )  # fmt: skip
-    return rules, key, Recipe(rules.profile, identity, subject_key(key.site_key, order.subject.strip()))
+    return rules, key, Recipe(rules.profile, identity, subject_key(key.site_key, subject))
 
 
 def rules_for(installation: Callable[[], Any], trial_name: str, *, basic: bool) -> Rules:
