@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Final
 
 from trialimg.dicom.ground import BINARY, DATE, TEXT, UID, Unusual
-from trialimg.dicom.needles import BETWEEN, Needles, in_binary, needles_of, others_of
+from trialimg.dicom.needles import BETWEEN, Needles, in_binary, may_be_of_two_bytes, needles_of, others_of
 from trialimg.dicom.runs import Shared
 from trialimg.dicom.splice import Splice
 from trialimg.dicom.syntaxes import SIMPLE_ENCODINGS
@@ -67,6 +67,8 @@ def _search(left: tuple[list[bytes], ...], needles: Needles | None, beside: byte
     if needles is None:
         return
     if needles.take_long(sum(map(len, left[BINARY]))) or needles.names_someone(text):
+        raise Unusual
+    if may_be_of_two_bytes(text):
         raise Unusual
     others = others_of(needles.values)
     if any(_in_binary(value, needles.pattern, others) for value in left[BINARY]):

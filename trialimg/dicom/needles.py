@@ -20,6 +20,7 @@ from trialimg.dicom.identifying import (
 )
 from trialimg.dicom.table import vr_of
 from trialimg.dicom.values import dummy
+from trialimg.domain.pattern import late
 from trialimg.errors import UnreadableObject
 
 NOT_ENTERED: Final = frozenset({0x52009229, 0x52009230, 0x30060039, 0x00081140, 0x00082112, 0x00081199})
@@ -34,6 +35,7 @@ _MOST_NAMING: Final = 1 << 15
 """Letters of all values that name somebody; of 861 real files the most were 2,456. More would cost memory and hours."""
 _MOST_SOUGHT: Final = 1 << 30
 """Letters, times values that are looked for in them, in the bytes' way: some seconds."""
+_TWO_BYTES: Final = late(rb"[\x02-\x08\x0e-\x1a]|[^\0\x01]\0[^\0\x01]")
 BETWEEN: Final = b"\x01"
 """Between texts that are searched together: no mark that may stand between two words, and no letter."""
 
@@ -160,6 +162,11 @@ def in_binary(value: bytes, pattern: re.Pattern[str], others: tuple[bytes, ...] 
         return True
     small = value.lower() if others else b""
     return any(written in small for written in others)
+
+
+def may_be_of_two_bytes(text: bytes) -> bool:
+    """Tell whether a text, or texts put together with ``BETWEEN``, may be one of two bytes a letter."""
+    return _TWO_BYTES.search(text) is not None
 
 
 class InBytes:

@@ -27,7 +27,7 @@ from trialimg.dicom.identifying import (
     forms_of_birth_date,
 )
 from trialimg.dicom.markers import STUDY_ID
-from trialimg.dicom.needles import DUMMIES, NOT_ENTERED, as_read, in_binary, others_of, pattern_of, refuse_too_many
+from trialimg.dicom.needles import DUMMIES, NOT_ENTERED, as_read, in_binary, may_be_of_two_bytes, others_of, pattern_of, refuse_too_many
 from trialimg.dicom.part10 import PIXEL_DATA
 from trialimg.dicom.plan import PATIENT_ID, PATIENT_NAME
 from trialimg.dicom.table import is_registered, tag_text, vr_of
@@ -120,7 +120,9 @@ def _names_someone(dataset: Dataset, element: DataElement | RawDataElement, vr: 
         return any(len(n.strip()) > LONG_WORD and pattern.fullmatch(n.strip()) for n in text.split("\\"))
     if vr in _DATES:
         return any(pattern.fullmatch(found) for found in re.findall(r"\d{8}", text))
-    return pattern.search(folded(text)) is not None or _in_another_encoding(value, pattern)
+    if pattern.search(folded(text)) or _in_another_encoding(value, pattern):
+        return True
+    return isinstance(value, bytes) and may_be_of_two_bytes(value) and in_binary(value, *sought)
 
 
 def _is_in_arcs(uid: str, pattern: re.Pattern[str]) -> bool:

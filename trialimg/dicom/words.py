@@ -50,6 +50,8 @@ _GROUPS: Final = late(r"(?<![^\W_])\d+(?:[ ./:\-_+()]{1,3}\d+)+(?![^\W_])")
 """Numbers with nothing but marks between them."""
 _SPELLED: Final = late(r"(?<![^\W_])[^\W\d_](?:[^\w]{1,2}[^\W\d_]|_[^\W\d_]){2,}(?![^\W_])")
 """Three or more single letters."""
+_NO_TEXT: Final = late(r"[\x01-\x08\x0e-\x1a]")
+"""Control characters that no text has (PS3.5 6.1.3); the upper halves of other scripts' letters in UTF-16 are such."""
 _DECIMAL: Final = late(r"\d{1,3}\.\d{1,3}0*|\d{1,3}:1")
 """A measure, or a ratio."""
 _VERSION: Final = late(r"\d\.\d{1,3}\.\d{1,2}")
@@ -117,6 +119,8 @@ def cleaned_words(text: str, words: frozenset[str] = _NOTHING) -> str:
 
 
 def _cleaned(text: str, words: frozenset[str]) -> str:
+    if _NO_TEXT.search(text):
+        return REMOVED
     if not text.isascii():
         text = _unaccented(text)
     if "\\" in text:
