@@ -106,10 +106,15 @@ def test_a_file_that_lies_about_its_character_set_is_held_where_the_name_is_left
     assert "(0008,0070)" in str(made.hold_reason)
 
 
+@pytest.fixture
+def given(identity, key):
+    return {"identity": identity, "subject_key": key}
+
+
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
 @pytest.mark.parametrize("name", ["Quvendrith^Ada", "Люксембург^Роза", "Παπαδόπουλος^Νίκος"])
 @pytest.mark.parametrize("tag", [0x0008103E, 0x00081030, 0x00081090])
-def test_a_name_of_two_bytes_a_letter_is_no_text(tag, name, encoding, tmp_path, identity, key):
+def test_a_name_of_two_bytes_a_letter_is_no_text(tag, name, encoding, tmp_path, given):
     """Its bytes are ASCII, or nearly so: no word of them stays, and what a rule keeps is searched for it."""
     source = tmp_path / "a.dcm"
     dataset = pydicom.dcmread(get_testdata_file("CT_small.dcm", download=False))
@@ -120,7 +125,7 @@ def test_a_name_of_two_bytes_a_letter_is_no_text(tag, name, encoding, tmp_path, 
     source.write_bytes(source.read_bytes().replace(b"Z" * (len(word) + 4), b"of: " + word))
     rule = {"tag": "0008,1030", "action": "K", "why": "a test"}
     profile = Profile.from_mapping({"version": "1", "options": ["clean_descriptors"], "rules": [rule]})
-    made = clean_file(source, tmp_path / "b.dcm", profile=profile, identity=identity, subject_key=key)
+    made = clean_file(source, tmp_path / "b.dcm", profile=profile, **given)
     assert ("(0008,1030)" in str(made.hold_reason)) == (tag == 0x00081030)
     assert tag == 0x00081030 or word not in (tmp_path / "b.dcm").read_bytes()
 

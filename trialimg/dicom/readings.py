@@ -70,7 +70,9 @@ def in_other_bytes(values: frozenset[str]) -> tuple[bytes, ...]:
     Letters of ASCII among them are small.
     """
     longer = [value for value in values if not (value.isascii() or {DATED, APART} & set(value))]
-    spelled = [form for value in longer for form in (value, value.upper().lower(), value.upper(), value.upper().title())]
+    spelled = [
+        form for value in longer for form in (value, value.upper().lower(), value.upper(), value.upper().title())
+    ]
     found: list[bytes] = []
     for encoding in (*OTHER_ENCODINGS, "utf-16-le", "utf-16-be"):
         written = {_ESCAPE.sub(b"", form.encode(encoding)).lower() for form in spelled if _fits(form, encoding)}

@@ -27,7 +27,16 @@ from trialimg.dicom.identifying import (
     forms_of_birth_date,
 )
 from trialimg.dicom.markers import STUDY_ID
-from trialimg.dicom.needles import DUMMIES, NOT_ENTERED, as_read, in_binary, may_be_of_two_bytes, others_of, pattern_of, refuse_too_many
+from trialimg.dicom.needles import (
+    DUMMIES,
+    NOT_ENTERED,
+    as_read,
+    in_binary,
+    may_be_of_two_bytes,
+    others_of,
+    pattern_of,
+    refuse_too_many,
+)
 from trialimg.dicom.part10 import PIXEL_DATA
 from trialimg.dicom.plan import PATIENT_ID, PATIENT_NAME
 from trialimg.dicom.table import is_registered, tag_text, vr_of
@@ -120,22 +129,22 @@ def _names_someone(dataset: Dataset, element: DataElement | RawDataElement, vr: 
         return any(len(n.strip()) > LONG_WORD and pattern.fullmatch(n.strip()) for n in text.split("\\"))
     if vr in _DATES:
         return any(pattern.fullmatch(found) for found in re.findall(r"\d{8}", text))
-    if pattern.search(folded(text)) or _in_another_encoding(value, pattern):
-        return True
-    return isinstance(value, bytes) and may_be_of_two_bytes(value) and in_binary(value, *sought)
+    return pattern.search(folded(text)) is not None or _read_otherwise(value, sought)
 
 
 def _is_in_arcs(uid: str, pattern: re.Pattern[str]) -> bool:
     return any(len(arc) > LONG_WORD and pattern.fullmatch(arc) for arc in uid.split("."))
 
 
-def _in_another_encoding(value: object, pattern: re.Pattern[str]) -> bool:
-    """Search a value that is not ASCII as if it were written in another set than the file declares."""
+def _read_otherwise(value: object, sought: _Sought) -> bool:
+    """Search a value as if it were written in another set than the file declares, or in two bytes a letter."""
+    if isinstance(value, bytes) and may_be_of_two_bytes(value) and in_binary(value, *sought):
+        return True
     if not _may_read_otherwise(value):
         return False
     from trialimg.dicom.readings import OTHER_ENCODINGS  # not loaded before a file needs it
 
-    return any(pattern.search(folded(value.decode(name, "ignore"))) for name in OTHER_ENCODINGS)
+    return any(sought.pattern.search(folded(value.decode(name, "ignore"))) for name in OTHER_ENCODINGS)
 
 
 def _may_read_otherwise(value: object) -> TypeGuard[bytes]:
