@@ -47,6 +47,13 @@ def test_the_administrator_is_led_to_the_administration(world):
     assert 'href="/admin"' in page(world, "administrator")
 
 
+def test_a_reader_is_led_to_the_reads_and_not_told_to_ask_for_a_role(world):
+    text = page(world, "reader")
+    main = text.split("<main", 1)[1]
+    assert 'href="/reads"' in main
+    assert "Ask the trial administrator" not in main
+
+
 def test_somebody_without_a_role_is_told_whom_to_ask(world):
     assert "Ask the trial administrator" in page(world, "nobody")
 

@@ -20,5 +20,6 @@ def home() -> str:
         "home/home.html",
         work=my_work(person, page=request.args.get("page", 1, type=int)),
         enters=person.may_somewhere(Permission.ENTER_DATA),
+        reads=person.may_somewhere(Permission.READ),
         administers=person.may_somewhere(Permission.MANAGE_INSTALLATION),
     )
