@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 import pydicom
 import pytest
 from pydicom.data import get_testdata_file
@@ -134,3 +136,25 @@ def test_a_greek_name_is_found_among_numbers_with_its_last_letter():
     values = reading("Παπαδόπουλος^Νίκος".encode(), "ISO_IR 192")
     for word in ("Παπαδόπουλος", "παπαδόπουλος", "ΠΑΠΑΔΌΠΟΥΛΟΣ"):
         assert is_found(values, b"\1\2\3" + word.encode("iso8859-7"), "ISO_IR 192", BLOCK, "OB"), word
+
+
+@pytest.mark.parametrize(
+    ("said", "left"),
+    [
+        *(("ISO_IR 100\\OKONKWO", "ISO_IR 100"), ("OKONKWO\\ISO 2022 IR 87", "\\ISO 2022 IR 87"), ("OKONKWO", None)),
+        *(("\\OKONKWO", None), ("\\ISO 2022 IR 87\\OKONKWO", "\\ISO 2022 IR 87"), ("ISO_IR 192", "ISO_IR 192")),
+    ],
+)
+def test_of_the_names_of_character_sets_those_of_the_standard_stay(said, left, tmp_path, given):
+    """What is kept as it is written would be in none, and the object invalid, were they all taken out."""
+    source = tmp_path / "a.dcm"
+    dataset = pydicom.dcmread(get_testdata_file("CT_small.dcm", download=False))
+    put(dataset, 0x00080005, "CS", "Z" * len(said))
+    dataset.save_as(source)
+    source.write_bytes(source.read_bytes().replace(b"Z" * len(said), said.encode()))
+    clean_file(source, tmp_path / "b.dcm", profile=Profile("demo", "1"), **given)
+    content = (tmp_path / "b.dcm").read_bytes()
+    element = b"" if left is None else b"\x08\0\x05\0CS" + struct.pack("<H", len(left) + len(left) % 2) + left.encode()
+    assert b"OKONKWO" not in content
+    assert (b"\x08\0\x05\0CS" in content) == (left is not None)
+    assert element in content

@@ -28,7 +28,7 @@ class Do(StrEnum):
     NAME = "N"
     """Write the subject's number of the trial."""
     KNOWN_CHARACTER_SET = "E"
-    """Keep if the standard defines it, else remove: it is read by machines and may say anything."""
+    """Keep the terms that the standard defines, and no other: it is read by machines and may say anything."""
     KEEP_DATE = "T"
     """Keep if it is a date or time, else empty."""
     JUDGE = "J"

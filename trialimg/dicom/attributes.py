@@ -115,7 +115,7 @@ class Attributes:
 
     def _change(self, known: Known, key: bytes, old: bytes) -> Change:
         new = self.values.changed(known.tag, known.step, old, _needs_the_parser)
-        if known.step.do is Do.KNOWN_CHARACTER_SET and (new is None or not _TERMS.fullmatch(old)):
+        if known.step.do is Do.KNOWN_CHARACTER_SET and (new is not old or not _TERMS.fullmatch(old)):
             raise Unusual
         if new is None:
             change = Change(b"", None)

@@ -88,6 +88,13 @@ def is_known_character_set(text: str) -> bool:
     return all(name.strip() in CHARACTER_SETS for name in text.split("\\"))
 
 
+def _known_character_sets(text: str) -> bytes | None:
+    """Give the terms that are of the standard, the first one empty where it is none; None where all are empty."""
+    first, *others = (name.strip() if name.strip() in CHARACTER_SETS else "" for name in text.split("\\"))
+    known = [first, *filter(None, others)]
+    return "\\".join(known).encode("ascii") if any(known) else None
+
+
 def is_date(text: str) -> bool:
     """Tell whether every value is a date or time: of PS3.5 6.2, of its older edition, or with marks between."""
     return all(_DATE_OR_TIME.fullmatch(value.strip(" \0")) for value in text.split("\\"))
@@ -128,7 +135,7 @@ class Values:
         if do is Do.DUMMY:
             return dummy(step.vr, tag)
         if do is Do.KNOWN_CHARACTER_SET:
-            return value if is_known_character_set(_plain(value)) else None
+            return value if is_known_character_set(_plain(value)) else _known_character_sets(_plain(value))
         if do is Do.JUDGE:
             after = cleaned_value(tag, step.vr, value, text, self.plan.words)
         else:
