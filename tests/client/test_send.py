@@ -13,13 +13,14 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+import httpx
 import pytest
 
 from seed_data.phantom.identities import PATIENT_IDENTITIES, planted_strings
 from tests.casework.pixel_bed import clip_study
 from tests.client.conftest import ROOT, Served, environment, make_served
 from tests.pipeline.bed import PATIENT, small_ct
-from trialimg.client.sender import judge
+from trialimg.client.sender import Target, judge, send
 from trialimg.documents.deid import DeidAccount
 from trialimg.domain.deid_report import SHOWN, WAITING, PixelCount, Report
 from trialimg.errors import BadInput, Held
@@ -199,6 +200,43 @@ def test_what_was_begun_at_a_server_without_space_is_given_up_so_that_the_slot_i
         assert served.send(tmp_path / "ct").returncode == 0
     finally:
         served.end()
+
+
+class Breaking(httpx.HTTPTransport):
+    """Carries every request to the server, and loses the first answer to each kind of it that changes something."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lost: list[str] = []
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        answer = super().handle_request(request)
+        kind = request.url.path.rsplit("/", 1)[-1]
+        if request.method == "POST" and kind not in self.lost:
+            answer.read()
+            answer.close()
+            self.lost.append(kind)
+            raise httpx.ReadError("the network broke after the server had done it", request=request)
+        return answer
+
+
+def test_where_the_network_breaks_after_the_server_did_what_was_asked_nothing_is_done_twice(
+    peopled: Path, tmp_path: Path, ct: Path
+) -> None:
+    served = make_served(peopled, tmp_path / "installation")
+    served.start()
+    token, breaking = served.token_file.read_text().split()[-1], Breaking()
+    try:
+        target = Target(served.url, token, served.number, "SCR", "CT", wait=60)
+        account = send(target, [ct], [].append, transport=breaking)
+    finally:
+        served.end()
+    assert set(breaking.lost) == {"submissions", "objects", "report", "complete", "confirm"}
+    assert (account["stage"], account["counts"]) == ("linked", {"announced": 5, "sent": 5})
+    with closing(sqlite3.connect(served.data / "trialimg.sqlite")) as base:
+        assert base.execute("select id, stage from submission").fetchall() == [(account["submission"], "linked")]
+        assert base.execute("select count(*) from submission_object").fetchone() == (5,)
+        assert base.execute("select count(*) from imaging_study").fetchone() == (1,)
 
 
 def test_the_same_study_again_is_refused_without_a_trace_left_waiting(served: Served, ct: Path) -> None:

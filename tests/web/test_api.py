@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,9 @@ from trialimg.casework import token
 from trialimg.dicom.deidentify import clean_file
 from trialimg.domain.deidentification import Profile, SubjectIdentity
 from trialimg.domain.submission import Stage
+from trialimg.store.audit import AuditRecord
+from trialimg.store.base import db
+from trialimg.store.imaging import Submission
 from trialimg.web.openapi import document
 
 __all__ = ["bed", "ct", "ct_folder"]
@@ -185,6 +189,53 @@ def test_a_claim_that_names_nothing_is_a_sentence(bed: Bed, body: Any, status: i
     assert answer.get_json()["detail"]
 
 
+ONCE = "8e03978e-40d5-43dd-bc93-6894a57f9324"
+
+
+def claims(bed: Bed, key: str, who: str = "coordinator-101", **more: str) -> Any:
+    return told(bed, "/submissions", names(bed, **more), who, headers={"Idempotency-Key": key})
+
+
+def counted() -> tuple[int, int]:
+    """Count submissions, and records of the trail about them."""
+    db.session.rollback()
+    records = db.select(db.func.count()).where(AuditRecord.table_name == "submission")
+    return db.session.scalar(db.select(db.func.count(Submission.id))) or 0, db.session.scalar(records) or 0
+
+
+def test_a_claim_asked_again_since_its_answer_was_lost_is_the_first_one_and_the_trail_has_it_once(bed: Bed) -> None:
+    first = claims(bed, ONCE)
+    before = counted()
+    again = [claims(bed, spelled) for spelled in (ONCE, f'"{ONCE}"', ONCE.replace("-", "").upper())]
+    assert {answer.status_code for answer in (first, *again)} == {201}
+    assert {answer.get_json()["submission"] for answer in (first, *again)} == {ONCE.replace("-", "")}
+    assert counted() == before == (1, before[1])
+    assert before[1] > 0
+    assert told(bed, "/submissions", names(bed)).get_json() != first.get_json()
+    assert counted()[0] == 2
+
+
+def test_a_claim_asked_many_times_at_one_moment_is_one(bed: Bed) -> None:
+    asking = {"json": names(bed), "headers": {**bed.world.bearer("coordinator-101"), "Idempotency-Key": ONCE}}
+    with ThreadPoolExecutor(4) as pool:
+        clients = [bed.world.client() for _ in range(4)]
+        answers = list(pool.map(lambda client: client.post(f"{BASE}/submissions", **asking), clients))
+    assert [answer.status_code for answer in answers] == [201] * 4
+    assert counted()[0] == 1
+
+
+def test_a_key_of_another_slot_or_person_claims_nothing(bed: Bed) -> None:
+    claims(bed, ONCE)
+    bed.world.subject("102")
+    before = counted()
+    assert claims(bed, ONCE, slot="MR").status_code == 409
+    assert claims(bed, ONCE, "investigator-101").status_code == 409
+    assert claims(bed, ONCE, "coordinator-102").status_code == 404
+    for none in ("x", "0" * 31, "0" * 33, "'; --", "../" * 10):
+        assert claims(bed, none).status_code == 422
+    assert counted() == before
+
+
 @pytest.mark.parametrize(
     "studies", [[], {"2.25.1": 5}, {"1.2.840.1": "a" * 64}, {"2.25.7": "A" * 64}, {"2.25.7": "a" * 65}, "a"]
 )
@@ -208,14 +259,9 @@ def test_another_site_reads_nothing_and_gets_no_keys(bed: Bed, ct: list[Path]) -
 
 
 def test_giving_out_keys_leaves_a_record(bed: Bed) -> None:
-    from sqlalchemy import select
-
-    from trialimg.store.audit import AuditRecord
-    from trialimg.store.base import db
-
     asked(bed, "/sending", query_string=names(bed))
     db.session.rollback()
-    wanted = select(AuditRecord).where(AuditRecord.reason == "keys given for sending")
+    wanted = db.select(AuditRecord).where(AuditRecord.reason == "keys given for sending")
     assert db.session.scalars(wanted).first() is not None
 
 

@@ -16,6 +16,7 @@ from trialimg.casework.submission import destroy_unneeded, keep_marks, let_go_on
 from trialimg.casework.summary import Summary, read_summary
 from trialimg.domain.submission import ENDED, Fate, Outcome, Stage, Step
 from trialimg.errors import BadInput, Conflict, WrongPatient
+from trialimg.store.base import new_id
 from trialimg.store.imaging import ImagingStudy, Slot, Submission, SubmissionObject
 from trialimg.store.job import enqueue
 from trialimg.store.unit_of_work import UnitOfWork
@@ -41,15 +42,22 @@ def start(
     acquired: date | None = None,
     cleaned_at_source: bool = False,
     marks: Mapping[str, str] = MappingProxyType({}),
+    once: str = "",
 ) -> str:
     """Claim the slot for images that are about to be sent; gives the submission's key.
 
     ``marks`` are those of the originals of what was cleaned at its source, by the new identifier of the study: only
     whoever had the originals can make them, and without them nobody sees that a study is sent for another subject.
-    Raises :class:`Conflict` where the slot or its visit is marked not done, or where the trial lets no original
-    leave the site.
+    ``once`` is a key of the program that asks: what it asks twice with it, as an answer was lost, is one submission.
+    Raises :class:`Conflict` where the slot or its visit is marked not done, where the trial lets no original
+    leave the site, or where the key was used for something else.
     """
-    slot = uow.session.get_one(Slot, place.slot_id)
+    # The slot's row gives claims their order, so that one that is asked twice at a moment is one.
+    slot = uow.session.get_one(Slot, place.slot_id, with_for_update=bool(once))
+    if once and (known := uow.session.get(Submission, once)) is not None:
+        if (known.slot_id, known.created_by, known.source) != (slot.id, uow.actor.name, source):
+            raise Conflict("This key was used for another submission. Use a new one for each; nothing was changed.")
+        return known.id
     if not cleaned_at_source and definition(slot.visit.subject.definition_id).deidentify_at != "server":
         raise Conflict(
             "In this trial images are de-identified before they leave your site, so this page takes none. Use the "
@@ -60,9 +68,10 @@ def start(
     if slot.not_done_reason:
         raise Conflict("This slot is marked as not done. Take that mark away, with a reason, before you attach images.")
     submission = Submission(
-        trial_id=place.trial_id, site_id=place.site_id, subject_id=place.subject_id, slot_id=place.slot_id,
-        stage=Stage.RECEIVING.value, source=source, cleaned_at_source=cleaned_at_source, acquired=acquired,
-        created_at=uow.at, created_by=uow.actor.name, stage_since=uow.at, sentence="Waiting for the files.",
+        id=once or new_id(), trial_id=place.trial_id, site_id=place.site_id, subject_id=place.subject_id,
+        slot_id=place.slot_id, stage=Stage.RECEIVING.value, source=source, cleaned_at_source=cleaned_at_source,
+        acquired=acquired, created_at=uow.at, created_by=uow.actor.name, stage_since=uow.at,
+        sentence="Waiting for the files.",
     )  # fmt: skip
     uow.session.add(submission)
     uow.session.flush()

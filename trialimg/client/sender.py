@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import tempfile
 import time
 from collections.abc import Iterable
@@ -146,7 +147,8 @@ def _deliver(server: Server, target: Target, clean: Account, tell: Tell) -> dict
     claim: dict[str, Any] = {**target.names, "studies": {item.study: item.series.mark for item in going}}
     if target.acquired:
         claim["acquired"] = target.acquired.isoformat()
-    key = server.call("POST", "submissions", json=claim)["submission"]
+    once = {"Idempotency-Key": secrets.token_hex(16)}  # an answer may be lost on its way
+    key = server.call("POST", "submissions", json=claim, headers=once)["submission"]
     server.patience = PATIENCE
     tell(f"Sending {len(going)} clean images.")
     try:

@@ -26,6 +26,7 @@ from trialimg.web.readable import json_object
 
 blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
 _WORD: Final = 64
+_KEY: Final = re.compile("[0-9a-f]{32}")
 _MARK: Final = re.compile("[0-9a-f]{64}")
 _MOST_JSON: Final = 64 * 1024
 _MOST_REPORT: Final = 4 * 1024 * 1024
@@ -54,6 +55,15 @@ def _marks(studies: object) -> dict[str, str]:
     ):
         raise BadInput("“studies” gives the mark (64 hex digits) of each original, by the new identifier of the study.")
     return studies
+
+
+def _once() -> str:
+    """Read the key under which a program may ask again; empty where it gave none."""
+    text = request.headers.get("Idempotency-Key", "")
+    key = text.strip('"').replace("-", "").lower()
+    if text and not _KEY.fullmatch(key):
+        raise BadInput("Idempotency-Key is a UUID, made anew for each submission. Nothing was claimed.")
+    return key
 
 
 def _word(body: dict[str, Any], name: str, *, needed: bool = True) -> str:
@@ -127,7 +137,10 @@ def sending() -> Response:
 @blueprint.post("/submissions")
 @requires(Permission.ATTACH_IMAGES, on=somewhere)
 def start() -> tuple[Response, int]:
-    """Claim a slot for images that this program has cleaned and is about to send."""
+    """Claim a slot for images that this program has cleaned and is about to send.
+
+    Asked again with the same Idempotency-Key, since the answer was lost, it gives the first submission.
+    """
     body = _body()
     place = slot_by_names(
         current_person(),
@@ -139,7 +152,9 @@ def start() -> tuple[Response, int]:
     acquired = _day(_word(body, "acquired", needed=False))
     marks = _marks(body.get("studies", {}))
     with current_person().acting("sent by the client", place) as uow:
-        key = imaging.start(uow, place, source="client", acquired=acquired, cleaned_at_source=True, marks=marks)
+        key = imaging.start(
+            uow, place, source="client", acquired=acquired, cleaned_at_source=True, marks=marks, once=_once()
+        )
     return jsonify(submission=key), 201
 
 

@@ -55,6 +55,13 @@ _ORDINAL: Final[Json] = {
 }  # fmt: skip
 
 
+_ONCE: Final[Json] = {
+    "name": "Idempotency-Key", "in": "header", "required": False, "schema": {"type": "string", "format": "uuid"},
+    "description": "A UUID made anew for each submission. Asked again with it, since an answer was lost, the first "
+    "submission is given and no second one is made; used for another slot, it is refused with 409.",
+}  # fmt: skip
+
+
 def _json_body(schema: Json, *needed: str) -> Json:
     return {"required": True, "content": {"application/json": {"schema": {**schema, "required": list(needed)}}}}
 
@@ -105,6 +112,7 @@ def _paths() -> Json:
         "/submissions": {
             "post": {
                 "summary": "Claim a slot for cleaned images.",
+                "parameters": [_ONCE],
                 "requestBody": _json_body(claim, "subject", "visit", "slot"),
                 "responses": _answers(_object(submission=_TEXT), "201"),
             }
