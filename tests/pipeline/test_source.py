@@ -16,6 +16,7 @@ from trialimg.archive.choose import archive_from_url
 from trialimg.casework.access import Place
 from trialimg.casework.sending import sending_for
 from trialimg.casework.services import services
+from trialimg.casework.submission import quarantine
 from trialimg.dicom.deidentify import clean_file
 from trialimg.domain.pseudonym import fingerprint, map_uid
 from trialimg.domain.submission import Fate, Stage
@@ -114,6 +115,61 @@ def test_what_is_not_clean_after_all_is_refused_by_the_check(bed: Bed, ct: list[
     assert bed.stage(key) is Stage.LINKED
     assert bed.fates(key)[0] is Fate.REFUSED
     assert bed.objects(key)[0].code == "image.not_clean"
+
+
+def by_another_tool(original: Path, target: Path, *, number: str, names: Path | None = None, **marks: str) -> None:
+    """Write a file as another de-identifier does: names and numbers replaced, all else left; with these marks on it."""
+    ds = dcmread(original)
+    ds.PatientName = ds.PatientID = number
+    ds.PatientBirthDate = ds.AccessionNumber = ""
+    if "IssuerOfPatientID" in ds:
+        del ds.IssuerOfPatientID
+    for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID") if names else ():
+        setattr(ds, keyword, dcmread(names)[keyword].value)
+    ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
+    for keyword, value in marks.items():
+        setattr(ds, keyword, value)
+    ds.save_as(target)
+
+
+FALSE_CLAIM = {"PatientIdentityRemoved": "YES", "DeidentificationMethod": "Another tool 1.0", "BurnedInAnnotation": "NO"}
+
+
+def test_what_another_tool_says_is_clean_is_refused_with_or_without_its_marks_and_what_we_cleaned_without_them_too(
+    bed: Bed, ct: list[Path], tmp_path: Path
+) -> None:
+    files = cleaned(bed, ct, tmp_path)
+    by_another_tool(ct[0], files[0], number=bed.number, names=files[0])
+    by_another_tool(ct[1], files[1], number=bed.number, names=files[1], **FALSE_CLAIM)
+    unmarked = dcmread(files[2])
+    del unmarked.PatientIdentityRemoved
+    unmarked.save_as(files[2])
+    key = bed.link(files, cleaned_at_source=True)
+    assert bed.fates(key) == [Fate.REFUSED] * 3 + [Fate.SENT] * 2
+    assert {each.code for each in bed.objects(key)[:3]} == {"image.not_clean"}
+    (study,) = bed.studies()
+    kept = {each.sop_instance_uid for each in services().archive.holds(study.study_instance_uid)}
+    assert kept == {dcmread(path).SOPInstanceUID for path in files[3:]}
+    area = quarantine(key)
+    assert not any(area.holds(each.received_sha256) for each in bed.objects(key))
+
+
+def test_what_another_tool_de_identified_is_cleaned_here_as_if_nobody_had_and_its_marks_are_not_believed(
+    bed: Bed, ct: list[Path], tmp_path: Path
+) -> None:
+    files = [tmp_path / f"{number}.dcm" for number in range(len(ct))]
+    for number, (path, target) in enumerate(zip(ct, files, strict=True)):
+        by_another_tool(path, target, number="ANON-7", **(FALSE_CLAIM if number else {}))
+    key = bed.link(files)
+    assert set(bed.fates(key)) == {Fate.SENT}, bed.sentence(key)
+    (study,) = bed.studies()
+    for held in services().archive.holds(study.study_instance_uid):
+        with services().archive.fetch(study.study_instance_uid, held.series_uid, held.sop_instance_uid) as stream:
+            ds = dcmread(stream)
+        assert (ds.PatientID, ds.PatientIdentityRemoved) == (bed.number, "YES")
+        assert "Another tool" not in str(ds)
+        assert ds.StudyInstanceUID not in {dcmread(path).StudyInstanceUID for path in ct}
+        assert "InstitutionName" not in ds
 
 
 def test_no_identity_leaves_the_quarantine(
