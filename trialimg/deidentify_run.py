@@ -37,6 +37,11 @@ _TELLS: Final = (
     "the trial's, what was written names the patient: destroy it, and give the number that the trial has."
 )
 
+_CHANGED: Final = (
+    "{given} files were there when this began, and {found} were found: some came or went meanwhile, so nobody knows "
+    "whether these are all. Run this again, into an empty folder, when nothing changes them any more."
+)
+
 
 def run(order: Order, installation: Callable[[], Any]) -> None:
     """Carry out an order without mistakes; ``installation`` gives the settings and the application, where needed.
@@ -72,19 +77,22 @@ def run(order: Order, installation: Callable[[], Any]) -> None:
         say(f"Ended after {account.files} of {total} files; what is written is whole.")
         _leave(order, account, rules, key, total, STOPPED)
         raise
-    _leave(order, account, rules, key, total, _code(account))
+    code = _code(account, total)
+    _leave(order, account, rules, key, total, code)
     if account.full:
         raise NoSpace("The disk was full, so not every file could be written. Make room and run this again.")
     if not account.files:
         raise BadInput("There was no file in what was given, so nothing was cleaned. Check the name of the folder.")
-    if _code(account) != DONE:
+    if account.files != total:
+        raise BadInput(_CHANGED.format(given=total, found=account.files))
+    if code != DONE:
         raise BadInput("Not every file was cleaned; those that could be are in the folder, the others are named above.")
 
 
-def _code(account: Account) -> int:
+def _code(account: Account, total: int) -> int:
     if account.full:
         return LATER
-    return DONE if account.complete and account.cleaned else DATA
+    return DONE if account.complete and account.cleaned and account.files == total else DATA
 
 
 def _recipe(installation: Callable[[], Any], order: Order) -> tuple[Rules, SiteKey, Recipe]:

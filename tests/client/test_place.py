@@ -65,7 +65,9 @@ def test_a_place_that_can_be_written_is_refused_by_nobody_and_made(ct: Path, tmp
     assert refusal(tmp_path / name) is None
     for option in ("--report", "--key-file"):
         (tmp_path / option / name).parent.mkdir(parents=True)
-        done = run(tmp_path / "none", "deidentify", ct, tmp_path / f"out{option}", *BASIC, option, tmp_path / option / name)
+        done = run(
+            tmp_path / "none", "deidentify", ct, tmp_path / f"out{option}", *BASIC, option, tmp_path / option / name
+        )
         assert done.returncode == 0, done.stderr
         assert [each.name for each in (tmp_path / option / name).parent.iterdir()] == [name.rpartition("/")[2]]
 

@@ -21,6 +21,8 @@ _NEXT_READ: Final = 1 << 18
 _LONGEST_HEADER: Final = 1 << 24
 _CHUNK: Final = 1 << 20
 _SYNTAXES: Final = ENCAPSULATED | {EXPLICIT, IMPLICIT}
+_HOW: Final = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
+"""A pipe that was put where a file was is not waited for."""
 _TRANSFER_SYNTAX, _CLASS = 0x00020010, 0x00020002
 
 
@@ -32,7 +34,7 @@ class Opened:
         self._file: int | None = None
         self.head = b""
         if isinstance(source, (str, Path)):
-            self._file = self._own = os.open(source, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+            self._file = self._own = os.open(source, _HOW)
         else:
             with suppress(UnsupportedOperation, AttributeError):
                 self._file = source.fileno()

@@ -1,0 +1,55 @@
+"""Originals that come, go and change while they are cleaned: nobody waits, and the sums tell."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from trialimg.client import source as sources
+from trialimg.client.source import Kind, Source
+from trialimg.client.work import Done, NotTaken, Recipe, Run, Wish, one, ordinary
+from trialimg.deidentify import basic_profile
+from trialimg.deidentify_order import read
+from trialimg.deidentify_run import run
+from trialimg.domain.deidentification import SubjectIdentity
+from trialimg.errors import BadInput
+
+RECIPE = Recipe(basic_profile(), SubjectIdentity("S", "P", "N", "1", "", "101-001", "", ""), b"k" * 32)
+
+
+@pytest.mark.parametrize("way", [one, ordinary])
+def test_a_pipe_put_where_a_file_was_is_not_waited_for(
+    tmp_path: Path, way: Callable[[Run, Source], Done | NotTaken | None]
+) -> None:
+    os.mkfifo(tmp_path / "was-a-file")
+    found = way(Run(str(tmp_path), RECIPE, Wish()), Source(str(tmp_path / "was-a-file"), tmp_path, 1, 1, Kind.FILE))
+    assert isinstance(found, NotTaken)
+    assert found.sentence == "It cannot be read. Check that you may read it, and its medium."
+
+
+@pytest.mark.parametrize("change", ["one goes", "one comes"])
+def test_a_folder_that_changed_meanwhile_is_not_said_to_be_done(
+    ct: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], change: str
+) -> None:
+    count = sources.count_of
+
+    def counted(paths: Any) -> int:
+        found = count(paths)
+        first = next(path for path in sorted(ct.rglob("*")) if path.is_file())
+        if change == "one goes":
+            first.unlink()
+        else:
+            (first.parent / "zz").write_bytes(first.read_bytes())
+        return found
+
+    monkeypatch.setattr(sources, "count_of", counted)
+    order = read([str(ct), str(tmp_path / "out"), "--profile", "basic", "--subject", "1", "--jobs", "1", "--json"])
+    assert order is not None
+    with pytest.raises(BadInput, match="some came or went meanwhile"):
+        run(order, lambda: None)
+    told = capfd.readouterr()
+    assert '"exit": 65' in told.out
