@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from trialimg.client import source as sources
+from trialimg.client.account import NotTaken
 from trialimg.client.source import Kind, Source
-from trialimg.client.work import Done, NotTaken, Recipe, Run, Wish, one, ordinary
+from trialimg.client.work import Done, Recipe, Run, Wish, one, ordinary
 from trialimg.deidentify import basic_profile
 from trialimg.deidentify_order import read
 from trialimg.deidentify_run import run
