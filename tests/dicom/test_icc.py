@@ -52,6 +52,9 @@ HIDING = {
     "a text": (b"cprt", b"text\0\0\0\0" + NAME),
     "a type nobody knows": (b"vcgt", b"xxxx\0\0\0\0" + NAME),
     "another profile": (b"psid", b"data\0\0\0\0" + built_profile((b"cprt", b"text\0\0\0\0" + NAME))),
+    "behind a table of bytes": (b"A2B0", b"mft1\0\0\0\0\1\1\2\0" + bytes(36 + 256 + 2 + 256) + NAME),
+    "behind a table": (b"A2B0", b"mft2\0\0\0\0\1\1\2\0" + bytes(36) + b"\0\2\0\2" + bytes(12) + NAME),
+    "in place of a table": (b"A2B0", b"mAB \0\0\0\0\3\3\0\0" + NAME * 9),
     "a signature of a tag": (b"Okon", b"XYZ " + struct.pack(">L3L", 0, 1, 2, 3)),
 }
 
@@ -64,6 +67,21 @@ def test_no_part_of_a_colour_profile_holds_a_name(place):
     assert len(clean) == len(profile)
     assert b"Okon" not in clean.replace(b"\0", b"")
     assert cleaned_profile(clean) is clean
+
+
+@pytest.mark.parametrize("at", [4, 8, 40, 44, 48, 52, 56, 64, 68, 72, 76, 80, 84, 100], ids=lambda at: f"byte {at}")
+def test_the_head_of_a_colour_profile_holds_no_name_of_four_letters(at):
+    profile = built_profile((b"wtpt", b"XYZ " + struct.pack(">L3L", 0, 1, 2, 3)))
+    clean = cleaned_profile(profile[:at] + b"NgVy" + profile[at + 4 :])
+    assert len(clean) == len(profile)
+    assert b"NgVy" not in clean
+    assert cleaned_profile(clean) is clean
+
+
+@pytest.mark.parametrize("at", [12, 16, 20], ids=["class", "colours", "connection"])
+def test_what_names_no_class_and_no_colours_is_no_colour_profile(at):
+    profile = built_profile((b"wtpt", b"XYZ " + struct.pack(">L3L", 0, 1, 2, 3)))
+    assert cleaned_profile(profile[:at] + b"NgVy" + profile[at + 4 :]) == b""
 
 
 @pytest.mark.parametrize("junk", [b"Okonkwo", b"Okonkwo" * 40, b"\0" * 128])

@@ -6,6 +6,8 @@ import struct
 from functools import lru_cache
 from typing import Final
 
+from trialimg.dicom.machine import is_text
+
 _TEXTS: Final = frozenset({b"desc", b"text", b"mluc", b"dict", b"utf8", b"zut8", b"zipx", b"zxml"})
 """Types of profile elements that hold words, wherever they stand."""
 _TABLES: Final = frozenset({b"mft1", b"mft2", b"mAB ", b"mBA ", b"mpet"})
@@ -25,8 +27,17 @@ _SIGNATURES: Final = frozenset(
     }
 )
 """Tags of the specification and those that are common; another's name could be anything and is written as one."""
+_CLASSES: Final = frozenset({b"scnr", b"mntr", b"prtr", b"link", b"spac", b"abst", b"nmcl"})
+_COLOURS: Final = frozenset(
+    {
+        *(b"XYZ ", b"Lab ", b"Luv ", b"YCbr", b"YCbR", b"Yxy ", b"RGB ", b"GRAY", b"HSV ", b"HLS ", b"CMYK", b"CMY "),
+        *(b"%XCLR" % number for number in range(2, 16)),
+    }
+)
+_PLATFORMS: Final = frozenset({b"APPL", b"MSFT", b"SGI ", b"SUNW"})
 _HEADER: Final = 128
 _MOST_TAGS: Final = 256
+_HEAD_OF_TABLE, _HEAD_OF_TABLES = 12, 52
 
 
 def cleaned_profile(profile: bytes) -> bytes:
@@ -41,7 +52,7 @@ def cleaned_profile(profile: bytes) -> bytes:
 
 @lru_cache(maxsize=8)
 def _cleaned(profile: bytes) -> bytes:
-    if len(profile) < _HEADER + 4 or profile[36:40] != b"acsp":
+    if len(profile) < _HEADER + 4 or profile[36:40] != b"acsp" or not _names_colours(profile):
         return b""
     (size,) = struct.unpack_from(">L", profile)
     (count,) = struct.unpack_from(">L", profile, _HEADER)
@@ -49,11 +60,14 @@ def _cleaned(profile: bytes) -> bytes:
     if count > _MOST_TAGS or not table_end <= size <= len(profile):
         return b""
     made = bytearray(len(profile))
-    made[:36] = profile[:36]
-    made[24:36] = bytes(12)  # when it was made
-    made[36:44] = profile[36:44]  # its mark and platform
-    made[56:80] = profile[56:80]  # attributes, intent, illuminant; maker, model, creator and digest are left out
-    made[44:48] = profile[44:48]
+    made[:4], made[8:10], made[12:24] = profile[:4], profile[8:10], profile[12:24]  # not who made it, nor when
+    made[36:40] = profile[36:40]
+    made[40:44] = profile[40:44] if profile[40:44] in _PLATFORMS else bytes(4)
+    for at in (47, 59, 63):  # flags and attributes, of which so many have a meaning
+        made[at] = profile[at] & 15
+    made[67] = profile[67] & 3  # intent; maker, model, creator and digest are left out
+    for at in range(68, 80, 4):  # the illuminant, three numbers below two
+        made[at : at + 4] = profile[at : at + 4] if profile[at] == 0 and profile[at + 1] <= 1 else bytes(4)
     made[_HEADER:table_end] = profile[_HEADER:table_end]
     for number in range(count):
         signature, start, length = struct.unpack_from(">4sLL", profile, _HEADER + 4 + 12 * number)
@@ -67,6 +81,11 @@ def _cleaned(profile: bytes) -> bytes:
     return bytes(made)
 
 
+def _names_colours(profile: bytes) -> bool:
+    """Tell whether class, colours and those that they are connected to are of the specification (ICC.1 7.2)."""
+    return profile[12:16] in _CLASSES and profile[16:20] in _COLOURS and profile[20:24] in _COLOURS
+
+
 def _is_signature(signature: bytes) -> bool:
     return signature.isascii() and all(32 <= byte < 127 for byte in signature)  # noqa: PLR2004 - printable
 
@@ -75,7 +94,7 @@ def _known_length(signature: bytes, part: bytes) -> int:
     """Count the bytes of an element that are colours; what follows them is something else (ICC.1 chapter 10)."""
     kind = part[:4]
     if kind in _TABLES:
-        return len(part)
+        return _length_of_table(kind, part)
     if (kind == b"XYZ " and signature in _POINTS) or (kind == b"sf32" and signature == b"chad"):
         return _SIZES[kind]
     if kind == b"curv" and len(part) >= 12:  # noqa: PLR2004 - its count
@@ -84,6 +103,18 @@ def _known_length(signature: bytes, part: bytes) -> int:
         form = int(struct.unpack_from(">H", part, 8)[0])
         return _FORMULAS[form] if form < len(_FORMULAS) else 0
     return _SIZES.get(kind, 0) if kind not in {b"XYZ ", b"sf32"} else 0
+
+
+def _length_of_table(kind: bytes, part: bytes) -> int:
+    """Count the bytes of curves and grid (ICC.1 10.10 and 10.11); newer tables say where theirs are, and stay whole."""
+    if is_text(part[_HEAD_OF_TABLE:]):
+        return 0
+    if kind not in {b"mft1", b"mft2"} or len(part) < _HEAD_OF_TABLES:
+        return len(part)
+    ways_in, ways_out, points = part[8:11]
+    entries = struct.unpack_from(">HH", part, 48) if kind == b"mft2" else (256, 256)
+    numbers: int = ways_in * entries[0] + points**ways_in * ways_out + ways_out * entries[1]
+    return 52 + 2 * numbers if kind == b"mft2" else 48 + numbers
 
 
 def _blanked(part: bytes) -> bytes:
