@@ -339,6 +339,21 @@ def test_leaving_a_changed_form_asks_first(page: Page, gallery: Running):
 
 
 @in_browser
+def test_a_progress_panel_and_the_badge_above_it_tell_of_the_stage_that_is_reached(page: Page, gallery: Running):
+    gallery.server.answers = 1000
+    page.goto(f"{gallery.url}/gallery/nothing?watch=1")
+    reached = page.locator(".ti-stages [aria-current=step]")
+    expect(reached).to_have_attribute("data-stage", "clean")
+    page.evaluate("document.body.dataset.seen = 'yes'")
+    expect(reached).to_have_attribute("data-stage", "sent", timeout=5000)
+    expect(reached).to_have_class("ti-stage-current")
+    expect(page.locator("[data-stage=clean]")).to_have_class("ti-stage-done")
+    expect(page.locator("[data-stage=clean]")).to_contain_text(": done")
+    expect(page.locator(".ti-heading .ti-badge")).to_have_attribute("data-state", "sent")
+    assert page.evaluate("document.body.dataset.seen") == "yes", "the page was loaded again"
+
+
+@in_browser
 def test_a_progress_panel_keeps_itself_fresh_and_loads_the_page_at_the_end(page: Page, gallery: Running):
     page.goto(f"{gallery.url}/gallery/nothing?watch=1")
     expect(page.locator("[data-progress-sentence]")).to_have_text("Cleaned 1.", timeout=5000)

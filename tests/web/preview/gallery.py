@@ -63,9 +63,14 @@ class Server:
         self.created: list[dict[str, str]] = []
         self.completed: list[dict[str, int]] = []
         self.cancelled = 0
-        self.asked = 0
+        self.asked, self.answers = 0, 3
         self.pause = 0.0
         self.at_once = self.most_at_once = 0
+
+    @property
+    def stage(self) -> str:
+        """Give how far the work is by how often it was asked for."""
+        return "sent" if self.asked >= 2 else "clean"
 
 
 def _problem(status: int) -> Response:
@@ -94,8 +99,8 @@ def _add_pages(app: Flask, server: Server) -> None:
     @app.get("/progress")
     def progress() -> Response:
         server.asked += 1
-        done = server.asked >= 3
-        state = {"stage": "clean", "done": server.asked, "total": 4, "sentence": f"Cleaned {server.asked}."}
+        done = server.asked >= server.answers
+        state = {"stage": server.stage, "done": server.asked, "total": 4, "sentence": f"Cleaned {server.asked}."}
         return jsonify({**state, "finished": done, "needs_person": False})
 
 

@@ -37,6 +37,16 @@ STAGES = [
     {"key": "sent", "label": "In the archive", "state": "waiting"},
     {"key": "linked", "label": "Linked", "state": "failed"},
 ]
+
+
+def stages_at(stage: str) -> list[dict[str, Any]]:
+    """Give the stages of work that is now at one of them."""
+    keys = [each["key"] for each in STAGES]
+    at = keys.index(stage)
+    states = ["done" if number < at else "current" if number == at else "waiting" for number in range(len(keys))]
+    return [{**each, "state": state} for each, state in zip(STAGES, states, strict=True)]
+
+
 PROGRESS = {
     "url": "",
     "stage": "clean",

@@ -7,16 +7,29 @@
     const sentence = panel.querySelector('[data-progress-sentence]');
     const count = panel.querySelector('[data-progress-count]');
     const first = panel.dataset.progressStage;
-    let missed = 0;
+    let missed = 0, told = first;
 
     function show(state) {
       if (bar && state.total) { bar.max = state.total; bar.value = state.done; } else if (bar) { bar.removeAttribute('value'); }
       if (count) { count.textContent = state.total ? state.done + ' of ' + state.total : ''; }
       // Written only when it changes: a live region is read out each time.
       if (sentence && state.sentence && sentence.textContent !== state.sentence) { sentence.textContent = state.sentence; }
-      panel.querySelectorAll('[data-stage]').forEach(function (item) {
-        if (item.dataset.stage === state.stage) { item.setAttribute('aria-current', 'step'); } else { item.removeAttribute('aria-current'); }
-      });
+      if (state.stage !== told) { told = state.stage; renew(); }
+    }
+    // The stages and the badge of the page as the server now draws them; what somebody types or has open stays.
+    function renew() {
+      fetch(window.location.href, { headers: { Accept: 'text/html' }, credentials: 'same-origin', cache: 'no-store' })
+        .then(function (reply) { return reply.ok && !reply.redirected ? reply.text() : null; })
+        .then(function (text) {
+          if (!text) { return; }
+          const drawn = new DOMParser().parseFromString(text, 'text/html');
+          const mine = '[data-progress-url="' + panel.dataset.progressUrl + '"] .ti-stages';
+          [mine, '.ti-heading h1 .ti-badge'].forEach(function (part) {
+            const old = document.querySelector(part), now = drawn.querySelector(part);
+            if (old && now) { old.replaceWith(document.importNode(now, true)); }
+          });
+        })
+        .catch(function () { /* the sentence tells of it; the next stage draws them again */ });
     }
     function again() {
       const pause = Math.min(1000 * Math.pow(2, missed), 15000);
