@@ -113,6 +113,28 @@ def test_a_name_in_an_oddity_of_the_encoding_is_taken_out_or_the_file_is_not_pas
         assert pydicom.dcmread(tmp_path / "out.dcm").pixel_array.shape == (128, 128)
 
 
+@pytest.mark.parametrize("is_implicit", [False, True])
+@pytest.mark.parametrize("vr", ["AS", "DA", "DT", "TM", "AE", "UR"])
+@pytest.mark.parametrize("tag", [0x00080060, 0x00080104], ids=["modality", "meaning"])
+def test_a_term_that_is_written_as_a_date_or_an_address_is_clean_once_it_is_cleaned(  # noqa: PLR0917 - fixtures
+    tag, vr, is_implicit, tmp_path, profile, identity, key
+):
+    """Also where the transfer syntax says that no VR is told, and the file tells each."""
+    data = with_oddity(tmp_path / "in.dcm", 0, b"")
+    term = element(tag, vr, b"CT") if vr != "UR" else struct.pack("<HH2s2xL", tag >> 16, tag & 0xFFFF, b"UR", 2) + b"CT"
+    if tag == 0x00080060:
+        at = data.index(b"\x08\0\x60\0CS", 300)
+        data = data[:at] + term + data[at + 10 :]
+    else:
+        at = data.index(b"\x10\0\x10\0PN", 300)
+        code = element(0x00080100, "SH", b"12345 ") + element(0x00080102, "SH", b"DCM ") + term
+        data = data[:at] + sequence(0x00082218, code) + data[at:]
+    kind = b"1.2.840.10008.1.2.1"
+    data = data.replace(kind, b"1.2.840.10008.1.2\0\0", 1) if is_implicit else data
+    clean_file(BytesIO(data), tmp_path / "out.dcm", profile=profile, identity=identity, subject_key=key)
+    verify_clean(tmp_path / "out.dcm", profile=profile, identity=identity)
+
+
 def test_a_preamble_says_nothing(tmp_path, profile, identity, key):
     data = with_oddity(tmp_path / "in.dcm", 0, b"")
     spoken = NAME * 16 + data[128:]

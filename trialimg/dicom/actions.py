@@ -69,6 +69,8 @@ NUMBERS: Final = frozenset({"US", "SS", "UL", "SL", "UV", "SV", "FL", "FD", "AT"
 _BULK: Final = frozenset({"OB", "OW", "OF", "OD", "OL", "OV"})
 _FAMILIES: Final = (_TEXT, NUMBERS, _BULK, frozenset({"SQ"}), frozenset({"PN"}), frozenset({"UI"}))
 DATES: Final = frozenset({"DA", "DT", "TM"})
+_FORMED: Final = DATES | {"AS"}
+"""Texts of a form that a term or a word has not, so that what is written as one of them is not."""
 NEEDED: Final = frozenset({"1", "1C"})
 _MAY_BE_EMPTY: Final = frozenset({"2", "2C"})
 UNKNOWN: Final = Step(Do.REMOVE, "X", "", why="nobody knows it, or it is written as what it cannot be: removed")
@@ -162,6 +164,8 @@ def effective_vr(tag: int, stated: str) -> str:
         return stated
     for family in _FAMILIES:
         if stated in family:
+            if choices[0] in family:
+                return choices[0] if stated in _FORMED and choices[0] not in DATES else stated
             # The stricter of the two: a UID written as text is still a UID.
-            return stated if choices[0] in family else ("UI" if {stated, choices[0]} & {"UI"} else "")
+            return "UI" if {stated, choices[0]} & {"UI"} else ""
     return ""
