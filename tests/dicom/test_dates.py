@@ -11,7 +11,7 @@ import pytest
 from tests.dicom.planted_objects import from_file, write_as_it_stands
 from tests.dicom.planted_places import item, nest, put
 from trialimg.dicom.deidentify import clean_file, verify_clean
-from trialimg.domain.pseudonym import date_shift, site_key, subject_key
+from trialimg.domain.pseudonym import date_shift, shift_date, site_key, subject_key
 
 PET = "1.2.840.10008.5.1.4.1.1.128"
 MOMENTS = {
@@ -162,3 +162,36 @@ def test_a_strange_date_ends_as_a_legal_one_or_none(day, dates, given):
     made, _ = given(dataset, dates)
     for tag, _ in TAGS.values():
         assert re.fullmatch(r"(\d{8})?", str(made[tag].value or "")), (tag, made[tag].value)
+
+
+@pytest.mark.parametrize("false", ["20240228", "20240228101500", "2024-02-28", "20240228+0100"])
+def test_a_true_date_in_a_time_does_not_stay_beside_shifted_ones(false, given):
+    dataset = pet()
+    put(dataset, 0x00080030, "TM", false)
+    nest(dataset, 0x0040A730, item((0x0040A040, "CS", "TIME"), (0x0040A122, "TM", false)))
+    made, _ = given(dataset, "shifted")
+    assert not made.StudyTime
+    assert str(made.ContentSequence[0].Time) in {"", "000000"}
+
+
+@pytest.mark.parametrize(
+    "unknown", ["19000101", "19010101", "00010101", "99991231", "19700101", "18000101", "18581117"]
+)
+def test_what_stands_for_an_unknown_date_does_not_tell_by_how_many_days_the_others_moved(unknown, given, tmp_path, key):
+    dataset = pet()
+    put(dataset, 0x00080022, "DA", unknown)
+    put(dataset, 0x0008002A, "DT", f"{unknown}000000")
+    nest(dataset, 0x0040A730, item((0x0040A040, "CS", "DATE"), (0x0040A121, "DA", unknown)))
+    made, _ = given(dataset, "shifted")
+    moved = [shift_date(unknown, date_shift(key)), shift_date(unknown, date_shift(key) + 365)]
+    content = (tmp_path / "out.dcm").read_bytes()
+    assert not any(day and day.encode() in content for day in moved)
+    assert not made.AcquisitionDate
+    assert made.StudyDate
+
+
+@pytest.mark.parametrize("moment", ["20240228773451.773451", "20240228.773451", "20240228101112-4512", "20240228-2025"])
+def test_digits_that_are_no_time_of_day_do_not_stay_behind_a_shifted_date(moment, given):
+    dataset = pet()
+    put(dataset, 0x0008002A, "DT", moment)
+    assert not given(dataset, "shifted")[0].AcquisitionDateTime

@@ -124,7 +124,7 @@ def _objection(element: DataElement | RawDataElement, step: Step, wanted: _Wante
         allowed = after.rstrip(b" \0") == value.rstrip(b" \0") or (step.needed and _is_dummy(element, step))
         return None if allowed else "holds what the profile does not let stand"
     if do is Do.KEEP_DATE:
-        return None if is_date(text) else "holds no date or time"
+        return None if is_date(text, step.vr) else "holds no date or time"
     return _objection_to_text(do, text, wanted.subject)
 
 

@@ -48,16 +48,20 @@ _DUMMIES: Final = {
     **dict.fromkeys(("OB", "OD", "OF", "OL", "OV", "OW", "UN"), b"\x00" * 8),
 }
 _UID: Final = late(r"(?=.{0,64}\Z)(\d+(\.\d+)*)?\0?", re.ASCII)
+_TIME: Final = r"(?:[01]\d|2[0-3])(?:(?P<colon>:?)[0-5]\d(?:(?P=colon)(?:[0-5]\d|60)(?:\.\d{1,6})?)?)?"
 _DATE_OR_TIME: Final = late(
-    r"""(?:
+    rf"""(?:
       (?:1[89]|20|21)\d\d(?P<mark>[-./]?)(?:0[1-9]|1[0-2])(?P=mark)(?:0[1-9]|[12]\d|3[01])
     | (?:1[89]|20|21)\d\d(?:(?:0[1-9]|1[0-2])(?:(?:0[1-9]|[12]\d|3[01])(?:(?:[01]\d|2[0-3])(?:[0-5]\d
-      (?:(?:[0-5]\d|60)(?:\.\d{1,6})?)?)?)?)?)?(?:[+-](?:0\d|1[0-4])[0-5]\d)?
-    | (?:[01]\d|2[0-3])(?:(?P<colon>:?)[0-5]\d(?:(?P=colon)(?:[0-5]\d|60)(?:\.\d{1,6})?)?)?
+      (?:(?:[0-5]\d|60)(?:\.\d{{1,6}})?)?)?)?)?)?(?:[+-](?:0\d|1[0-4])[0-5]\d)?
+    | {_TIME}
     )?""",
     re.ASCII | re.VERBOSE,
 )
 """A date, a moment or a time of this or the last centuries; any other row of digits may be somebody's number."""
+_TIME_ALONE: Final = late(f"(?:{_TIME})?", re.ASCII)
+_UNKNOWN_DATE: Final = late(r"(?!19(?!00|01)|2[01]).*|19700101.*", re.ASCII)
+"""What programs write for a date that they do not know (1900, 1901, 9999, the first of 1970); nobody was seen then."""
 
 Path = tuple[int, ...]
 """The tags of the sequences around an attribute, and its own."""
@@ -95,9 +99,18 @@ def _known_character_sets(text: str) -> bytes | None:
     return "\\".join(known).encode("ascii") if any(known) else None
 
 
-def is_date(text: str) -> bool:
-    """Tell whether every value is a date or time: of PS3.5 6.2, of its older edition, or with marks between."""
-    return all(_DATE_OR_TIME.fullmatch(value.strip(" \0")) for value in text.split("\\"))
+def is_date(text: str, vr: str = "") -> bool:
+    """Tell whether every value is a date or time: of PS3.5 6.2, of its older edition, or with marks between.
+
+    As a TM only a time is: beside dates that are shifted a true one would tell by how many days.
+    """
+    form = _TIME_ALONE if vr == "TM" else _DATE_OR_TIME
+    return all(form.fullmatch(value.strip(" \0")) for value in text.split("\\"))
+
+
+def shifted(text: str, days: int) -> str:
+    """Move a DA or DT; one that stands for an unknown date goes, since moved it would tell by how many days."""
+    return "" if _UNKNOWN_DATE.fullmatch(text.strip(" \0")) else shift_date(text, days)
 
 
 def is_uid(text: str) -> bool:
@@ -152,9 +165,9 @@ class Values:
         if step.do is Do.KEEP_UID:
             return "\\".join(uid if is_uid(uid) else self.new_uid(uid) for uid in text.split("\\"))
         if step.do is Do.SHIFT:
-            return "\\".join(shift_date(value, self.days) for value in text.split("\\"))
+            return "\\".join(shifted(value, self.days) for value in text.split("\\"))
         if step.do is Do.KEEP_DATE:
-            return text if is_date(text) else ""
+            return text if is_date(text, step.vr) else ""
         return cap_age(text) if step.do is Do.CAP_AGE else self.subject
 
     def new_uid(self, uid: str) -> str:

@@ -13,7 +13,10 @@ from trialimg.domain.pattern import late
 OLDEST_AGE_TOLD: Final = 89
 """Years. Whoever is older is given this age: very old people are few and can be found by their age."""
 
-_DATE_OR_MOMENT: Final = late(r"\d{8}(\d{2}){0,3}(\.\d{1,6})?([+-]\d{4})?", re.ASCII)
+_DATE_OR_MOMENT: Final = late(
+    r"\d{8}((?:[01]\d|2[0-3])([0-5]\d((?:[0-5]\d|60)(\.\d{1,6})?)?)?)?([+-](?:0\d|1[0-4])[0-5]\d)?", re.ASCII
+)
+"""Digits that are no time of day and no offset may be somebody's number."""
 _LONGEST_SHIFT: Final = 365
 _DIGITS: Final = 39
 """Of the largest number of 128 bits."""
