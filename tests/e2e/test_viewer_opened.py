@@ -62,3 +62,18 @@ def test_the_viewer_opens_the_time_point_that_is_read_and_another_beside_it_on_r
         page.get_by_role("link", name="with Screening beside it").click()
         expect(page.locator(".ti-read-bar [aria-current]")).to_have_text("with Screening beside it")
         assert opened(page).evaluate(SHOWN) == [[f"{house.later} {SLICES}"], [f"{house.baseline} {SLICES}"]]
+
+
+def test_the_viewer_says_in_a_sentence_that_the_archive_does_not_answer(
+    browser: Browser, origin: str, house: House
+) -> None:
+    with closing(browser.new_context(viewport={"width": 1280, "height": 860})) as context:
+        context.route("**/dicomweb/**", lambda route: route.fulfill(status=503, json={"code": "archive.unavailable"}))
+        page = signed_in(context, origin, "coordinator-101")
+        page.goto(f"{origin}/studies/{house.later}", wait_until="domcontentloaded")
+        told = page.get_by_role("alert").filter(has_text="Nothing is lost")
+        expect(told).to_have_count(1, timeout=2 * PATIENCE)
+        expect(told).to_contain_text("The images cannot be fetched at the moment")
+        context.unroute_all()
+        told.get_by_role("link", name="Load it again").click()
+        expect(page.locator("canvas.cornerstone-canvas").first).to_be_visible(timeout=2 * PATIENCE)

@@ -35,6 +35,21 @@ window.beside = {
   }],
 };
 
+// The viewer itself waits for ever, on black, where the archive does not answer.
+window.sayUnavailable = function () {
+  if (document.getElementById('unavailable')) { return; }
+  const told = document.createElement('div'), again = document.createElement('a');
+  told.id = 'unavailable';
+  told.setAttribute('role', 'alert');
+  told.style.cssText = 'position:fixed;inset:auto 0 0 0;z-index:1000;padding:0.75rem 1rem;background:#fff3cd;color:#5c4400;font:1rem system-ui,sans-serif';
+  told.textContent = 'The images cannot be fetched at the moment. Nothing is lost; try again in a while. ';
+  again.href = window.openedAt;
+  again.textContent = 'Load it again';
+  again.style.cssText = 'color:inherit;font-weight:600;text-decoration:underline';
+  told.append(again);
+  document.body.append(told);
+};
+
 window.config = {
   name: 'trialimg',
   routerBasename: '/viewer',
@@ -110,5 +125,6 @@ window.config = {
       window.leavingForSignIn = true;
       window.location.assign('/sign-in?next=' + encodeURIComponent(window.openedAt));
     }
+    if (error && error.status >= 500) { window.sayUnavailable(); }
   },
 };
