@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections import Counter
 from typing import Final
 
@@ -18,6 +19,7 @@ from trialimg.dicom.private import kept_private
 from trialimg.dicom.values import DUMMY_CODE, Counts, Path, Values, told_instead
 
 _SHORT_FORM_LIMIT, _UNDEFINED = 0xFFFF, 0xFFFFFFFF
+_FORMATS: Final = {"US": "H", "SS": "h", "UL": "L", "SL": "l", "UV": "Q", "SV": "q", "FL": "f", "FD": "d"}
 _NO_LETTERS: Final = 2
 """Characters of a VR; what is longer is a choice that the file does not tell."""
 
@@ -39,12 +41,24 @@ def text_of(element: DataElement | RawDataElement) -> str:
     return str(value).strip(" \0")
 
 
-def judged_bytes(element: DataElement | RawDataElement, vr: str) -> bytes:
-    """Give an encoded value as it stands; of one that the parser decoded already, its text, and none of its numbers."""
+def judged_bytes(element: DataElement | RawDataElement, vr: str, *, little: bool = True) -> bytes:
+    """Give an encoded value as it stands; of one that the parser decoded already, its numbers or its text again."""
     value = element.value
     if isinstance(value, bytes):
         return value
-    return b"" if vr in NUMBERS else text_of(element).encode("utf-8", "surrogateescape")
+    if vr in NUMBERS:
+        numbers = value if isinstance(value, MultiValue | list | tuple) else (() if value is None else (value,))
+        try:
+            return b"".join(_encoded_number(number, vr, "<" if little else ">") for number in numbers)
+        except (struct.error, TypeError, ValueError):
+            pass  # they are no numbers of this VR, so they are judged as a text
+    return text_of(element).encode("utf-8", "surrogateescape")
+
+
+def _encoded_number(number: float, vr: str, sign: str) -> bytes:
+    if vr == "AT":
+        return struct.pack(f"{sign}HH", int(number) >> 16, int(number) & 0xFFFF)
+    return struct.pack(sign + _FORMATS[vr], number)
 
 
 class Cleaning:
@@ -85,7 +99,7 @@ class Cleaning:
         if step.vr == "SQ":
             self._replace_codes(dataset, tag, element, step)
             return
-        before = judged_bytes(element, step.vr)
+        before = judged_bytes(element, step.vr, little=dataset.original_encoding[1] is not False)
         after = self.values.changed(tag, step, before, lambda: text_of(dataset[tag]))
         if after is not before and not step.told:
             self.done[(*path, tag), "X" if after is None else "C"] += 1
