@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
@@ -17,7 +18,7 @@ import click
 from trialimg.deidentify_cli import deidentify, send
 from trialimg.errors import USAGE, BadInput
 from trialimg.report_cli import report
-from trialimg.terminal import ended_by, say
+from trialimg.terminal import ended_by, result, say
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -279,7 +280,10 @@ def main() -> None:
     except click.exceptions.Exit as ended:
         sys.exit(ended.exit_code)
     except _CLICK_USAGE as error:
-        error.show()
+        with suppress(OSError, AttributeError):  # nobody may be there to be told
+            error.show()
+        if "--json" in sys.argv:
+            result({"exit": USAGE, "code": "usage", "sentence": "It was called wrongly; standard error says how."})
         sys.exit(USAGE)
     except click.Abort:
         sys.exit(ended_by(KeyboardInterrupt()))

@@ -5,17 +5,18 @@ Imports stand inside the commands, so that they start without what they do not n
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from trialimg.deidentify_order import MOST_JOBS, OPTIONS, Order, mistake
-from trialimg.errors import BadInput, TrialimgError
-from trialimg.terminal import a_person_looks, say
+from trialimg.errors import BadInput
+from trialimg.terminal import a_person_looks, result, result_of, say
+
+_LONGEST_TOKEN_FILE: Final = 1 << 16
 
 
 def _with_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -90,25 +91,28 @@ def send(paths: tuple[Path, ...], server: str, token_file: Path, jobs: int | Non
 
     acquired: datetime | None = given["acquired"]
     day: date | None = acquired.date() if acquired else None
-    target = Target(
-        server, _token_of(token_file), given["subject"], given["visit"], given["slot"], given["trial_code"], day,
-        given["wait"], given["pixels"] == "reviewed",
-    )  # fmt: skip
     try:
+        target = Target(
+            server, _token_of(token_file), given["subject"], given["visit"], given["slot"], given["trial_code"], day,
+            given["wait"], given["pixels"] == "reviewed",
+        )  # fmt: skip
         account = send_images(target, list(paths), say, jobs=jobs, named=a_person_looks())
-    except TrialimgError as error:
+    except BaseException as error:
         if given["as_json"]:
-            click.echo(json.dumps({"stage": "not linked", "code": error.code, "sentence": error.sentence}, indent=2))
+            result_of(error, stage="not linked")
         raise
-    if given["as_json"]:
-        click.echo(json.dumps(account, indent=2))
+    unprinted = result(account) if given["as_json"] else None
     judge(account)
+    if unprinted is not None:
+        raise unprinted
 
 
 def _token_of(file: Path) -> str:
     """Read the last line that is not empty, so that the output of `token create` serves as it is."""
     try:
-        lines = [line.strip() for line in file.read_text("ascii").splitlines() if line.strip()]
+        with file.open("rb") as stream:
+            text = stream.read(_LONGEST_TOKEN_FILE).decode("ascii")
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError):
         lines = []
     if not lines or not lines[-1].isprintable():

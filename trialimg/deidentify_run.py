@@ -8,13 +8,13 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from trialimg.deidentify_order import Order
-from trialimg.errors import DATA, DONE, LATER, BadInput, NoSpace
-from trialimg.terminal import STOPPED, a_person_looks, say
+from trialimg.errors import BadInput, NoSpace, TrialimgError
+from trialimg.terminal import a_person_looks, ended_by, exit_code, result, result_of, say
 
 if TYPE_CHECKING:
     from trialimg.client.account import Account
@@ -48,51 +48,69 @@ def run(order: Order, installation: Callable[[], Any]) -> None:
 
     Raises :class:`NoSpace` and :class:`BadInput` where not every file was cleaned; the others are written all the same.
     """
+    gc.freeze()  # what is loaded by now stays: it need not be looked through again and again
+    gc.set_threshold(_OBJECTS_BETWEEN)
+    gc.enable()
+    try:
+        end = _run(order, installation)
+    except BaseException as error:  # before there was an account
+        if order.as_json:
+            result_of(error)
+        raise
+    if end is not None:
+        raise end
+
+
+def _run(order: Order, installation: Callable[[], Any]) -> BaseException | None:
+    """Clean, and leave what was asked for; gives what is to be raised."""
     from trialimg.client.account import Account
     from trialimg.client.clean import clean_folder
     from trialimg.client.source import count_of
     from trialimg.client.work import Wish
+
+    _check_places(order)
+    total = count_of(order.source)  # what is not there is told before a key is made for it
+    rules, key, recipe = _recipe(installation, order)
+    say(key.sentence)
+    account = Account()
+    wish = Wish(reviewed=order.reviewed, with_pairs=order.id_map is not None)
+    end: BaseException | None
+    try:
+        with _progress(total) as progress:
+            clean_folder(
+                order.source, order.folder, recipe, wish=wish, jobs=order.jobs, progress=progress, account=account
+            )
+    except KeyboardInterrupt as stopped:
+        say(f"Ended after {account.files} of {total} files; what is written is whole.")
+        end = stopped
+    else:
+        end = _end(account, total)
+    return _leave(order, account, rules, key, total, end)
+
+
+def _check_places(order: Order) -> None:
+    """Tell before the work what nobody could write after it."""
     from trialimg.client.written import MAP, REPORT, refuse_another, refuse_existing, refuse_unwritable
 
-    gc.freeze()  # what is loaded by now stays: it need not be looked through again and again
-    gc.set_threshold(_OBJECTS_BETWEEN)
-    gc.enable()
     if order.id_map is not None:
         refuse_existing(order.id_map)
         refuse_unwritable(order.id_map, MAP)
     if order.report is not None:
         refuse_another(order.report)
         refuse_unwritable(order.report, REPORT)
-    total = count_of(order.source)  # what is not there is told before a key is made for it
-    rules, key, recipe = _recipe(installation, order)
-    say(key.sentence)
-    account = Account()
-    wish = Wish(reviewed=order.reviewed, with_pairs=order.id_map is not None)
-    try:
-        with _progress(total) as progress:
-            clean_folder(
-                order.source, order.folder, recipe, wish=wish, jobs=order.jobs, progress=progress, account=account
-            )
-    except KeyboardInterrupt:
-        say(f"Ended after {account.files} of {total} files; what is written is whole.")
-        _leave(order, account, rules, key, total, STOPPED)
-        raise
-    code = _code(account, total)
-    _leave(order, account, rules, key, total, code)
+
+
+def _end(account: Account, total: int) -> TrialimgError | None:
+    """Give what a run ends with; None where every file was cleaned."""
     if account.full:
-        raise NoSpace("The disk was full, so not every file could be written. Make room and run this again.")
+        return NoSpace("The disk was full, so not every file could be written. Make room and run this again.")
     if not account.files:
-        raise BadInput("There was no file in what was given, so nothing was cleaned. Check the name of the folder.")
+        return BadInput("There was no file in what was given, so nothing was cleaned. Check the name of the folder.")
     if account.files != total:
-        raise BadInput(_CHANGED.format(given=total, found=account.files))
-    if code != DONE:
-        raise BadInput("Not every file was cleaned; those that could be are in the folder, the others are named above.")
-
-
-def _code(account: Account, total: int) -> int:
-    if account.full:
-        return LATER
-    return DONE if account.complete and account.cleaned and account.files == total else DATA
+        return BadInput(_CHANGED.format(given=total, found=account.files))
+    if account.complete and account.cleaned:
+        return None
+    return BadInput("Not every file was cleaned; those that could be are in the folder, the others are named above.")
 
 
 def _recipe(installation: Callable[[], Any], order: Order) -> tuple[Rules, SiteKey, Recipe]:
@@ -147,25 +165,43 @@ def _progress(total: int) -> Iterator[Callable[[int], None]]:
     import click  # not loaded where nobody looks
 
     with click.progressbar(length=total, file=sys.stderr, label="De-identifying") as bar:
-        yield lambda _done: bar.update(1)
+
+        def forward(_done: int) -> None:
+            with suppress(OSError):  # the window is closed, and the work goes on
+                bar.update(1)
+
+        yield forward
 
 
-def _leave(order: Order, account: Account, rules: Rules, key: SiteKey, total: int, code: int) -> None:  # noqa: PLR0917 (all that is told)
-    """Tell what became of each file, and write what was asked for beside the clean ones."""
+def _leave(  # noqa: PLR0917 (all that is told)
+    order: Order, account: Account, rules: Rules, key: SiteKey, total: int, end: BaseException | None
+) -> BaseException | None:
+    """Tell what became of each file, and write what was asked for beside the clean ones; gives what is to be raised.
+
+    What cannot be written keeps nothing else from being told.
+    """
     from trialimg.client.written import instances_of, report_of, write_pairs, write_report
 
     _tell(account)
     told = {"trial": rules.code, "site": key.site, "key": key.kind, "given": total, "persons": len(account.persons)}
+    ends = [] if end is None else [end]
     if order.report is not None:
-        write_report(order.report, report_of(account, **told), instances_of(account, order.folder))
+        try:
+            write_report(order.report, report_of(account, **told), instances_of(account, order.folder))
+        except TrialimgError as error:
+            ends.append(error)
     if order.id_map is not None and account.cleaned:
-        write_pairs(order.id_map, account.pairs)
-        say(_REIDENTIFIES.format(name=order.id_map.name))
+        try:
+            write_pairs(order.id_map, account.pairs)
+            say(_REIDENTIFIES.format(name=order.id_map.name))
+        except TrialimgError as error:
+            ends.append(error)
     if order.as_json:
-        found = {**told, "exit": code, **account.to_json()}
-        import json  # not loaded where nobody asks for it
-
-        print(json.dumps(found, indent=2))  # noqa: T201 (the result itself)
+        unprinted = result({**told, "exit": exit_code(ends[0] if ends else None), **account.to_json()})
+        ends += [] if unprinted is None else [unprinted]
+    for more in ends[1:]:
+        ended_by(more)  # tells of it; the first is told last, and decides
+    return ends[0] if ends else None
 
 
 def _tell(account: Account) -> None:

@@ -9,18 +9,31 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from contextlib import suppress
 from typing import Any, Final, NoReturn
 
 _DATA, _DEIDENTIFY, _SEND = "--data", "deidentify", "send"
 _AFTER_DATA: Final = 3
+_IN_ORDER: Final = 10.0
+"""Seconds in which work that was stopped is put in order before it can be stopped again."""
 
 
 def main() -> None:
     """Run a command; every ending has its agreed exit code and, where it went wrong, its sentence."""
     data = sys.argv[2] if sys.argv[1:2] == [_DATA] and len(sys.argv) > _AFTER_DATA else None
     words = sys.argv[1:] if data is None else sys.argv[_AFTER_DATA:]
-    if words[:1] in ([_DEIDENTIFY], [_SEND]):
-        _end_in_order()
+    try:
+        if words[:1] in ([_DEIDENTIFY], [_SEND]):
+            _fill_places()
+            _end_in_order()
+        _begin(data, words)
+    except KeyboardInterrupt as stopped:  # before there was anything to end
+        from trialimg.terminal import ended_by
+
+        os._exit(ended_by(stopped))
+
+
+def _begin(data: str | None, words: list[str]) -> None:
     if words[:1] == [_DEIDENTIFY]:
         gc.disable()  # while modules are loaded there is nothing to collect
         from trialimg.deidentify_order import read
@@ -34,13 +47,33 @@ def main() -> None:
     whole_command_line()
 
 
-def _end_in_order() -> None:
-    """Have a window that closes, or a computer that goes down, end the work as Ctrl-C does: nothing half is left."""
-    from signal import SIG_DFL, SIGHUP, SIGTERM, default_int_handler, getsignal, signal
+def _fill_places() -> None:
+    """Have no file of ours opened where a closed standard output was: what is printed would be written into it."""
+    for place in range(3):
+        try:
+            os.fstat(place)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest place that is free
 
-    for how in (SIGTERM, SIGHUP):
-        if getsignal(how) is SIG_DFL:
-            signal(how, default_int_handler)
+
+def _end_in_order() -> None:
+    """Have a window that closes, or a computer that goes down, end the work as Ctrl-C does: nothing half is left.
+
+    Whoever asks again at once has been heard; what is being put in order is not interrupted by it.
+    """
+    from signal import SIG_DFL, SIGHUP, SIGINT, SIGTERM, default_int_handler, getsignal, signal
+    from time import monotonic
+
+    ending: list[float] = []
+
+    def end(_how: int, _frame: object) -> None:
+        if not ending or monotonic() - ending[-1] > _IN_ORDER:
+            ending.append(monotonic())
+            raise KeyboardInterrupt
+
+    for how in (SIGINT, SIGTERM, SIGHUP):
+        if getsignal(how) in {SIG_DFL, default_int_handler}:
+            signal(how, end)
 
 
 def _deidentify(order: Any, data: str | None) -> NoReturn:
@@ -61,8 +94,7 @@ def _deidentify(order: Any, data: str | None) -> NoReturn:
     except BaseException as error:  # noqa: BLE001 (the last door; it tells of each kind)
         code = ended_by(error)
     for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except OSError:
-            continue  # nobody reads any more
+        if stream is not None:
+            with suppress(OSError):  # nobody reads any more
+                stream.flush()
     os._exit(code)

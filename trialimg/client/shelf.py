@@ -47,7 +47,7 @@ class Shelf:
             self._place(outcome)
         except OSError as error:
             outcome.item.target.unlink(missing_ok=True)
-            self._account.refused.append(NotTaken(outcome.item.source, *told(error)))
+            self._account.refused.append(NotTaken(outcome.item.source, *told(error, writing=True)))
 
     def _place(self, done: Done) -> None:
         """Give a clean file its name, unless another file claims the same identifier: equal ones count once."""
@@ -88,6 +88,8 @@ class Shelf:
         if known is None:
             folder = self._out / _short("study", item.study) / _short("series", item.series)
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if folder.is_symlink() or folder.parent.is_symlink():  # nobody knows what is written where it leads
+                raise NotADirectoryError
             self._folders |= {folder, folder.parent}
             known = Series(item.study, str(folder), item.mark)
             self._series[item.study, item.series, item.mark] = known

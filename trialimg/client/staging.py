@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Final
 from trialimg.errors import Misconfigured
 
 _PREFIX: Final = ".trialimg-"
+_OURS: Final = re.compile(re.escape(_PREFIX) + "[0-9a-f]{16}")
 _LOCK: Final = "lock"
 
 
@@ -61,7 +63,7 @@ def _locked(folder: Path) -> int | None:
 
 def _sweep(out: Path) -> None:
     for folder in out.glob(f"{_PREFIX}*"):
-        if folder.is_symlink() or not folder.is_dir():
+        if not _OURS.fullmatch(folder.name) or folder.is_symlink() or not folder.is_dir():
             continue
         handle = _locked(folder)
         if handle is not None:

@@ -24,6 +24,10 @@ from trialimg.errors import NoSpace, NotDicom, OurFault, TrialimgError, Unreadab
 
 _NO_FILE: Final = "It is a link or a device, not a file. Give the file itself."
 _CLOSED: Final = "This folder cannot be opened, so nobody knows what is in it. Check that you may read it."
+_NOT_WRITTEN: Final = (
+    "Its clean file cannot be written: something in the folder for the clean files is in its way, or you may not write "
+    "there. Give an empty folder of your own."
+)
 _A_ZIP: Final = "It is a zip, which is not unpacked here. Unpack it and give the folder."
 
 
@@ -161,7 +165,7 @@ def ordinary(run: Run, source: Source) -> Done | NotTaken | None:
     except Unusual:
         return None
     except Exception as error:  # noqa: BLE001 (no file may end the work on the others)
-        return NotTaken(source, *told(error))
+        return NotTaken(source, *told(error, writing=_is_in(error, run.hidden)))
 
 
 def one(run: Run, source: Source) -> Done | NotTaken:
@@ -178,7 +182,12 @@ def one(run: Run, source: Source) -> Done | NotTaken:
             return refuse("image.dicomdir", "It is an index of a disc, not an image; it was left out.")
         return refuse(error.code, error.sentence)
     except Exception as error:  # noqa: BLE001 (no file may end the work on the others)
-        return refuse(*told(error))
+        return refuse(*told(error, writing=_is_in(error, run.hidden)))
+
+
+def _is_in(error: Exception, folder: str) -> bool:
+    """Say whether what the system refused is in a folder."""
+    return isinstance(error, OSError) and str(error.filename).startswith(f"{folder}/")
 
 
 def _is_index(path: Path) -> bool:
@@ -189,14 +198,18 @@ def _is_index(path: Path) -> bool:
         return False
 
 
-def told(error: Exception) -> tuple[str, str]:
-    """Give code and sentence of what stopped a file; what the system says is left out, since it names the file."""
+def told(error: Exception, *, writing: bool = False) -> tuple[str, str]:
+    """Give code and sentence of what stopped a file, or its clean one while ``writing``; what the system says is left
+    out, since it names the file.
+    """
     if isinstance(error, TrialimgError):
         return error.code, error.sentence
     if isinstance(error, MemoryError):
         return UnreadableObject.code, "It needs more memory than the reader may use."
     if isinstance(error, OSError) and error.errno in FULL:
         return NoSpace.code, "The disk is full; make room and run this again."
+    if isinstance(error, OSError) and writing:
+        return "file", _NOT_WRITTEN
     if isinstance(error, OSError):
         return "file", "It cannot be read. Check that you may read it, and its medium."
     return OurFault.code, f"Something of ours failed on it ({type(error).__name__}). Tell whoever runs trialimg."

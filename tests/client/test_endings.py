@@ -1,0 +1,110 @@
+"""However `deidentify` ends, a program that asked for JSON gets one document, and who cannot be told stops no work."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.client.conftest import ROOT, environment, run
+
+BASIC = ("--profile", "basic", "--subject", "S-1")
+
+
+def shell(words: list[object], redirected: str, data: Path) -> subprocess.CompletedProcess[str]:
+    """Run `deidentify` from a shell, which can close and redirect what a process has."""
+    command = shlex.join([sys.executable, "-m", "trialimg", "--data", str(data), "deidentify", *map(str, words)])
+    return subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {command} {redirected}"],
+        cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+
+
+def names(out: Path) -> list[str]:
+    """Give the names of all that lies in the folder of the clean files, folders of studies and series not counted."""
+    return sorted(path.name for path in out.rglob("*") if path.is_file() or path.name.startswith("."))
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize(
+    "redirected", ["2>/dev/full", "2>&-", ">&- 2>&-", "<&- >&- 2>&-", "2> >(exec true)", "2>&1 >/dev/null | head -1"]
+)
+def test_who_cannot_be_told_anything_gets_all_files_cleaned_all_the_same(
+    ct: Path, tmp_path: Path, redirected: str, jobs: int
+) -> None:
+    (ct / "letter.txt").write_text("Dear Mary")
+    out, report = tmp_path / "out", tmp_path / "report.json"
+    done = shell([ct, out, *BASIC, "--jobs", jobs, "--report", report], redirected, tmp_path / "none")
+    assert done.returncode == 65
+    assert "Traceback" not in done.stdout + done.stderr
+    told = json.loads(report.read_text())
+    assert told["counts"]["cleaned"] == len(names(out)) == 5
+    assert all(name.endswith(".dcm") for name in names(out))
+
+
+def test_what_is_told_to_nobody_is_not_taken_for_the_result(ct: Path, tmp_path: Path) -> None:
+    done = shell([ct, tmp_path / "out", *BASIC, "--json"], "2>&-", tmp_path / "none")
+    assert json.loads(done.stdout)["exit"] == done.returncode == 0
+
+
+def test_an_account_that_cannot_be_printed_is_told_and_one_that_nobody_wants_is_not(ct: Path, tmp_path: Path) -> None:
+    full = shell([ct, tmp_path / "one", *BASIC, "--json"], ">/dev/full", tmp_path / "none")
+    assert full.returncode == 75
+    assert "could not be printed (No space left on device)" in full.stderr
+    closed = shell([ct, tmp_path / "two", *BASIC, "--json"], "> >(exec true)", tmp_path / "none")
+    assert closed.returncode == 0, closed.stderr
+    assert len(names(tmp_path / "one")) == len(names(tmp_path / "two")) == 5
+
+
+def endings(ct: Path, folder: Path) -> dict[str, list[Any]]:
+    """Give the words of each way to end."""
+    (folder / "empty").mkdir()
+    (folder / "text").write_text("none")
+    key = folder / "key"
+    key.write_text("{}")
+    out = folder / "out"
+    return {
+        "done": [ct, out],
+        "no subject": [ct, out, "--subject", ""],
+        "no such option": [ct, out, "--nosuch"],
+        "too many jobs": [ct, out, "--jobs", "0"],
+        "no source": [folder / "nosuch", out],
+        "no file": [folder / "empty", out],
+        "refused": [folder / "text", out],
+        "no key": [ct, out, "--key-file", key],
+        "no trial": [ct, out, "--profile", "trial", "--trial", "nosuch"],
+        "no place": [ct, folder / "text" / "out"],
+        "no place for the report": [ct, out, "--report", folder / "text" / "r.json"],
+        "no room for the report": [ct, out, "--report", "/dev/full"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("ending", "code"),
+    [
+        ("done", 0),
+        ("no subject", 64),
+        ("no such option", 64),
+        ("too many jobs", 64),
+        ("no source", 65),
+        ("no file", 65),
+        ("refused", 65),
+        ("no key", 65),
+        ("no trial", 65),
+        ("no place", 64),
+        ("no place for the report", 64),
+        ("no room for the report", 75),
+    ],
+)
+def test_every_ending_is_one_document_with_its_code(ct: Path, tmp_path: Path, ending: str, code: int) -> None:
+    done = run(tmp_path / "none", "deidentify", *BASIC, "--json", *endings(ct, tmp_path)[ending])
+    assert done.returncode == code, done.stderr
+    told = json.loads(done.stdout)
+    assert told["exit"] == code
+    assert "sentence" in told or sum(told["counts"].values()) == told["files"]
+    assert str(tmp_path) not in done.stdout
