@@ -16,8 +16,10 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from pydicom import dcmread
+from pydicom import dcmread, dcmwrite
 from pydicom.data import get_testdata_file
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import ComprehensiveSRStorage, ExplicitVRLittleEndian
 
 from seed_data.phantom.identities import planted_strings
 from tests.client.conftest import ROOT, environment, run
@@ -348,6 +350,27 @@ def test_each_element_of_a_file_is_explained_and_no_value_told(data: Path, ct: P
     assert any("PatientName" in line and "subject" in line for line in lines)
     for planted in planted_strings(PATIENT):
         assert planted not in done.stdout
+
+
+def test_one_deep_element_does_not_push_what_is_said_of_all_others_off_the_screen(data: Path, tmp_path: Path) -> None:
+    inside = Dataset()
+    inside.TextValue = "x"
+    for _ in range(8):
+        around = Dataset()
+        around.ContentSequence = [inside]
+        inside = around
+    inside.PatientName = "A^B"
+    inside.file_meta = FileMetaDataset()
+    inside.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    inside.SOPClassUID = inside.file_meta.MediaStorageSOPClassUID = ComprehensiveSRStorage
+    inside.SOPInstanceUID = inside.file_meta.MediaStorageSOPInstanceUID = "2.25.1"
+    inside.StudyInstanceUID, inside.SeriesInstanceUID = "2.25.2", "2.25.3"
+    dcmwrite(tmp_path / "deep.dcm", inside, enforce_file_format=True)
+    done = run(data, "deidentify", "--explain", tmp_path / "deep.dcm", "--profile", "basic")
+    assert done.returncode == 0, done.stderr
+    assert "(0040,A730)." * 8 in done.stdout
+    (name,) = [line for line in done.stdout.splitlines() if " PatientName " in line]
+    assert name.index("PatientName") < 40
 
 
 @pytest.mark.parametrize("what", ["nonsense", "/nowhere/at/all"])

