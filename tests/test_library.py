@@ -85,6 +85,13 @@ def test_what_still_names_the_patient_is_not_given_whatever_anybody_says() -> No
     assert "Okonkwo" not in held.value.sentence
 
 
+@pytest.mark.parametrize("number", ["A" * 65, "101\n001", "101\\001", "101\0001"])
+def test_a_number_that_no_image_carries_as_it_stands_is_refused(number: str) -> None:
+    for subject in (Subject(number, b"k" * 32), Subject("1", b"k" * 32, site=number)):
+        with pytest.raises(BadInput):
+            clean(sample("CT_small.dcm"), basic_profile(), subject)
+
+
 @pytest.mark.parametrize("subject", [Subject("", b"k" * 32), Subject("1", b"short"), Subject("  ", b"k" * 32)])
 def test_a_subject_without_number_or_key_is_refused(subject: Subject) -> None:
     with pytest.raises(BadInput):

@@ -18,7 +18,7 @@ from trialimg.dicom.deidentify import clean_into, plan_of
 from trialimg.dicom.screen import looking_suffices
 from trialimg.dicom.table import edition
 from trialimg.domain.deid_report import Report
-from trialimg.domain.deidentification import Profile, SubjectIdentity
+from trialimg.domain.deidentification import LONGEST_LABEL, Profile, SubjectIdentity, fits_an_image
 from trialimg.domain.pseudonym import subject_key
 from trialimg.errors import BadInput, Held
 
@@ -67,13 +67,18 @@ def clean(
     ``profile`` may be the content of a trial's ``deidentification.yaml``. Raises :class:`Held` for what a person must
     see first; ``reviewed`` says that one has, and lets pass what may show text in its pixels, or a face. What still
     names the patient after cleaning is never given. Raises :class:`NotDicom` and :class:`UnreadableObject`, for what is
-    no whole image, :class:`BadInput` for a subject without number or key, :class:`BadDefinition` for a profile that is
-    none.
+    no whole image, :class:`BadInput` for a subject without number or key, or with a number that no image carries as it
+    stands, :class:`BadDefinition` for a profile that is none.
     """
     rules = profile if isinstance(profile, Profile) else Profile.from_mapping(profile)
     number = subject.number.strip()
     if not number or len(subject.site_key) < KEY_BYTES:
         raise BadInput(f"A subject needs a number, and a key of its site of at least {KEY_BYTES} bytes.")
+    if not all(map(fits_an_image, (number, subject.site, subject.time_point))):
+        raise BadInput(
+            f"Number, site and time point of a subject have up to {LONGEST_LABEL} characters that can be printed, and "
+            "no backslash: an image carries no others."
+        )
     identity = SubjectIdentity(
         subject.sponsor, subject.protocol_id, subject.protocol_name, subject.site, "", number, subject.time_point,
         subject.time_point,

@@ -16,8 +16,6 @@ from trialimg.errors import OurFault
 TRIAL, BASIC = "trial", "basic"
 HOLD, REVIEWED = "hold", "reviewed"
 MOST_JOBS: Final = 64
-LONGEST: Final = 64
-"""Characters of a value that names somebody or something in an image (PS3.5 6.2, LO)."""
 
 
 class Option(NamedTuple):
@@ -143,6 +141,8 @@ def _value(option: Option, value: str) -> Any:
 
 def mistake(order: Order) -> str | None:
     """Say what is wrong with an order; None where it can be carried out. Files are looked for, nothing is opened."""
+    from trialimg.domain.deidentification import LONGEST_LABEL, fits_an_image
+
     if not order.basic and not order.trial_name:
         return "Name the trial with --trial, or use the Basic Profile alone with --profile basic."
     if order.explain is not None:
@@ -152,8 +152,8 @@ def mistake(order: Order) -> str | None:
     if not order.subject.strip():
         return "Give the subject's number with --subject: it stands where the patient stood."
     for name, value in (("--subject", order.subject), ("--site", order.site), ("--visit", order.visit)):
-        if len(value) > LONGEST or not value.isprintable() or "\\" in value:
-            return f"{name} takes up to {LONGEST} characters that can be printed and no backslash, as an image does."
+        if not fits_an_image(value):
+            return f"{name} takes up to {LONGEST_LABEL} characters that can be printed and no backslash."
     return _wrong_place(order, order.out)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from trialimg.dicom.own_rules import objections
 from trialimg.dicom.table import tag_of
 from trialimg.domain.deid_rule import Rule
 from trialimg.domain.deidentification import Profile
-from trialimg.errors import BadDefinition
+from trialimg.errors import BadDefinition, Held
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 FILES = (
@@ -61,6 +62,8 @@ def test_a_rule_that_takes_a_value_that_programs_must_read_is_refused(keyword, a
         ("IconImageSequence", "K", "never carried on"),
         ("OriginalAttributesSequence", "K", "never carried on"),
         ("SharedFunctionalGroupsSequence", "X", "Type 1 or 1C"),
+        ("FrameOfReferenceUID", "K", "refers to nothing"),
+        ("ContextUID", "U", "holds no UID that could be replaced"),
     ],
 )
 def test_a_rule_that_would_do_something_else_is_refused(keyword, action, sentence):
@@ -103,6 +106,31 @@ def test_a_rule_for_classes_is_judged_by_what_these_demand():
     assert said("Modality", "X", CT)[0]
     assert said("Rows", "X", "1.2.840.10008.5.1.4.1.1.88.33")[0]
     assert not said("BodyPartExamined", "X", CT)[0]
+
+
+def test_a_rule_for_a_class_that_is_none_is_refused_since_it_would_never_count():
+    for uid in (f"{CT}.11", "1.2.840.10008.1.2"):
+        assert "would never count" in said("Manufacturer", "X", CT, uid)[1]
+    by_creator = Rule(0x0019000C, "K", "the reason", "SIEMENS MR HEADER", sop_classes=(f"{CT}.11",))
+    assert [each.refuses for each in objections(Profile("p", "1", rules=(by_creator,)))] == [True]
+
+
+def test_what_a_rule_keeps_in_one_class_is_still_searched_for_in_the_others():
+    rule = {"tag": "0008,0080", "action": "K", "why": "the reason", "sop_class": ["CT Image Storage"]}
+    for name, is_held in (("CT_small.dcm", False), ("MR_small.dcm", True)):
+        for deflated in (False, True):  # by the bytes, and by the parser
+            dataset = pydicom.dcmread(next(path for path in pydicom_files() if path.name == name))
+            dataset.update({"InstitutionName": "Barbarossaklinik", "SoftwareVersions": "Barbarossaklinik 1"})
+            if deflated:
+                dataset.file_meta.TransferSyntaxUID = pydicom.uid.DeflatedExplicitVRLittleEndian
+            content = io.BytesIO()
+            dataset.save_as(content)
+            try:
+                clean(content.getvalue(), {"version": "1", "rules": [rule]}, Subject("101-001", b"k" * 32))
+            except Held:
+                assert is_held
+            else:
+                assert not is_held
 
 
 def test_measures_and_references_are_doubted_and_not_refused():

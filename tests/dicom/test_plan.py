@@ -10,9 +10,9 @@ from pydicom.valuerep import validate_value
 
 from tests.dicom.made_objects import classes, made_object
 from trialimg.dicom import iod
-from trialimg.dicom.actions import BEYOND
+from trialimg.dicom.actions import _OTHER_STATES, BEYOND
 from trialimg.dicom.apply import Cleaning
-from trialimg.dicom.plan import _OTHER_STATES, Do, Plan
+from trialimg.dicom.plan import Do, Plan
 from trialimg.dicom.table import confidentiality_table, keyword_of, vr_of
 from trialimg.dicom.values import dummy
 from trialimg.domain.deid_rule import Rule

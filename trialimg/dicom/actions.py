@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final, NamedTuple
 
+from trialimg.dicom.part10 import PIXEL_DATA
 from trialimg.dicom.table import is_retired, keyword_of, vr_of
 from trialimg.dicom.unlisted import NEVER_KEPT, is_judged
 
@@ -93,12 +94,33 @@ BEYOND: Final[Mapping[int, str]] = {
     0x300A01D0: "X",  # Setup Reference Description
     0x30080202: "X",  # Treatment Status Comment
 }
+# Never carried on, and not demanded once they or what they belong to are out, so no Type is asked.
+_OTHER_STATES: Final = frozenset(
+    {
+        *(0x04000500, 0x04000550, 0x04000561, 0x4FFE0001),  # encrypted, modified, original attributes, MAC parameters
+        *(0x00880200, 0x0040A390, 0x00280303),  # icon image; HL7 document outside; claim of what became of dates
+        *(0x00100035, 0x00102298),  # calendar of a birth date, role of a responsible person: both are out themselves
+    }
+)
+WITHOUT_VALUE: Final = {"X": Do.REMOVE, "Z": Do.EMPTY}
 _DEMANDED: Final = {
     "1": "Type 1 here, so a value must stand",
     "1C": "Type 1C here, so a value must stand",
     "2": "Type 2 here, so it may be empty",
     "2C": "Type 2C here, so it may be empty",
 }
+
+
+def is_never_carried(tag: int) -> bool:
+    """Tell of group lengths, commands, file meta, media directories, curves, overlays, tails, other states."""
+    group = tag >> 16
+    return (
+        tag in _OTHER_STATES
+        or tag & 0xFFFF == 0
+        or group in {0x0000, 0x0002, 0x0004}
+        or group >> 8 in {0x50, 0x60}
+        or tag > PIXEL_DATA
+    )
 
 
 def kept_as(tag: int, vr: str) -> Do:
@@ -127,7 +149,7 @@ def by_letters(letters: str, what: Attribute, rule: str) -> Choice:
     if letter != letters and what.kind in _DEMANDED:
         rule = f"{rule}; {_DEMANDED[what.kind]}"
     if letter != "D":
-        return Do(letter), letter, rule
+        return WITHOUT_VALUE[letter], letter, rule
     if vr == "UI":
         return Do.MAP_UID, "D", rule
     if vr == "SQ" and not what.is_code:

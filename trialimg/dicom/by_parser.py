@@ -55,7 +55,7 @@ def clean_by_parser(
     """
     apart = pixels_apart(part, end)
     dataset = parse(part, end, apart)
-    values = identifying_values(dataset, given[0].retained)
+    values = identifying_values(dataset, given[0].root(facts.sop_class_uid, ()).retained)
     quiet = _quiet(dataset, part, apart)
     beside = drop_false_offsets(dataset, apart if quiet else None)
     beside.update({((tag,), "X"): 1 for tag in followed_by(part, end) or ()})

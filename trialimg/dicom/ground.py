@@ -96,7 +96,7 @@ class Ground:
 
     def __init__(self, place: Place, path: Path, plan: Plan, *, implicit: bool, learnt: Learnt | None = None) -> None:
         self.place, self.path, self.plan = place, path, plan
-        self.retained = plan.retained
+        self.retained = place.retained
         self.width = 4 if implicit else 6
         self.known: dict[bytes, Known] = {}
         self.learnt = learnt or Learnt()

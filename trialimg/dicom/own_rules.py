@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from trialimg.dicom.actions import CLASSES_AND_SCHEMES, DATES, NEEDED, NUMBERS
-from trialimg.dicom.iod import is_code_anywhere, types_anywhere
-from trialimg.dicom.plan import WORDED, is_never_carried
+from trialimg.dicom.actions import CLASSES_AND_SCHEMES, DATES, NEEDED, NUMBERS, is_never_carried
+from trialimg.dicom.iod import is_code_anywhere, is_known, types_anywhere
+from trialimg.dicom.plan import WORDED
 from trialimg.dicom.table import confidentiality_table, keyword_of, vr_of
 from trialimg.domain.deid_rule import Rule
 from trialimg.domain.deidentification import Profile
@@ -27,6 +27,7 @@ _SHAPE: Final = frozenset(
     {0x00280008, *range(0x00280002, 0x00280007), 0x00280010, 0x00280011, *range(0x00280100, 0x00280104)}
 )
 """How pixels are read: without these they are none, whatever the class."""
+_OF_NO_CLASS: Final = "is no class whose objects are cleaned, so the rule would never count; look its UID up in PS3.6"
 _OF_OTHERS: Final = "X/Z/U*"
 """The row of a sequence that refers to other objects."""
 
@@ -42,9 +43,11 @@ class Objection(NamedTuple):
 def objections(profile: Profile) -> Iterator[Objection]:
     """Give what speaks against the own rules of a profile, at most one thing of each."""
     for number, rule in enumerate(profile.rules, 1):
-        if rule.creator:
+        if unknown := [uid for uid in rule.sop_classes if not is_known(uid)]:
+            yield Objection(number, f"sop_class {unknown[0]} {_OF_NO_CLASS}", refuses=True)
+        elif rule.creator:
             continue
-        if sentence := _does_nothing(rule, profile) or _invalid(rule):
+        elif sentence := _does_nothing(rule, profile) or _invalid(rule):
             yield Objection(number, f"{keyword_of(rule.tag)} {sentence}", refuses=True)
         elif sentence := _doubtful(rule):
             yield Objection(number, f"{keyword_of(rule.tag)} {sentence}", refuses=False)
@@ -66,11 +69,20 @@ def _does_nothing(rule: Rule, profile: Profile) -> str:
         return "is no attribute that PS3.6 knows, so it is removed whatever a rule says; take the rule out"
     if is_never_carried(rule.tag):
         return "is never carried on, whatever a rule says; take the rule out"
-    if rule.action == "U" and not vrs & {"UI", "SQ"}:
+    if rule.action == "U" and (not vrs & {"UI", "SQ"} or rule.tag in CLASSES_AND_SCHEMES):
         return "holds no UID that could be replaced (U); remove it with X, or empty it with Z"
     if rule.action == "K":
-        return _keeps_a_date(vrs, profile)
+        return _keeps_a_uid(rule, vrs, profile) or _keeps_a_date(vrs, profile)
     return _cleans_nothing(vrs, profile) if rule.action == "C" else ""
+
+
+def _keeps_a_uid(rule: Rule, vrs: frozenset[str], profile: Profile) -> str:
+    if "UI" not in vrs or rule.tag in CLASSES_AND_SCHEMES or "retain_uids" in profile.chosen:
+        return ""
+    return (
+        "is a UID, and one that stays beside others that are replaced refers to nothing; say U, or choose the option "
+        "retain_uids"
+    )
 
 
 def _keeps_a_date(vrs: frozenset[str], profile: Profile) -> str:

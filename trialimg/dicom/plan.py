@@ -8,7 +8,6 @@ PS3.15 table E.1-1; and for public attributes without a row, what ``unlisted`` s
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from functools import cached_property
 from typing import Final, NamedTuple
 
 from trialimg.dicom.actions import (
@@ -24,6 +23,7 @@ from trialimg.dicom.actions import (
     Step,
     by_letters,
     effective_vr,
+    is_never_carried,
     kept_as,
     without_row,
 )
@@ -47,14 +47,6 @@ OFFSETS: Final = frozenset({0x7FE00001, 0x7FE00002})
 PIXELS: Final = OFFSETS | {0x7FE00008, 0x7FE00009, PIXEL_DATA}
 """Pixel data and their offset tables, of the outermost data set."""
 
-# Never carried on, and not demanded once they or what they belong to are out, so no Type is asked.
-_OTHER_STATES: Final = frozenset(
-    {
-        *(0x04000500, 0x04000550, 0x04000561, 0x4FFE0001),  # encrypted, modified, original attributes, MAC parameters
-        *(0x00880200, 0x0040A390, 0x00280303),  # icon image; HL7 document outside; claim of what became of dates
-        *(0x00100035, 0x00102298),  # calendar of a birth date, role of a responsible person: both are out themselves
-    }
-)
 _FIXED: Final[Mapping[int, Choice]] = {
     0x00080005: (Do.KNOWN_CHARACTER_SET, "", "stays if it names character sets of the standard"),
     PATIENT_NAME: (Do.NAME, "D", "who the subject is: the subject's number in the trial"),
@@ -69,6 +61,7 @@ _ALSO: Final[Mapping[int, str]] = {
 }
 """Free texts that an option cleans without the table saying so: those of ``BEYOND``, and the text of a graphic."""
 _NEVER: Final = "never carried on: file structure, overlay, curve, signature, encrypted or former value"
+_OTHERS: Final = "what another trial said of the patient"
 _CLINICAL_TRIAL: Final = 0x0012
 _TIMEZONE: Final = 0x00080201
 OF_EVERYBODY: Final = frozenset({0x00080106, 0x00080107, 0x0040DB06, 0x0040DB07})
@@ -119,6 +112,11 @@ class Place:
                 self._private[key] = step
         return step
 
+    @property
+    def retained(self) -> frozenset[int]:
+        """Attributes of table E.1-1 whose values stay in objects of this class."""
+        return self._plan.retained(self._rules)
+
     def inside(self, sequence: int) -> Place:
         """Give the place of the items of a sequence that stands here."""
         return self._plan.place(inside(self._at, sequence), self._rules)
@@ -142,6 +140,7 @@ class Plan:
         self._everywhere = _rules_for(profile.rules, "")
         self._of_class: dict[str, _Rules] = {}
         self._places: dict[tuple[At, int], Place] = {}
+        self._retained_under: dict[int, frozenset[int]] = {}
         self.keeps_private: Final = bool(self._safe) or any(r.creator and r.action != "X" for r in profile.rules)
         """Whether private elements must be looked at by their creators; if not, all go."""
         self.words: Final = profile.words
@@ -167,14 +166,16 @@ class Plan:
             rules = self._of_class[sop_class_uid] = _rules_for(self.profile.rules, sop_class_uid)
         return rules
 
-    @cached_property
-    def retained(self) -> frozenset[int]:
-        """Attributes of table E.1-1 whose values this profile lets stand, so that nobody is alarmed to find them."""
-        ruled = {rule.tag for rule in self.profile.rules if rule.action == "K" and not rule.creator}
-        kept = {tag for tag in ruled if vr_of(tag) != "SQ"}
-        rows = self._rows if len(self.profile.options) > 1 else ()  # the Basic Profile alone retains nothing
-        steps = {tag: self.place(()).step(tag, None).do for tag in rows if not tag >> 16 & 1}
-        return frozenset(kept | {tag for tag, do in steps.items() if do in {Do.KEEP, Do.KEEP_UID}})
+    def retained(self, rules: _Rules) -> frozenset[int]:
+        """Give the attributes of table E.1-1 whose values stay under these rules: to find them alarms nobody."""
+        found = self._retained_under.get(id(rules))
+        if found is None:
+            kept = {tag for tag, rule in rules.public.items() if rule.action == "K" and vr_of(tag) != "SQ"}
+            rows = self._rows if len(self.profile.options) > 1 else ()  # the Basic Profile alone retains nothing
+            place = self.place((), rules)
+            stays = {tag for tag in rows if not tag >> 16 & 1 and place.step(tag, None).do in {Do.KEEP, Do.KEEP_UID}}
+            found = self._retained_under[id(rules)] = frozenset(kept | stays)
+        return found
 
     def decide(self, at: At, tag: int, vr: str, rules: _Rules) -> Step:
         """Decide about an attribute of PS3.6 at a place."""
@@ -197,10 +198,10 @@ class Plan:
     def choose(self, what: Attribute, rule: Rule | None = None) -> Choice:
         """Choose for an attribute of a Type, whatever its place."""
         tag = what.tag
-        if is_never_carried(tag) or (tag >> 16 == _CLINICAL_TRIAL and what.kind not in {"1", "2"}):
-            return Do.REMOVE, "X", _NEVER if tag >> 16 != _CLINICAL_TRIAL else "what another trial said of the patient"
-        if tag >> 16 == _CLINICAL_TRIAL:
-            return by_letters("X", what, "what another trial said of the patient")  # the outermost are written anew
+        if is_never_carried(tag):
+            return Do.REMOVE, "X", _NEVER
+        if tag >> 16 == _CLINICAL_TRIAL:  # the outermost are written anew
+            return by_letters("X", what, _OTHERS) if what.kind in {"1", "2"} else (Do.REMOVE, "X", _OTHERS)
         if tag in _FIXED:
             return _FIXED[tag]
         if rule is not None:
@@ -306,15 +307,3 @@ def _by_letter(letter: str, option: str, what: Attribute, why: str = "") -> Choi
     if option == "retain_patient_characteristics":
         return _characteristic(what, why)
     return (Do.KEEP_UID if what.vr == "UI" else Do.KEEP), "K", why
-
-
-def is_never_carried(tag: int) -> bool:
-    """Tell of group lengths, commands, file meta, media directories, curves, overlays, tails, other states."""
-    group = tag >> 16
-    return (
-        tag in _OTHER_STATES
-        or tag & 0xFFFF == 0
-        or group in {0x0000, 0x0002, 0x0004}
-        or group >> 8 in {0x50, 0x60}
-        or tag > PIXEL_DATA
-    )

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Final, Literal
 
-from trialimg.dicom.actions import DATES, Choice, Do, Step
+from trialimg.dicom.actions import DATES, WITHOUT_VALUE, Choice, Do, Step
 from trialimg.dicom.part10 import PIXEL_DATA
 from trialimg.dicom.table import read_data
 from trialimg.dicom.unlisted import is_judged
@@ -47,7 +47,7 @@ def safe_private(whose: Literal["table", "curated"]) -> Known:
 def choose_private(rule: Rule | None, vr: str, dated: Callable[[str], Choice | None], source: str) -> Choice:
     """Choose for an attribute that a rule names, or one that is known to be safe (no rule), by its VR."""
     if rule is not None and rule.action != "K":
-        return Do(rule.action), rule.action, source
+        return WITHOUT_VALUE[rule.action], rule.action, source
     if vr in DATES:
         return dated(vr) or (Do.REMOVE, "X", f"{source}; dates are removed")
     if vr in _BY_VR:

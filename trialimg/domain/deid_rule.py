@@ -19,6 +19,7 @@ _OF_CREATOR: Final = frozenset({"creator", "element", "vr"})
 _TAG: Final = late(r"\(?([0-9A-Fa-f]{4}),? ?([0-9A-Fa-f]{4})\)?")
 _ELEMENT: Final = late(r"([0-9A-Fa-f]{3}[13579BDFbdf]),[xX]{2}([0-9A-Fa-f]{2})")
 _UID: Final = late(r"[0-9]+(\.[0-9]+)+")
+_REASON: Final = late(r"\w{3}")
 _VR: Final = late("A[EST]|CS|D[AST]|F[DL]|IS|L[OT]|O[BDFLVW]|PN|S[HLQSTV]|TM|U[CILRSTV]")
 _LONGEST_CREATOR: Final = 64
 _LONGEST_UID: Final = 64
@@ -102,7 +103,7 @@ class Rule(NamedTuple):
         else:
             tag = _public(entry["tag"], where)
         why = " ".join(str(entry.get("why") or "").split())
-        if action in _KEEP_MORE and not why:
+        if action in _KEEP_MORE and not _REASON.search(why):
             raise BadDefinition(f"{where}: 'why' is missing; whoever keeps more than the profile says why.")
         classes = _classes(entry.get("sop_class"), where)
         return cls(tag, cast("RuleAction", action), why, creator, vr, classes)
@@ -172,8 +173,8 @@ def _classes(value: Any, where: str) -> tuple[str, ...]:
         uid = SOP_CLASSES.get(entry, entry)
         if not _UID.fullmatch(uid) or len(uid) > _LONGEST_UID:
             raise BadDefinition(
-                f"{where}: 'sop_class' knows no name “{entry[:64]}”; write the UID of the class, or a "
-                "name as PS3.6 has it, such as CT Image Storage."
+                f"{where}: 'sop_class' knows no name “{entry[:64]}”. It knows those of {len(SOP_CLASSES)} common "
+                "classes, such as CT Image Storage; write the UID of any other (PS3.6 table A-1)."
             )
         uids.append(uid)
     return tuple(uids)

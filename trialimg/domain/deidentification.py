@@ -44,6 +44,8 @@ OPTIONS: Final[Mapping[str, str]] = {
 """The options of table E.1-1 that a trial chooses by name, and the code of each. Those of dates stand under ``dates``;
 clean pixel data is claimed where pixels were masked, clean recognizable visual features never."""
 
+LONGEST_LABEL: Final = 64
+"""Characters of a number or label in an image (LO, PS3.5 6.2)."""
 REVIEWERS: Final = ("site", "imaging_qc")
 _KEYS: Final = frozenset(
     {
@@ -210,6 +212,11 @@ def _reviewers(definition: Mapping[str, Any]) -> frozenset[str]:
     if "pixel_review" in definition and "site" not in found:
         raise BadDefinition(f"{_FILE}: 'pixel_review' must name site: its people see their own patients' images.")
     return found or frozenset({"site"})
+
+
+def fits_an_image(text: str) -> bool:
+    """Tell whether an image can carry a number or label as it stands (LO, PS3.5 6.2): one cut or changed is another."""
+    return len(text) <= LONGEST_LABEL and text.isprintable() and "\\" not in text
 
 
 class SubjectIdentity(NamedTuple):
