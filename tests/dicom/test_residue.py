@@ -201,10 +201,16 @@ def test_a_long_search_for_many_names_is_not_made_where_no_limit_of_time_holds()
 @pytest.mark.parametrize(
     ("born", "text"),
     [
-        *(("19450312", text) for text in ("12 March 1945", "March 12, 1945", "12-Mar-45", "12 MARCH 45", "12.Maerz 1945")),
+        *(
+            ("19450312", text)
+            for text in ("12 March 1945", "March 12, 1945", "12-Mar-45", "12 MARCH 45", "12.Maerz 1945")
+        ),
         *(("19450312", text) for text in ("12th of March, 1945", "12 mars 1945", "12 de marzo de 1945", "12MAR45")),
         *(("19610503", text) for text in ("3 May 1961", "03.05.61", "61/05/03", "5/3/61", "May 3rd, 1961", "3 mei 61")),
-        *(("19511224", text) for text in ("24 December 1951", "24. Dezember 1951", "24 décembre 1951", "born 24/12/51")),
+        *(
+            ("19511224", text)
+            for text in ("24 December 1951", "24. Dezember 1951", "24 décembre 1951", "born 24/12/51")
+        ),
     ],
 )
 def test_a_birth_date_is_found_with_the_name_of_its_month_and_with_a_short_year(born, text):
@@ -253,6 +259,45 @@ def test_a_number_is_found_without_its_letters(text):
     assert is_found(values_of(PatientID="MRN7734512"), text)
     assert is_found(values_of(PatientID="MRN7734512", AccessionNumber="ACC55512"), "55512")
     assert is_found(values_of(PatientID="0007734512"), "7734512")
+
+
+@pytest.mark.parametrize("number", ["12345678", "MRN12345678", "0012345678", "12-345-678", "MRN 12.345.678"])
+def test_a_number_is_found_in_whatever_groups_it_is_written(number):
+    values = values_of(PatientID=number)
+    for text in ("12 345 678", "id 12-345-678.", "12.345.678", "1234 5678", "12/345/678", "12'345'678", "(123-45-678)"):
+        assert is_found(values, text), text
+    assert is_found(values, "12345678")
+
+
+@pytest.mark.parametrize(
+    ("text", "tag", "vr"),
+    [
+        *((text, MAKER, "LO") for text in ("1 2 3 4 5 6", "1-2-3-4-5-6", "123.456", "912 3456", "123 4567", "12.3456")),
+        *((text, MAKER, "LO") for text in ("4.123 456", "123 456.7", "12345 6")),
+        *(("123.456", 0x00280030, "DS"), ("12.34.56", 0x00081150, "UI"), ("1.2.12.34.56", 0x00081150, "UI")),
+        *((" 12 34 56 123 456 ", 0x00282000, "OB"), ("610503", 0x00200011, "IS"), ("610503", 0x00080030, "TM")),
+    ],
+)
+def test_other_numbers_beside_each_other_alarm_nobody(text, tag, vr):
+    assert not is_found(values_of(PatientID="123456", PatientBirthDate="19610503"), text, tag, vr)
+
+
+def test_a_date_and_a_short_number_are_not_searched_in_groups():
+    values = values_of(AccessionNumber="2024-03-11", PatientID="12345", StudyID="20240311", AdmissionID="12A34")
+    for text in ("2024 0311", "20 24 03 11", "12 345", "123-45", "12 34"):
+        assert not is_found(values, text), text
+
+
+@pytest.mark.parametrize("text", ["610503", "born 610503", "030561", "050361", "pat_610503", "030561/M"])
+def test_a_birth_date_of_six_digits_is_found_in_texts(text):
+    assert is_found(values_of(PatientBirthDate="19610503"), text)
+
+
+@pytest.mark.parametrize("text", ["6105031", "1610503", "61.0503", "0.610503", "1.610503", "610503.1", "610504"])
+def test_six_other_digits_alarm_nobody(text):
+    assert not is_found(values_of(PatientBirthDate="19610503"), text)
+    assert not is_found(values_of(PatientBirthDate="19500101"), "500101")  # the first of January is an unknown day
+    assert not is_found(values_of(PatientBirthDate="20240311", StudyDate="20240311"), "240311")
 
 
 def test_the_digits_of_a_number_that_are_a_date_or_few_alarm_nobody():

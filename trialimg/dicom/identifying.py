@@ -8,9 +8,9 @@ The rule for short and common values, so that a search alarms nobody without nee
   written as one word, an initial before a short family name, parts without their marks, and other ``spellings``.
 - A number or label of the patient, the visit, the place or the machine is searched from four characters on (five
   digits; the names of machines from six), as a whole where it is digits; of a number with letters the digits too, from
-  five on.
+  five on, and from six on as somebody may have put them in groups.
 - The birth date is searched as people write it, with day, month (as a number, or its name in seven languages) and year,
-  which may have two digits where marks or a name stand between; a year alone never is.
+  which may have two digits where marks or a name stand between, in texts also as six digits; a year alone never is.
 - A telephone number is searched by its digits, from seven on, however they are grouped.
 - An address is searched as a whole and by its parts between commas, from six characters on.
 """
@@ -60,11 +60,17 @@ DATED: Final = "\x1e"
 """Before a date that is searched with the name of its month: day, names, and year follow, each after this mark."""
 APART: Final = "\x1f"
 """Between the digits of a telephone number: other marks may stand there, or none."""
+GROUPED: Final = "\x1d"
+"""Before the digits of a number that somebody may have put in groups."""
+SHORT_DATE: Final = "\x1c"
+"""Before a birth date of six digits without marks. Both are looked for in texts alone."""
 LONG_WORD: Final = 5
 _IS_DATE: Final = late(r"[12]\d{3}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])")
 _SHORTEST_NAME, _SHORTEST_ID, _SHORTEST_DIGITS, _SHORTEST_PHONE, _SHORTEST_PART = 3, 4, 5, 7, 6
 _SHORTEST: Final = {0x00081010: 6, 0x00181000: 6, 0x00200010: 5, 0x00081040: 6, 0x00080080: 5}
 _MOST_PARTS: Final = 5
+_SHORTEST_GROUPED, _LONGEST_GROUPED, _MOST_GROUPS = 6, 16, 4
+_LETTER_INSIDE: Final = late(r"\d.*[^\W\d_].*\d")
 _INITIALED: Final = 4
 """Letters of a family name that is also searched with an initial before it; longer ones are found anywhere."""
 _MONTHS: Final = (
@@ -207,12 +213,18 @@ def forms_of_whole(tag: int, text: str) -> Iterator[str]:
 
 
 def _digits_of(number: str) -> Iterator[str]:
-    """Give the digits of a number that has letters or zeros before them, unless they are a date."""
+    """Give the digits of a number that has letters, marks or zeros before or in them, and of longer ones in groups;
+    none that are a date.
+    """
     runs = re.findall(r"\d+", number)
-    if len(runs) == 1 and not _IS_DATE.fullmatch(runs[0]):
-        for digits in {runs[0], runs[0].lstrip("0")} - {number}:
-            if len(digits) >= _SHORTEST_DIGITS:
-                yield digits
+    joined = "".join(runs)
+    if _IS_DATE.fullmatch(joined) or not 0 < len(runs) <= _MOST_GROUPS or _LETTER_INSIDE.search(number):
+        return
+    for digits in {joined, joined.lstrip("0")}:
+        if digits != number and len(digits) >= (_SHORTEST_DIGITS if len(runs) == 1 else _SHORTEST_GROUPED):
+            yield digits
+        if _SHORTEST_GROUPED <= len(digits) <= _LONGEST_GROUPED:
+            yield f"{GROUPED}{digits}"
 
 
 def forms_of_phone(text: str) -> Iterator[str]:
@@ -235,4 +247,6 @@ def forms_of_birth_date(digits: str) -> Iterator[str]:
     yield from (f"{day}.{month}.{short}", f"{day}-{month}-{short}", f"{short}-{month}-{day}", f"{short}/{month}/{day}")
     yield from (f"{day}/{month}/{short}", f"{month}/{day}/{short}")
     yield from (f"{int(day)}/{int(month)}/{short}", f"{int(month)}/{int(day)}/{short}")
+    if month + day != "0101":  # which stands for an unknown day
+        yield from (f"{SHORT_DATE}{date}" for date in (short + month + day, day + month + short, month + day + short))
     yield f"{DATED}{int(day)}{DATED}{_MONTHS[int(month) - 1]}{DATED}{year}"

@@ -13,7 +13,9 @@ from typing import Final, NamedTuple
 from trialimg.dicom.identifying import (
     APART,
     DATED,
+    GROUPED,
     LONG_WORD,
+    SHORT_DATE,
     folded,
     forms_of,
     forms_of_birth_date,
@@ -30,12 +32,15 @@ _DECODED: Final = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
 """The VRs of texts that are written in the character set of the file (PS3.5 6.1.2.2)."""
 _LONGEST_BINARY: Final = 1 << 18
 _SHORTEST_BINARY: Final = 6
-_BETWEEN_DIGITS: Final = b" \t\n\r\x0b\x0c\x1c\x1d\x1e\x1f()/.-"
+_BETWEEN_DIGITS: Final = b" \t\n\r\x0b\x0c\x1c\x1d\x1e\x1f()/.'_-"
 _MOST_NAMING: Final = 1 << 15
 """Letters of all values that name somebody; of 861 real files the most were 2,456. More would cost memory and hours."""
 _MOST_SOUGHT: Final = 1 << 30
 """Letters, times values that are looked for in them, in the bytes' way: some seconds."""
 _TWO_BYTES: Final = late(rb"[\x02-\x08\x0e-\x1a]|[^\0\x01]\0[^\0\x01]")
+_IN_TEXTS: Final = "texts"
+"""The group of the pattern for what is looked for in texts alone."""
+_NO_DIGIT, _END_OF_DIGITS, _MARK = r"(?<![\d.])", r"(?![\d.]\d|\d)", r"[ \t\xa0'\u2019/_\u2013-]"
 BETWEEN: Final = b"\x01"
 """Between texts that are searched together: no mark that may stand between two words, and no letter."""
 
@@ -82,7 +87,7 @@ def needles_of(named: tuple[tuple[int, bytes], ...], study_date: bytes, encoding
         return None
     marks = [value for value in values if value.isascii()]
     words = _standing_for(values)
-    digits = {value.replace(APART, "") for value in marks if APART in value}
+    digits = {value.replace(APART, "").lstrip(GROUPED) for value in marks if {APART, GROUPED} & set(value)}
     known = frozenset(values)
     return Needles(known, pattern_of(known), tuple(word.encode() for word in words), tuple(d.encode() for d in digits))
 
@@ -108,15 +113,20 @@ def _standing_for(values: set[str]) -> list[str]:
     dated = [value.split(DATED)[1:] for value in values if DATED in value]
     words = {name for _day, months, _year in dated for name in months.split() if name.isascii()}
     words |= {year for _day, _months, year in dated}
-    words |= {max(value.split(), key=len) for value in values if value.isascii() and not {APART, DATED} & set(value)}
+    words |= {value.lstrip(SHORT_DATE) for value in values if value.startswith(SHORT_DATE)}
+    words |= {max(value.split(), key=len) for value in values if _is_plain(value)}
     return [word for word in words if not any(other != word and other in word for other in words)]
 
 
 @lru_cache(maxsize=32)
 def pattern_of(values: frozenset[str]) -> re.Pattern[str]:
     """Match short words and numbers as wholes, longer ones anywhere; a blank stands for any mark between words."""
-    alternatives = []
+    alternatives: list[str] = []
+    in_texts: list[str] = []
     for value in sorted(values, key=len, reverse=True):
+        if value[:1] in {GROUPED, SHORT_DATE}:
+            in_texts += _in_groups(value[1:]) if value[0] == GROUPED else [rf"{_NO_DIGIT}{value[1:]}{_END_OF_DIGITS}"]
+            continue
         if DATED in value:
             alternatives.append(_date_in_words(*value.split(DATED)[1:]))
             continue
@@ -125,12 +135,30 @@ def pattern_of(values: frozenset[str]) -> re.Pattern[str]:
             continue
         quoted = r"[\s,;^._=\\/'\u2019-]+".join(re.escape(word) for word in value.split())
         if re.fullmatch(r"[\d ./-]+", value):
-            alternatives.append(rf"(?<![\d.]){quoted}(?![\d.]\d|\d)")
+            alternatives.append(f"{_NO_DIGIT}{quoted}{_END_OF_DIGITS}")
         elif len(value) < LONG_WORD and value.isascii():
             alternatives.append(rf"(?<![^\W_]){quoted}(?![^\W_])")
         else:
             alternatives.append(quoted)
+    if in_texts:
+        alternatives.append(f"(?P<{_IN_TEXTS}>{'|'.join(in_texts)})")
     return re.compile("|".join(alternatives))
+
+
+def _in_groups(digits: str) -> list[str]:
+    """Match the digits of a number in groups of two and more, with marks between; with dots where two stand, since one
+    is a decimal's.
+    """
+    marked, dotted = (mark.join(digits) for mark in (rf"{_MARK}?", r"\.?"))
+    return [
+        rf"{_NO_DIGIT}(?=\d+{_MARK}\d\d){marked}{_END_OF_DIGITS}",
+        rf"{_NO_DIGIT}(?=\d+\.\d\d+\.\d\d){dotted}{_END_OF_DIGITS}",
+    ]
+
+
+def is_everywhere(found: re.Match[str]) -> bool:
+    """Tell whether what the pattern found counts in numbers, UIDs and binary values too: not numbers in groups."""
+    return found.lastgroup != _IN_TEXTS
 
 
 def _date_in_words(day: str, months: str, year: str) -> str:
@@ -158,7 +186,8 @@ def in_binary(value: bytes, pattern: re.Pattern[str], others: tuple[bytes, ...] 
         return False
     spellings = (value.decode("latin-1"), value.decode("utf-8", "ignore"), value.decode("utf-16-le", "ignore"))
     more = (value.decode("utf-16-be", "ignore"), value[1:].decode("utf-16-le", "ignore"))
-    if any(len(found[0]) > LONG_WORD for text in (*spellings, *more) for found in pattern.finditer(folded(text))):
+    found = (hit for text in (*spellings, *more) for hit in pattern.finditer(folded(text)))
+    if any(len(hit[0]) > LONG_WORD and is_everywhere(hit) for hit in found):
         return True
     small = value.lower() if others else b""
     return any(written in small for written in others)
@@ -169,11 +198,16 @@ def may_be_of_two_bytes(text: bytes) -> bool:
     return _TWO_BYTES.search(text) is not None
 
 
+def _is_plain(value: str) -> bool:
+    """Tell whether a value is looked for as it is written here."""
+    return value.isascii() and value.isprintable()
+
+
 class InBytes:
     """Searches compressed pixel data, part by part, for the longer values as text, as a comment would be."""
 
     def __init__(self, values: frozenset[str]) -> None:
-        found = (value.encode("ascii").lower() for value in values if value.isascii() and len(value) > LONG_WORD)
+        found = (value.encode("ascii").lower() for value in values if _is_plain(value) and len(value) > LONG_WORD)
         self._words = tuple(found)
         self._reach = max(map(len, self._words), default=1) - 1
         self._before = b""

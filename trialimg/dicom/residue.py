@@ -32,6 +32,7 @@ from trialimg.dicom.needles import (
     NOT_ENTERED,
     as_read,
     in_binary,
+    is_everywhere,
     may_be_of_two_bytes,
     others_of,
     pattern_of,
@@ -123,17 +124,23 @@ def _names_someone(dataset: Dataset, element: DataElement | RawDataElement, vr: 
         return isinstance(value, bytes) and in_binary(value, *sought)
     if vr == "UI":
         uids = [uid for uid in text_of(element).split("\\") if not (is_mapped_uid(uid) or is_registered(uid))]
-        return any(pattern.search(uid) or _is_in_arcs(uid, pattern) for uid in uids)
+        return any(any(map(is_everywhere, pattern.finditer(uid))) or _is_in_arcs(uid, pattern) for uid in uids)
     text = _text(dataset, element)
     if vr in _NUMERIC_TEXT and not re.search("[A-DF-Za-df-z]", text):  # a number may have an exponent
-        return any(len(n.strip()) > LONG_WORD and pattern.fullmatch(n.strip()) for n in text.split("\\"))
+        return any(len(n.strip()) > LONG_WORD and _is_all(n.strip(), pattern) for n in text.split("\\"))
     if vr in _DATES:
-        return any(pattern.fullmatch(found) for found in re.findall(r"\d{8}", text))
+        return any(_is_all(found, pattern) for found in re.findall(r"\d{8}", text))
     return pattern.search(folded(text)) is not None or _read_otherwise(value, sought)
 
 
 def _is_in_arcs(uid: str, pattern: re.Pattern[str]) -> bool:
-    return any(len(arc) > LONG_WORD and pattern.fullmatch(arc) for arc in uid.split("."))
+    return any(len(arc) > LONG_WORD and _is_all(arc, pattern) for arc in uid.split("."))
+
+
+def _is_all(number: str, pattern: re.Pattern[str]) -> bool:
+    """Tell whether a number as a whole is what is looked for in numbers."""
+    found = pattern.fullmatch(number)
+    return found is not None and is_everywhere(found)
 
 
 def _read_otherwise(value: object, sought: _Sought) -> bool:

@@ -82,8 +82,8 @@ named only where they were applied to the instance. An earlier claim in the file
 - Mapped **by value** is every UID but those registered in PS3.6 and the values of attributes that name a class, a
   transfer syntax, a coding scheme, a context or a template. A vendor's UID under 1.2.840.10008 is mapped.
 - Dates are shifted by a number of days that is the subject's own; intervals stay. A date that is none, or only in part
-  known, is emptied, and so is one that programs write for an unknown one (1900, 1901, 9999, the first of 1970): moved it
-  would tell by how many days. Longitudinal Temporal Information Modified (0028,0303) says which it was.
+  known, is emptied, and so is one that programs write for an unknown one (1900, 1901, 9999, the first of 1970): moved
+  it would tell by how many days. Longitudinal Temporal Information Modified (0028,0303) says which it was.
 - Study ID is a new one, unique to the study.
 
 ## What the cleaning writes
