@@ -91,7 +91,9 @@ def test_the_subject_the_trial_and_the_method_are_written(tmp_path, clean, key):
     assert (made.ClinicalTrialSponsorName, made.ClinicalTrialProtocolID) == ("Sponsor", "PROT-1")
     assert (made.ClinicalTrialSiteID, made.ClinicalTrialSubjectID) == ("101", "101-001")
     assert (made.ClinicalTrialTimePointID, made.ClinicalTrialTimePointDescription) == ("W8", "Week 8")
+    assert (made.ClinicalTrialProtocolName, made.ClinicalTrialSiteName) == ("A phase II", "Site one")
     assert made.PatientIdentityRemoved == "YES"
+    assert made.DeidentificationMethod == "PS3.15 E.1 Basic Profile, demo 1, own rules: 0"
     assert made.LongitudinalTemporalInformationModified == "UNMODIFIED"
     assert [item.CodeValue for item in made.DeidentificationMethodCodeSequence] == [
         "113100",

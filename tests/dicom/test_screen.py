@@ -27,7 +27,10 @@ def test_an_ordinary_ct_goes_on():
         {"has_overlay_in_pixels": True},
         {"pixel_surplus": 12},
         {"conversion_type": "WSD"},
-        {"image_type": ("DERIVED", "SECONDARY", "SCREEN SAVE")},
+        *(
+            {"image_type": ("DERIVED", "SECONDARY", word)}
+            for word in ("SCREEN SAVE", "SCREENSAVE", "Snapshot", "DOSE_INFO", "DOSE INFO", "REPORT", "SCANNED", "CSA SCREEN")
+        ),
         {"photometric_interpretation": "RGB"},
         {"transfer_syntax": "1.2.840.10008.1.2.4.102"},
         *(
