@@ -14,7 +14,7 @@ from typing import Any, Final, NoReturn
 
 _DATA, _DEIDENTIFY, _SEND = "--data", "deidentify", "send"
 _AFTER_DATA: Final = 3
-_IN_ORDER: Final = 10.0
+_IN_ORDER: Final = 1.0
 """Seconds in which work that was stopped is put in order before it can be stopped again."""
 
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
+import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydicom.data import get_testdata_file
 
 from tests.client.conftest import ROOT, environment, run
 
@@ -108,3 +113,50 @@ def test_every_ending_is_one_document_with_its_code(ct: Path, tmp_path: Path, en
     assert told["exit"] == code
     assert "sentence" in told or sum(told["counts"].values()) == told["files"]
     assert str(tmp_path) not in done.stdout
+
+
+def begins_children(session: int) -> bool:
+    """Say whether a process of this session is the one that children are begun from."""
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            fields = (place / "stat").read_text().rsplit(")", 1)[1].split()
+            if int(fields[3]) == session and b"multiprocessing.forkserver" in (place / "cmdline").read_bytes():
+                return True
+        except OSError:
+            continue
+    return False
+
+
+def test_whoever_stops_it_while_children_are_begun_sees_no_trace_of_the_program(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    shutil.copy(str(get_testdata_file("image_dfl.dcm")), tmp_path / "in" / "parser")
+    words = ["deidentify", tmp_path / "in", tmp_path / "out", *BASIC, "--jobs", "1"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "trialimg", "--data", str(tmp_path / "none"), *map(str, words)],
+        cwd=ROOT, env=environment(), stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    until = time.monotonic() + 60
+    while not begins_children(process.pid) and time.monotonic() < until and process.poll() is None:
+        time.sleep(0.001)
+    os.killpg(process.pid, signal.SIGINT)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 130, told
+    assert told.splitlines()[-1] == "Ended."
+    assert "Traceback" not in told
+    assert names(tmp_path / "out") == []
+
+
+def test_what_is_put_in_order_after_a_stop_is_not_stopped(tmp_path: Path) -> None:
+    code = (
+        "import os, signal\n"
+        "from trialimg import start\n"
+        "start._end_in_order()\n"
+        "try:\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "except KeyboardInterrupt:\n"
+        "    for how in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):\n"
+        "        os.kill(os.getpid(), how)\n"
+        "    print('in order')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "in order\n")

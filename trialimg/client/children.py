@@ -27,6 +27,8 @@ _MAPPED: Final = 64 * 2**30
 """Bytes of files that it may have mapped besides, which takes no memory: a film or a slide may have many gigabytes."""
 SECONDS: Final = 300
 """Processor seconds a child may spend on one item."""
+_OF_THE_PARENT: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Signals that are the parent's to answer, which kills its children."""
 _AHEAD: Final = 3
 """Items that lie ready at a child while it works."""
 Item = TypeVar("Item")
@@ -176,10 +178,17 @@ def _begun_with(preload: Sequence[str]) -> _Start:
     """Choose how children begin: as this process is, or, where it has threads or lacks a module, from a clean one."""
     if not preload and threading.active_count() == 1:
         return _as_it_is
-    from multiprocessing import get_context  # as costly to load as all of the engine: only where it is needed
+    from multiprocessing import get_context, resource_tracker  # as costly to load as all of the engine
+    from multiprocessing.forkserver import ensure_running
 
     context = get_context("forkserver")
     context.set_forkserver_preload(list(preload))
+    resource_tracker.ensure_running()  # which would let signals through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _OF_THE_PARENT)
+    try:
+        ensure_running()  # what begins children never hears of a signal, not even while it loads; it ends with us
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def clean(work: Callable[[Any], Any], _others: list[Any]) -> tuple[_Process, _Pipe]:
         mine, theirs = context.Pipe()
@@ -205,8 +214,8 @@ def _serve_clean(pipe: _Pipe, work: Callable[[Any], Any]) -> None:
 
 def _serve(pipe: _Pipe, work: Callable[[Any], Any], parent_ended: Callable[[], None]) -> None:
     """Answer items one by one until the parent closes the pipe; runs in a child."""
-    for how in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(how, signal.SIG_IGN)  # it is the parent's to answer, which kills its children
+    for how in _OF_THE_PARENT:
+        signal.signal(how, signal.SIG_IGN)
     threading.Thread(target=partial(_end_with_parent, parent_ended), daemon=True).start()
     signal.signal(signal.SIGPROF, _out_of_time)
     for limit, most in ((resource.RLIMIT_DATA, MEMORY), (resource.RLIMIT_AS, MEMORY + _MAPPED)):
