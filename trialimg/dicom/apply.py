@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections import Counter
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from pydicom.dataelem import DataElement, RawDataElement
@@ -16,6 +17,7 @@ from trialimg.dicom.encode import encoded_codes
 from trialimg.dicom.part10 import LONG_FORM, PIXEL_DATA
 from trialimg.dicom.plan import CONTENT_SEQUENCE, NUMBERS, PIXELS, Do, Place, Plan, Step
 from trialimg.dicom.private import kept_private
+from trialimg.dicom.told import CODES, CONCEPT_NAME, EQUIVALENT_CODE, MEANING, steps_for
 from trialimg.dicom.values import DUMMY_CODE, Counts, Path, Values, told_instead
 
 _SHORT_FORM_LIMIT, _UNDEFINED = 0xFFFF, 0xFFFFFFFF
@@ -77,9 +79,10 @@ class Cleaning:
         place_step, done = place.step, self.done
         explicit = not dataset.original_encoding[0]
         private = kept_private_of(dataset, place) if self.values.plan.keeps_private else {}
+        told = steps_by_name(dataset, place)
         for tag in list(dataset.keys()):
             element = dataset.get_item(tag)
-            step = private.get(int(tag)) or place_step(int(tag), element.VR)
+            step = told.get(int(tag)) or private.get(int(tag)) or place_step(int(tag), element.VR)
             if step.told:
                 done[(*path, int(tag)), step.told] += 1
             if step.do is Do.REMOVE:
@@ -144,6 +147,25 @@ def kept_private_of(dataset: Dataset, place: Place) -> dict[int, Step]:
     """Give the private elements of a data set or item that do not go whole."""
     present = [(int(tag), dataset.get_item(tag).VR) for tag in dataset.keys()]  # noqa: SIM118 - iterating decodes
     return kept_private(place.private, present, lambda tag: text_of(dataset.get_item(tag)))
+
+
+def steps_by_name(dataset: Dataset, place: Place) -> Mapping[int, Step]:
+    """Give what is done with the values of an item whose coded name says that it tells of the patient."""
+    return steps_for(place, *name_of(dataset)) if CONCEPT_NAME in dataset else {}
+
+
+def name_of(item: Dataset) -> tuple[frozenset[str], tuple[str, ...]]:
+    """Give the codes and the meanings that name an item, of equivalent codes too."""
+    concepts = list(_concepts(item, CONCEPT_NAME))
+    codes = [text_of(concept.get_item(tag)) for concept in concepts for tag in CODES if tag in concept]
+    return frozenset(codes), tuple(text_of(concept.get_item(MEANING)) for concept in concepts if MEANING in concept)
+
+
+def _concepts(holder: Dataset, sequence: int) -> Iterator[Dataset]:
+    value = holder[sequence].value if sequence in holder else ()
+    for concept in value if isinstance(value, Sequence) else ():
+        yield concept
+        yield from _concepts(concept, EQUIVALENT_CODE)
 
 
 def _say_vr(dataset: Dataset, tag: int, element: DataElement | RawDataElement, vr: str) -> None:

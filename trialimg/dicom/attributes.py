@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final, NoReturn
 
 from trialimg.dicom.encode import encoded_codes
@@ -25,7 +24,6 @@ from trialimg.dicom.ground import (
     enters_names,
 )
 from trialimg.dicom.header import Gathered
-from trialimg.dicom.identifying import AGE_PLACES, AGES
 from trialimg.dicom.look import ITEM, SEQUENCE_END, UNDEFINED, Look
 from trialimg.dicom.plan import CONTENT_SEQUENCE, Do
 from trialimg.dicom.values import DUMMY_CODE, Path, Values, told_instead
@@ -33,11 +31,11 @@ from trialimg.domain.pattern import late
 
 _ITEM_END: Final = b"\xfe\xff\x0d\xe0\0\0\0\0"
 _DELIMITED: Final = b"\xff\xff\xff\xff"
+CONCEPT_NAME: Final = 0x0040A043
 _DEEPEST: Final = 12
 _MOST_ITEMS: Final = 50_000
 _LONGEST_LEARNT, _MOST_OF_ONE = 256, 512
 _SHORT_FORM_LIMIT: Final = 0xFFFF
-_AN_AGE: Final = late(rb"\bage\b|" + b"|".join(code.encode("ascii") for code in AGES), re.IGNORECASE)
 _TERMS: Final = late(rb"(?:[A-Z0-9_]+(?: [A-Z0-9_]+)*)?(?:\\[A-Z0-9_]+(?: [A-Z0-9_]+)*)* ?")
 """Names of character sets as they should be written."""
 _PADDED_WITH_NUL: Final = frozenset({"UI", "OB", "UN"})
@@ -165,14 +163,21 @@ class Attributes:
         if known.tag == CONTENT_SEQUENCE:
             self.structured_content = True
         stop, made = self._items_of(known.below, start, None if length == UNDEFINED else start + length)
-        if known.tag in AGE_PLACES and _AN_AGE.search(self.data, start, stop):
-            raise Unusual
+        if known.tag == CONCEPT_NAME:
+            self._look_at_name(start, stop)
         self._depth -= 1
         if made is None:
             return stop, None
         if length == UNDEFINED:
             return stop, self._element(key, known, UNDEFINED) + made + SEQUENCE_END + bytes(4)
         return stop, self._element(key, known, len(made)) + made
+
+    def _look_at_name(self, start: int, stop: int) -> None:
+        """Leave items that tell of the patient by their coded name to the parser."""
+        from trialimg.dicom.told import may_tell  # not loaded before a file has such an item
+
+        if may_tell(self.data[start:stop]):
+            raise Unusual
 
     def _items_of(self, ground: Ground, position: int, end: int | None) -> tuple[int, bytes | None]:
         """Give where a sequence ends, and its items; None for these where nothing in them changed."""
@@ -243,6 +248,8 @@ class Attributes:
             raise Unusual
         collects = enters_names(known.tag) and known.tag not in self.ground.retained
         stop, items = self.look.items(start, None if length == UNDEFINED else start + length, collects=collects)
+        if known.tag == CONCEPT_NAME:
+            self._look_at_name(start, stop)
         if known.code != REPLACE_ITEMS or known.step.do is Do.REMOVE:
             return stop, b""
         made = b""

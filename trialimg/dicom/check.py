@@ -8,7 +8,7 @@ from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
-from trialimg.dicom.apply import judged_bytes, kept_private_of, sop_class_of, text_of
+from trialimg.dicom.apply import judged_bytes, kept_private_of, sop_class_of, steps_by_name, text_of
 from trialimg.dicom.encode import IMPLEMENTATION_CLASS_UID, META_TAGS
 from trialimg.dicom.markers import ALWAYS_PRESENT, METHOD_CODES, expected_markers
 from trialimg.dicom.part10 import Part10
@@ -81,6 +81,7 @@ class _Wanted(NamedTuple):
 
 def _check(dataset: Dataset, place: Place, wanted: _Wanted, path: str, ours: frozenset[int]) -> None:
     private = kept_private_of(dataset, place) if wanted.plan.keeps_private else {}
+    told = steps_by_name(dataset, place)
     for key in list(dataset.keys()):
         tag = int(key)
         if tag in ours:
@@ -88,7 +89,7 @@ def _check(dataset: Dataset, place: Place, wanted: _Wanted, path: str, ours: fro
         element = dataset.get_item(key)
         if path and tag in PIXELS:
             raise _not_clean(f"{path}{tag_text(tag)}", "should have been removed")
-        step = private.get(tag) or place.step(tag, element.VR)
+        step = told.get(tag) or private.get(tag) or place.step(tag, element.VR)
         where = f"{path}{tag_text(tag)}"
         if step.do is Do.CLEAN_ITEMS:
             items = dataset[key].value
@@ -96,7 +97,7 @@ def _check(dataset: Dataset, place: Place, wanted: _Wanted, path: str, ours: fro
                 _check(item, place.inside(tag), wanted, f"{where}[{number}].", frozenset())
         elif element.VR == "UN":
             raise _not_clean(where, "is of unknown representation")
-        elif (why := _objection(element, step, wanted)) is not None:
+        elif (why := _objection(dataset[key] if step.vr == "SQ" else element, step, wanted)) is not None:
             raise _not_clean(where, why)
 
 

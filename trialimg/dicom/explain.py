@@ -10,7 +10,7 @@ from typing import BinaryIO
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
-from trialimg.dicom.apply import kept_private_of, sop_class_of
+from trialimg.dicom.apply import kept_private_of, sop_class_of, steps_by_name
 from trialimg.dicom.by_parser import PARSER_GIVES_UP
 from trialimg.dicom.dataset import parse
 from trialimg.dicom.header import facts_and_end
@@ -37,10 +37,10 @@ def steps_of(source: Path | BinaryIO, plan: Plan) -> Counter[tuple[Tags, Step]]:
 
 
 def _walk(dataset: Dataset, place: Place, path: Tags) -> Iterator[tuple[Tags, Step]]:
-    private = kept_private_of(dataset, place)
+    private, told = kept_private_of(dataset, place), steps_by_name(dataset, place)
     for key in dataset.keys():  # noqa: SIM118 (iterating a data set decodes it)
         tag = int(key)
-        step = private.get(tag) or place.step(tag, dataset.get_item(key).VR)
+        step = told.get(tag) or private.get(tag) or place.step(tag, dataset.get_item(key).VR)
         yield (*path, tag), step
         items = dataset[key].value if step.do is Do.CLEAN_ITEMS else None
         for item in items if isinstance(items, Sequence) else ():

@@ -9,14 +9,14 @@ from typing import Final
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
-from trialimg.dicom.apply import text_of
+from trialimg.dicom.apply import name_of, text_of
 from trialimg.dicom.dataset import raw
-from trialimg.dicom.identifying import AGE_PLACES, is_age
+from trialimg.dicom.told import CONCEPT_NAME, tells_an_age
 from trialimg.dicom.values import Path
 from trialimg.domain.pseudonym import OLDEST_AGE_TOLD
 
-_CONCEPT, _MEASURED, _NUMBER, _UNITS = 0x0040A043, 0x0040A300, 0x0040A30A, 0x004008EA
-_CODE, _MEANING = 0x00080100, 0x00080104
+_MEASURED, _NUMBER, _UNITS = 0x0040A300, 0x0040A30A, 0x004008EA
+_CODE: Final = 0x00080100
 _FLOATING, _NUMERATOR, _DENOMINATOR = 0x0040A161, 0x0040A162, 0x0040A163
 _OTHER_FORMS: Final = (_FLOATING, _NUMERATOR, _DENOMINATOR)
 """The same number as a binary one and as a fraction; they may be absent where the number itself suffices."""
@@ -24,17 +24,21 @@ _IN_A_YEAR: Final = {"mo": 12.0, "wk": 52.18, "d": 365.25, "h": 8766.0, "min": 5
 
 
 def cap_told_ages(dataset: Dataset) -> list[Path]:
-    """Cap every age in the content of a report or the context of an acquisition; give the paths where one was told."""
+    """Cap the age in every item whose coded name says that it tells one; give the paths where one was told.
+
+    The sequences of the data set are read already.
+    """
     found: list[Path] = []
-    for sequence in AGE_PLACES:
-        for item in _items(dataset, sequence):
-            found += [(sequence, *path) for path in (*_cap_item(item), *cap_told_ages(item))]
+    for tag in list(dataset.keys()):
+        sequence = dataset.get_item(tag).value
+        for item in sequence if isinstance(sequence, Sequence) else ():
+            found += [(int(tag), *path) for path in (*_cap_item(item), *cap_told_ages(item))]
     return found
 
 
 def _cap_item(item: Dataset) -> list[Path]:
     """Cap the age that one item tells, in its own units; give where there was one to cap."""
-    if not is_age(_first(item, _CONCEPT, _CODE), _first(item, _CONCEPT, _MEANING)):
+    if CONCEPT_NAME not in item or not tells_an_age(*name_of(item)):
         return []
     holders: list[tuple[Path, Dataset]] = [((_NUMBER,), item)]
     holders += [((_MEASURED, _NUMBER), measured) for measured in _items(item, _MEASURED)]
