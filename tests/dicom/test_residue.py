@@ -236,6 +236,7 @@ def test_another_date_a_month_and_a_year_alone_alarm_nobody(text):
         *(("Sørensen^Bjørn", text) for text in ("Sorensen", "Soerensen", "BJORN")),
         *(("Łukasz^Żółć", "Lukasz"), ("Weiß^Änne", "WEISS"), ("Weiß^Änne", "Aenne")),
         *(("O'Brien^Mary-Ann", text) for text in ("OBrien", "O Brien", "MaryAnn", "Mary Ann", "OBRIEN", "O’Brien")),
+        *(("Li^Na", text) for text in ("Li Na", "NA, LI", "lina", "LI^NA", "seen by li-na.")),
         *(("Smythe-Kowalczyk^Eva", text) for text in ("Kowalczyk", "SMYTHE_KOWALCZYK", "Smythe")),
     ],
 )
@@ -247,6 +248,7 @@ def test_a_name_is_found_as_others_spell_it(name, text):
     ("name", "text"),
     [
         *(("Art^Paul", "part 2"), ("Ray^Xu", "XRAY"), ("Can^Sue", "SCAN"), ("QIN-HEADNECK-01-0024", "QIN NECK 01")),
+        *(("Li^Na", "capilli nasi"), ("Li^Na", "Li"), ("Li^Na", "Na"), ("Li^Na", "reclina"), ("CT^MR", "MR CT")),
         *(("Doe^John", "does it"), ("Phantom^Head", "HEADPHANTOM"), ("Demo^Test", "TESTDEMO")),
     ],
 )

@@ -66,7 +66,7 @@ SHORT_DATE: Final = "\x1c"
 """Before a birth date of six digits without marks. Both are looked for in texts alone."""
 LONG_WORD: Final = 5
 _IS_DATE: Final = late(r"[12]\d{3}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])")
-_SHORTEST_NAME, _SHORTEST_ID, _SHORTEST_DIGITS, _SHORTEST_PHONE, _SHORTEST_PART = 3, 4, 5, 7, 6
+SHORTEST_NAME, _SHORTEST_ID, _SHORTEST_DIGITS, _SHORTEST_PHONE, _SHORTEST_PART = 3, 4, 5, 7, 6
 _SHORTEST: Final = {0x00081010: 6, 0x00181000: 6, 0x00200010: 5, 0x00081040: 6, 0x00080080: 5}
 _MOST_PARTS: Final = 5
 _SHORTEST_GROUPED, _LONGEST_GROUPED, _MOST_GROUPS = 6, 16, 4
@@ -162,15 +162,22 @@ def forms_of_names(text: str) -> Iterator[str]:
         ordinary = [part for part in parts if _is_ordinary(part)]
         for part in parts:
             for spelled in spellings(part):
-                if len(spelled) >= (_SHORTEST_NAME if spelled.isascii() else 2) and not _is_ordinary(spelled):
+                if len(spelled) >= (SHORTEST_NAME if spelled.isascii() else 2) and not _is_ordinary(spelled):
                     yield spelled
         yield from _as_one_word(parts[:2])
-        if any(len(part) == 1 and not part.isascii() for part in parts[:2]):  # too short to be searched by itself
+        if not set(parts[:2]) <= set(ordinary) and _are_short(parts[:2]):
             yield from map(" ".join, permutations(parts[:2], 2))
         if len(parts) > len(ordinary) or not all(part in ORDINARY for part in parts):
             for one, other in permutations(parts, 2):
                 if one in ordinary and len(one + other) > LONG_WORD and not {one, other} <= ORDINARY:
                     yield f"{one} {other}"
+
+
+def _are_short(parts: list[str]) -> bool:
+    """Tell whether family and given name are too short to be searched by themselves, or one of them is a character."""
+    return all(part.isalpha() and len(part) == SHORTEST_NAME - 1 for part in parts) or any(
+        len(part) == 1 and not part.isascii() for part in parts
+    )
 
 
 def spellings(part: str) -> set[str]:

@@ -16,6 +16,7 @@ from trialimg.dicom.identifying import (
     GROUPED,
     LONG_WORD,
     SHORT_DATE,
+    SHORTEST_NAME,
     folded,
     forms_of,
     forms_of_birth_date,
@@ -136,7 +137,7 @@ def pattern_of(values: frozenset[str]) -> re.Pattern[str]:
         quoted = r"[\s,;^._=\\/'\u2019-]+".join(re.escape(word) for word in value.split())
         if re.fullmatch(r"[\d ./-]+", value):
             alternatives.append(f"{_NO_DIGIT}{quoted}{_END_OF_DIGITS}")
-        elif len(value) < LONG_WORD and value.isascii():
+        elif value.isascii() and (len(value) < LONG_WORD or len(min(value.split(), key=len)) < SHORTEST_NAME):
             alternatives.append(rf"(?<![^\W_]){quoted}(?![^\W_])")
         else:
             alternatives.append(quoted)
