@@ -142,6 +142,9 @@ def test_what_a_person_must_see_is_kept_back_until_one_has_looked(data: Path, mi
         ("unseen", "", 1),
     ]
     assert "The pixels of 1 image were not looked at" in looked.stderr
+    claims = [dcmread(path) for path in clean_ones(tmp_path / "all")]  # a word for all of them is no look at each
+    assert not any("BurnedInAnnotation" in ds for ds in claims)
+    assert {code.CodeValue for ds in claims for code in ds.DeidentificationMethodCodeSequence} == {"113100"}
 
 
 def test_what_is_not_taken_is_told_by_its_number_and_never_by_its_name(data: Path, mixed: Path, tmp_path: Path) -> None:

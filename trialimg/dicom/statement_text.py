@@ -65,7 +65,10 @@ OPTIONS_SAID: Final = {
     "dates: kept": "dates and times stay where they are such; the birth date always goes",
     "dates: shifted": "dates move by 1 to 365 days, the subject's own number; times of day and offsets stay",
     "keep: […]": "sex, age (up to 89), size, weight: each by itself",
-    "mask": "named where boxes were laid over pixels, and where a person looked and nothing had to be covered",
+    "mask": (
+        "named where a person decided on the page for held pixels: boxes were laid over them, or nothing had to be "
+        "covered"
+    ),
     "faces": "nothing here makes a face unrecognisable; a trial may hold head CT and MR with thin slices",
 }
 
@@ -90,9 +93,10 @@ named only where they were applied to the instance. An earlier claim in the file
 
 Patient ID and name (the subject's number), Clinical Trial Subject and Study modules, Patient Identity Removed (YES),
 De-identification Method and its code sequence, Longitudinal Temporal Information Modified, and new file meta
-information. Burned In Annotation becomes NO where a person looked at the pixels or boxes were laid over them; else it
-is what the scanner said. Recognizable Visual Features NO is a claim of others and is never repeated: what may show a
-face is told in the report.
+information. Burned In Annotation becomes NO where a person decided on the page for held pixels, with boxes or without;
+else it is what the scanner said, also where `--pixels reviewed` or `reviewed=True` lets pictures pass: that is
+somebody's word for all of them, and the report tells it as such. Recognizable Visual Features NO is a claim of others
+and is never repeated: what may show a face is told in the report.
 
 ## Attributes without a row
 
