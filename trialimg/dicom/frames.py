@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Final, NamedTuple
 
 from trialimg.dicom.codestream import JP2, SOC, SOI, quieten_boxes, quieten_j2k, quieten_jpeg, quieten_rle
+from trialimg.dicom.syntaxes import VIDEO_SYNTAXES
 
 _JPEG_FAMILY: Final = "1.2.840.10008.1.2.4."
 _RLE: Final = "1.2.840.10008.1.2.5"
@@ -125,7 +126,9 @@ class Quiet:
         self._jpeg = has_comments(transfer_syntax)
         self._is_still = self._jpeg or transfer_syntax == _RLE
         self._has_true_table = found.listed in {0, frames}
-        self.is_understood = self._is_still and found.number >= 0
+        self._is_film = transfer_syntax in VIDEO_SYNTAXES
+        self._syntax = transfer_syntax
+        self.is_understood = (self._is_still or self._is_film) and found.number >= 0
         self.is_changed = found.number >= 0 and not self._has_true_table
 
     @property
@@ -143,7 +146,7 @@ class Quiet:
         else:
             yield _ITEM + bytes(4)
         if not self._is_still:
-            yield from self._copied(first, self._found.end)
+            yield from self._film(first) if self._is_film else self._copied(first, self._found.end)
             return
         for frame, made in self._quietened(first):
             at = 0
@@ -154,8 +157,8 @@ class Quiet:
 
     def look(self) -> bool:
         """Look at every frame; tell whether any byte would be another."""
-        if self._is_still and self._found.number >= 0:
-            for _ in self._quietened(self._first()):
+        if self._found.number >= 0 and (self._is_still or self._is_film):
+            for _ in self._quietened(self._first()) if self._is_still else self._film(self._first()):
                 pass
         return self.is_changed
 
@@ -167,6 +170,25 @@ class Quiet:
     def _copied(self, start: int, stop: int) -> Iterator[Piece]:
         for position in range(start, stop, _CHUNK):
             yield self._read(position, min(_CHUNK, stop - position))
+
+    def _film(self, first: int) -> Iterator[Piece]:
+        """Give the fragments of a film, without what is said beside its pictures."""
+        from array import array  # neither this nor what reads films is loaded where there is none
+
+        from trialimg.dicom.film import quiet_film
+        from trialimg.dicom.messages import Parts
+
+        starts, lengths = array("Q"), array("L")
+        for item in _items(self._read, first, self._found.end):
+            starts.append(item.start)
+            lengths.append(item.length)
+        film = Parts(self._read, starts, lengths)
+        understood, edits = quiet_film(film.read, film.size, self._syntax)
+        self.is_understood = self.is_understood and understood
+        self.is_changed = self.is_changed or bool(edits)
+        for start, chunks in zip(starts, film.edited(edits), strict=True):
+            yield self._read(start - 8, 8)
+            yield from chunks
 
     def _quietened(self, first: int) -> Iterator[tuple[_Frame, bytearray]]:
         count = 0

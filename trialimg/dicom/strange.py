@@ -19,8 +19,8 @@ def is_built_strangely(facts: InstanceFacts, strange: str | None) -> bool:
 
 
 def strange_frames(part: Part10, facts: InstanceFacts) -> str | None:
-    """Say why a person must look at compressed frames, or None; a film is looked at in any case."""
-    if not (part.is_encapsulated and facts.has_pixels) or facts.is_video:
+    """Say why a person must look at compressed frames, or at a film beyond its pictures, or None."""
+    if not (part.is_encapsulated and facts.has_pixels):
         return None
     bits, begin, end = 8, 0, 0
     for event in walk(part, past_pixels=False):
@@ -42,8 +42,13 @@ def strange_frames(part: Part10, facts: InstanceFacts) -> str | None:
 
 def strange_where(facts: InstanceFacts, *, is_understood: bool) -> str | None:
     """Say why a person must look at frames that are understood, or not, or None."""
-    if facts.is_video or not facts.has_pixels or (facts.rows and facts.columns and is_understood):
+    if not facts.has_pixels or (facts.rows and facts.columns and is_understood):
         return None
+    if facts.is_video:
+        return (
+            "The film is not built as the standard says, so words may stand in it that nobody sees. Discard the "
+            "instance and have it exported again, as MP4 in one piece or as a transport stream."
+        )
     return (
         "Its compressed frames are not built as their transfer syntax says, so something else may be hidden in them. "
         "Discard the instance and have it exported again, uncompressed."
