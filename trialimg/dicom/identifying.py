@@ -31,20 +31,24 @@ NAMES: Final = frozenset(
         *(0x00100010, 0x00101001, 0x00101005, 0x00101060, 0x00102297),  # patient, other, birth, mother's, responsible
         *(0x00080090, 0x0008009C, 0x00081048, 0x00081050, 0x00081060, 0x00081070),  # physicians, operators
         *(0x00321032, 0x00321033, 0x00400006, 0x0040A075, 0x0040A123, 0x00700084, 0x00402008, 0x300E0008, 0x00401010),
+        *(0x00404037, 0x40080102, 0x4008010A, 0x4008010C, 0x40080114),  # performers, those who read and reported
     }
 )
 """Persons: the patient and relatives, physicians, operators, observers, verifiers, those who entered or approved."""
-PHONES: Final = frozenset({0x00102154, 0x00080094, 0x00402010})
+PHONES: Final = frozenset({0x00102154, 0x00080094, 0x00402010, 0x00401103})
 _ADDRESSES: Final = frozenset({0x00101040, 0x00080092, 0x00080081})
 WHOLE: Final = frozenset(
     {
         *(0x00100020, 0x00100021, 0x00101000, 0x00101040, 0x00102154, 0x00101090, 0x001021F0, 0x00102155),
         *(0x00080050, 0x00080080, 0x00080081, 0x00081040, 0x00081010, 0x00181000, 0x00200010, 0x0020000D),
         *(0x00380010, 0x00400253, 0x00401001, 0x00402016, 0x00402017, 0x00120040, 0x00080094, 0x00080092),
-        *(0x00402010, 0x00380060),
+        *(0x00402010, 0x00380060, 0x00401102, 0x00401103, 0x00102152, 0x00102299, 0x00404036, 0x00380300),
+        *(0x00400009, 0x00400253, 0x00400010, 0x00400512, 0x00400551, 0x00120030, 0x00120031),
     }
 )
-"""Numbers of patient, order, visit and study; addresses, telephones, mail; institution, department, machine."""
+"""Numbers of patient, order, step, visit, specimen and study; addresses, telephones, mail, places; institution,
+department, machine; what another trial calls its site.
+"""
 BIRTH_DATE: Final = 0x00100030
 
 AGE_PLACES: Final = (0x0040A730, 0x00400555, 0x00400610, 0x00400612)

@@ -16,7 +16,7 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.tag import BaseTag
 
-from trialimg.dicom.apply import text_of
+from trialimg.dicom.apply import judged_bytes, text_of
 from trialimg.dicom.identifying import (
     BIRTH_DATE,
     LONG_WORD,
@@ -47,6 +47,8 @@ _STUDY_DATE: Final = 0x00080020
 _TEXT: Final = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
 _DATES: Final = frozenset({"DA", "DT", "TM"})
 _BINARY: Final = frozenset({"OB", "OW", "OL", "OV", "OD", "OF", "UN", "US", "SS", "UL", "SL"})
+_NUMBERS: Final = frozenset({"AT", "FD", "FL", "SV", "UV"})
+"""Those of the standard are judged when they are cleaned (``unlisted``); a manufacturer's are searched."""
 _SEARCHED: Final = _TEXT | _DATES | _BINARY | {"AE", "CS", "UR", "IS", "DS", "UI", "AS"}
 _NUMERIC_TEXT: Final = frozenset({"IS", "DS"})
 _OURS: Final = frozenset({PATIENT_NAME, PATIENT_ID, STUDY_ID})
@@ -112,7 +114,9 @@ def _find(dataset: Dataset, sought: _Sought, path: str) -> Iterator[str]:
             items = dataset[key].value
             for number, item in enumerate(items if isinstance(items, Sequence) else (), 1):
                 yield from _find(item, sought, f"{path}{tag_text(tag)}[{number}].")
-        elif vr[:2] in _SEARCHED and _names_someone(dataset, element, vr[:2], sought):
+        elif (vr[:2] in _SEARCHED or (vr in _NUMBERS and tag >> 16 & 1)) and _names_someone(
+            dataset, element, vr[:2], sought
+        ):
             yield f"{path}{tag_text(tag)}"
 
 
@@ -120,8 +124,8 @@ def _names_someone(dataset: Dataset, element: DataElement | RawDataElement, vr: 
     value, pattern = element.value, sought.pattern
     if not value:
         return False
-    if vr in _BINARY:
-        return isinstance(value, bytes) and in_binary(value, *sought)
+    if vr in _BINARY or vr in _NUMBERS:
+        return in_binary(judged_bytes(element, vr, little=dataset.original_encoding[1] is not False), *sought)
     if vr == "UI":
         uids = [uid for uid in text_of(element).split("\\") if not (is_mapped_uid(uid) or is_registered(uid))]
         return any(any(map(is_everywhere, pattern.finditer(uid))) or _is_in_arcs(uid, pattern) for uid in uids)
