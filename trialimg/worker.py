@@ -38,22 +38,28 @@ STALLED_SECONDS: Final = 60.0
 """A worker on PostgreSQL that was silent for so long is dead; longer than a job's lease, which must be over by then."""
 _LOOK_SECONDS: Final = 1.0
 _EMBEDDED: Final = "trialimg_worker"
+_Lane = tuple[str, ...]
+_LANES: Final[tuple[_Lane, _Lane]] = (tuple(queue for queue in QUEUES if queue != "pixels"), ("pixels",))
+"""The queues of each thread of the embedded worker."""
 _AT_ONCE: Final = 2  # one long step must not keep housekeeping, or another submission, waiting
 
 
 class Embedded:
-    """The only worker of an installation on SQLite: a thread, and a file lock that says there is one."""
+    """The only worker of an installation on SQLite: two threads, and a file lock that says there is one.
+
+    The search for text in held pixels takes seconds for each image, so it has a thread beside the one of all else.
+    """
 
     def __init__(self, app: Flask) -> None:
         self._app = app
-        self._wake = threading.Event()
+        self._wakes = {lane: threading.Event() for lane in _LANES}
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._live, name="trialimg-worker", daemon=True)
 
     def start(self) -> None:
         """Start the thread; where another process has the lock, wait for it to end."""
         stopping.clear()
-        self._app.extensions["trialimg_wake"] = self._wake.set
+        self._app.extensions["trialimg_wake"] = self._wake
         self._app.extensions["trialimg_worker_alive"] = self._thread.is_alive
         self._thread.start()
 
@@ -61,9 +67,13 @@ class Embedded:
         """Let the step that runs put itself back, and end the thread."""
         self._end.set()
         stopping.set()
-        self._wake.set()
+        self._wake()
         self._thread.join()
         stopping.clear()
+
+    def _wake(self) -> None:
+        for wake in self._wakes.values():
+            wake.set()
 
     def _live(self) -> None:
         while not self._end.is_set():
@@ -75,6 +85,9 @@ class Embedded:
     def _work(self) -> None:
         with self._app.app_context():
             _guarded(adopt_orphans)
+        main, pixels = _LANES
+        beside = threading.Thread(target=self._take, args=(pixels,), name="trialimg-worker-pixels", daemon=True)
+        beside.start()
         last = 0.0
         while not self._end.is_set():
             if not last or time.monotonic() - last >= PERIOD_SECONDS:
@@ -82,14 +95,22 @@ class Embedded:
                     _guarded(periodic)
                     _guarded(destroy_old)
                 last = time.monotonic()
-            self._wake.clear()
-            if not _guarded(self._round):
-                self._wake.wait(_LOOK_SECONDS)
+            self._turn(main)
+        beside.join()
 
-    def _round(self) -> bool:
-        """Run what is due; say whether anything was."""
+    def _take(self, lane: _Lane) -> None:
+        while not self._end.is_set():
+            self._turn(lane)
+
+    def _turn(self, lane: _Lane) -> None:
+        self._wakes[lane].clear()
+        if not _guarded(lambda: self._round(lane)):
+            self._wakes[lane].wait(_LOOK_SECONDS)
+
+    def _round(self, lane: _Lane) -> bool:
+        """Run what is due in one lane; say whether anything was."""
         with self._app.app_context():
-            found = ready_jobs()
+            found = ready_jobs(queues=lane)
         ran = False
         for key in found:
             if self._end.is_set():

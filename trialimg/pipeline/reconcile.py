@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -62,10 +62,10 @@ def periodic() -> None:
             db.session.rollback()
 
 
-def ready_jobs(limit: int = 20) -> list[str]:
-    """Give the jobs that should run now; those that ask the archive only while it accepts us."""
+def ready_jobs(limit: int = 20, *, queues: Sequence[str] = ()) -> list[str]:
+    """Give the jobs of some queues or all that should run now; those that ask the archive only while it accepts us."""
     but = ASKS_THE_ARCHIVE if is_paused() else frozenset()
-    found = due_jobs(db.session(), utc_now(), limit, but=but)
+    found = due_jobs(db.session(), utc_now(), limit, but=but, queues=queues)
     db.session.rollback()
     return found
 

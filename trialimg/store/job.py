@@ -1,12 +1,13 @@
 """Jobs as rows of the record, and the port to the engine that runs them.
 
 The row is written in the transaction of the row it serves, so neither can exist without the other. The engine
-(procrastinate on PostgreSQL, one thread on SQLite) may run a job late or twice and can do no harm: a start raises
+(procrastinate on PostgreSQL, two threads on SQLite) may run a job late or twice and can do no harm: a start raises
 the attempt number, and a result is written only where the attempt is still ours (the fence).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
@@ -109,14 +110,18 @@ def wake() -> None:
         waker()
 
 
-def due_jobs(session: Session, now: datetime, limit: int = 20, *, but: frozenset[str] = frozenset()) -> list[str]:
+def due_jobs(
+    session: Session, now: datetime, limit: int = 20, *, but: frozenset[str] = frozenset(), queues: Sequence[str] = ()
+) -> list[str]:
     """Give the keys of jobs that should run now: due ones, and running ones nobody has heard of.
 
-    ``but`` names steps that must wait. A moment in the row that lies ahead of ``now`` shows that the clock was
-    set back since; such a job is not made to wait for it.
+    ``but`` names steps that must wait, ``queues`` those to look in; none are all. A moment in the row that lies ahead
+    of ``now`` shows that the clock was set back since; such a job is not made to wait for it.
     """
     ready = (Job.state == WAITING) & ((Job.due <= now) | (Job.created_at > now) | (Job.heard_at > now))
     wanted = select(Job.id).where(ready | _silent(now)).where(Job.step.not_in(but))
+    if queues:
+        wanted = wanted.where(Job.queue.in_(queues))
     return list(session.scalars(wanted.order_by(Job.due).limit(limit)))
 
 
