@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Final
 
 from trialimg.dicom.table import keyword_of
-from trialimg.dicom.words import cleaned_words
+from trialimg.dicom.words import AGE_FORMS, WRITTEN_DATES, cleaned_words
 from trialimg.domain.pattern import late
 
 OF_THE_MACHINE: Final = frozenset(
@@ -44,34 +44,42 @@ OF_THE_MACHINE: Final = frozenset(
         "TransducerData",
         "ProcessingFunction",
         "ScanOptions",
-        "StackID",
         "DimensionIndexPrivateCreator",
         "FunctionalGroupPrivateCreator",
         "RescaleType",
         "ModalityLUTType",
         "AlgorithmVersion",
-        "LUTLabel",
         "ReconstructionMethod",
         "AttenuationCorrectionMethod",
         "ScatterCorrectionMethod",
         "DetectorLinesOfResponseUsed",
-        "OpticalPathIdentifier",
-        "ReferencedOpticalPathIdentifier",
         "ImageFilter",
         "AcquisitionMode",
-        "EnergyWindowName",
     ]
 )
 """What the maker of a machine wrote: names of models, versions, coils, kernels and sequences, which no list of words
-knows. It stays where it looks like that: without the marks of a person's name or of mail, long numbers and dates. A
-stranger's name of one word would stay; what names the patient, people or place of the file is found."""
+knows. It stays where it looks like that: without the marks of a person's name or of mail, titles, ages, words of birth
+and of records, long numbers and dates. A stranger's bare name would stay; what names the patient, people or place of
+the file is found."""
 
+_OF_SOMEBODY: Final = (
+    r"|\bDr\.? ?[A-Z]|(?i:\b(?:dr|mr|ms|hr|fr|sr|sra)\. ?[a-z]"
+    r"|\b(?:prof|mrs|herr|frau|mme|mlle|miss|doctor|professor)\b"
+    r"|\b(?:mrn|ssn|dob|born|birth|geb|geboren|n[eé]e|call|tel|phone|accession)\b"
+    r"|\bpat(?:ient)?s?\b[ .'-]*(?:id|nr|no|number|name)\b)"
+)
+"""Titles before a name, birth, telephones and numbers of records; DR and MR alone are modalities."""
 _NO_MODEL: Final = late(
     r"[\^@]|[^\x20-\x7e\r\n]|.{65}|\d{7}|(?:\d+\.){5}"
-    r"|(?<!\d)(?:\d{4}([./-])\d{1,2}\1\d{1,2}|\d{1,2}([./-])\d{1,2}\2\d{4})(?!\d)",
+    r"|(?<!\d)(?:\d{4}([./-])\d{1,2}\1\d{1,2}|\d{1,2}([./-])\d{1,2}\2\d{4})(?!\d)"
+    rf"{_OF_SOMEBODY}|(?i:{AGE_FORMS}|{WRITTEN_DATES})",
     re.DOTALL,
 )
-_NO_VERSION: Final = late(r"[\^@]|[^\x20-\x7e\r\n]|.{65}|(?:\d+\.){8}", re.DOTALL)
+_NO_VERSION: Final = late(
+    r"[\^@]|[^\x20-\x7e\r\n]|.{65}|(?:\d+\.){8}|(?<![\d.])(?:1\.[23]\.\d{1,3}|2\.(?:16|25))\.\d{3,}"
+    rf"{_OF_SOMEBODY}|(?i:{AGE_FORMS})",
+    re.DOTALL,
+)
 _VERSIONS: Final = frozenset(
     {"SoftwareVersions", "SecondaryCaptureDeviceSoftwareVersions", "ApplicationVersion", "AlgorithmVersion"}
 )

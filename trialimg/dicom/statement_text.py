@@ -31,6 +31,10 @@ The first that says something counts.
 6. The row of table E.1-1.
 7. For public attributes without a row: what the attribute is for stays, anything else goes.
 
+An item whose coded name (Concept Name Code Sequence) says that it tells the birth date, name, number, sex, age, size,
+weight, ethnic group, smoking or pregnancy of the subject is treated as the attribute that tells it: where that does not
+stay, Measured Value Sequence is emptied and any other value becomes a dummy ([residue.md](residue.md)).
+
 Where an action would leave less than the class of the object demands, the attribute's Type at its place decides: Type 1
 gets a dummy, Type 2 is emptied, a UID is replaced. A sequence that must stay is cleaned inside.
 `trialimg deidentify --explain` tells for each attribute which of these it was.
@@ -62,9 +66,9 @@ OPTIONS_SAID: Final = {
         "coordinates of annotations stay, and of their texts the words that name nobody. Overlays and curves go: "
         "nothing reads what is drawn in them"
     ),
-    "dates: kept": "dates and times stay where they are such; the birth date always goes",
+    "dates: kept": "dates and times stay where they are such; the birth date always goes, from reports too",
     "dates: shifted": "dates move by 1 to 365 days, the subject's own number; times of day and offsets stay",
-    "keep: […]": "sex, age (up to 89), size, weight: each by itself",
+    "keep: […]": "sex, age (up to 89), size, weight: each by itself; reports tell of them what the header may",
     "mask": (
         "named where a person decided on the page for held pixels: boxes were laid over them, or nothing had to be "
         "covered"

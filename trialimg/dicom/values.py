@@ -16,12 +16,13 @@ from trialimg.dicom.plan import Do, Plan, Step
 from trialimg.dicom.syntaxes import CHARACTER_SETS
 from trialimg.dicom.table import edition, is_registered, keyword_of, tag_text, vm_of
 from trialimg.dicom.unlisted import cleaned_value
+from trialimg.dicom.words import REMOVED
 from trialimg.domain.deid_report import NOT_SEARCHED, ActionCount, Report, Residue, rules_of
 from trialimg.domain.deidentification import Profile
 from trialimg.domain.pattern import late
 from trialimg.domain.pseudonym import cap_age, date_shift, map_uid, shift_date
 
-REMOVED_TEXT: Final = b"REMOVED"
+REMOVED_TEXT: Final = REMOVED.encode("ascii")
 DUMMY_CODE: Final = ("REMOVED", "99TRIALIMG", "REMOVED")
 """Value, scheme and meaning; a scheme of one's own begins with 99 (PS3.16 chapter 8)."""
 _SHAPED: Final = {
@@ -62,6 +63,10 @@ _DATE_OR_TIME: Final = late(
 _TIME_ALONE: Final = late(f"(?:{_TIME})?", re.ASCII)
 _UNKNOWN_DATE: Final = late(r"(?!19(?!00|01)|2[01]).*|19700101.*", re.ASCII)
 """What programs write for a date that they do not know (1900, 1901, 9999, the first of 1970); nobody was seen then."""
+
+_REFERRED_TO: Final = frozenset({0x00209056, 0x00480106, 0x006A000E})
+"""Stack ID, Optical Path Identifier and the reference to one: equal labels must be equal afterwards, others not."""
+_CONSONANTS: Final = "BCDFGHKLMNPQRSTVWXZ"
 
 Path = tuple[int, ...]
 """The tags of the sequences around an attribute, and its own."""
@@ -151,6 +156,8 @@ class Values:
             return value if is_known_character_set(_plain(value)) else _known_character_sets(_plain(value))
         if do is Do.JUDGE:
             after = cleaned_value(tag, step.vr, value, text, self.plan.words)
+            if tag in _REFERRED_TO and after != value:
+                after = self._new_label(_plain(value)).encode("ascii")
         else:
             before = _plain(value)
             new = self._new_text(step, before)
@@ -173,6 +180,12 @@ class Values:
     def new_uid(self, uid: str) -> str:
         """Give the UID that stands for ``uid`` from now on; what the standard registered stays."""
         return uid if not uid or is_registered(uid) else _mapped(self.key, uid)
+
+    def _new_label(self, label: str) -> str:
+        """Give the label that stands for one that goes from now on, of words and numbers that may stand."""
+        number, digits = divmod(int(_mapped(self.key, label).rpartition(".")[2]), 1000)
+        number, first = divmod(number, len(_CONSONANTS))
+        return f"{REMOVED} {_CONSONANTS[first]}{_CONSONANTS[number % len(_CONSONANTS)]}{digits:03}"
 
     def codes(self, *, structured_content: bool) -> tuple[str, ...]:
         """Give the codes of CID 7050 that are true of an instance."""

@@ -29,13 +29,20 @@ _MARKS: Final = "[ .,'/_-]{0,2}"
 _TOP_LEVEL: Final = (
     "com|org|net|edu|gov|int|mil|info|health|de|at|ch|fr|uk|it|es|nl|be|eu|us|ca|au|jp|cn|br|pl|se|dk|no"
 )
+AGE_FORMS: Final = (
+    r"(?<![\w.])\d{1,3} ?-?(?:years?|yrs?|yo|y/o|y|jahre?|j|ans?|a[nñ]os|m[oe]nate?|months?)(?![^\W\d_])"
+    r"|(?<![^\W_])(?:aged?|alter|edad|[aâ]ge|et[aà]) ?[:=]? ?\d{1,3}(?!\d)"
+)
+WRITTEN_DATES: Final = (
+    rf"(?<!\w)\d{{1,4}}(?:st|nd|rd|th|er|\.)?{_MARKS}{_MONTH}(?![^\W\d_]){_MARKS}\d{{0,4}}(?!\d)"
+    rf"|(?<![^\W\d_]){_MONTH}{_MARKS}\d{{1,4}}(?!\d)"
+)
+"""Dates with the name of a month."""
 _SOMEBODYS: Final = late(
     "|".join(
         (
-            r"(?<![\w.])\d{1,3} ?-?(?:years?|yrs?|yo|y/o|y|jahre?|j|ans?|a[nñ]os|m[oe]nate?|months?)(?![^\W\d_])",
-            r"(?<![^\W_])(?:aged?|alter|edad|[aâ]ge|et[aà]) ?[:=]? ?\d{1,3}(?!\d)",
-            rf"(?<!\w)\d{{1,4}}(?:st|nd|rd|th|er|\.)?{_MARKS}{_MONTH}(?![^\W\d_]){_MARKS}\d{{0,4}}(?!\d)",
-            rf"(?<![^\W\d_]){_MONTH}{_MARKS}\d{{1,4}}(?!\d)",
+            AGE_FORMS,
+            WRITTEN_DATES,
             r"[a-z]{0,16}://\S*|(?<!\w)www\.\S+|(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,64}\.[\w.-]{0,64}[a-z]\S*",
             rf"(?<![\w.-])[a-z0-9][\w-]{{0,63}}(?:\.[\w-]{{1,63}}){{0,8}}\.(?:{_TOP_LEVEL})(?:[/:]\S*)?(?![\w])",
             r"(?<!\d)(?:\d{4}([./-])\d{1,2}\1\d{1,2}|\d{1,2}([./-])\d{1,2}\2(?:\d{4}|\d\d))(?!\d)",
