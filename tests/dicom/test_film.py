@@ -62,13 +62,20 @@ def test_titles_names_times_and_messages_of_a_film_go_and_it_keeps_its_length(na
     assert MADE_AT not in made
 
 
-@pytest.mark.parametrize("name", ["avc.mp4", "hevc.mp4"])
+def pictures_of(film):
+    """The data of an MP4 film, or the packets of pictures of a transport stream."""
+    if film[:1] == b"G":
+        packets = [film[at : at + 188] for at in range(0, len(film), 188)]
+        return [packet for packet in packets if packet[1] & 0x1F == 1 and packet[2] == 0]
+    start = film.index(b"mdat") + 4
+    return film[start : start - 8 + int.from_bytes(film[start - 8 : start - 4], "big")]
+
+
+@pytest.mark.parametrize("name", ["avc.mp4", "hevc.mp4", "mpeg2.ts"])
 def test_no_byte_of_a_picture_changes(name):
     film, (made, _) = FILMS[name], silent(FILMS[name], SYNTAX[name])
-    start = film.index(b"mdat") + 4
-    stop = start - 8 + int.from_bytes(film[start - 8 : start - 4], "big")
-    assert made[start:stop] == film[start:stop]
-    assert b"x264 - core" in film or name == "hevc.mp4"  # a message of known words stays
+    assert pictures_of(made) == pictures_of(film)
+    assert (b"x264 - core" in made) is (name == "avc.mp4")  # a message of known words stays
 
 
 def test_a_message_among_the_samples_of_a_film_goes():
@@ -92,8 +99,41 @@ def test_a_message_in_a_stream_of_units_goes_whatever_it_says(kind, text):
 
 
 def test_messages_that_tell_how_pictures_are_shown_stay():
-    film = PARAMETERS + messages(b"timing", 1) + messages(b"recovery", 6)
+    film = PARAMETERS + messages(b"timing", 1) + messages(b"seen", 6)
     assert silent(film, AVC) == (film, True)
+
+
+@pytest.mark.parametrize("kind", [1, 2, 6, 200])
+def test_words_in_a_message_of_another_kind_go(kind):
+    made, understood = silent(PARAMETERS + messages(b"Okonkwo Adaeze", kind), AVC)
+    assert understood
+    assert not SAYS.search(made)
+
+
+@pytest.mark.parametrize(
+    ("syntax", "head"), [(AVC, b"\x0c"), (AVC, b"\x7a"), (AVC, b"\0"), (HEVC, b"\x4c\1"), (HEVC, b"\x60\1"), (HEVC, b"\x7e\1")]
+)
+def test_units_of_filling_and_such_as_mean_nothing_say_nothing(syntax, head):
+    film = (PARAMETERS if syntax == AVC else b"\0\0\0\1\x42\1\1\x80") + b"\0\0\0\1" + head + b"Okonkwo\x80"
+    made, understood = silent(film, syntax)
+    assert understood
+    assert made == film.replace(b"Okonkwo", b"\xff" * 7)
+
+
+@pytest.mark.parametrize(
+    ("name", "syntax"), [(n, s) for n in UNDERSTOOD for s in (MPEG2, AVC, HEVC) if s != SYNTAX[n]]
+)
+def test_pictures_of_another_coding_than_the_transfer_syntax_says_are_not_taken_for_messages(name, syntax):
+    made, understood = silent(FILMS[name], syntax)
+    assert not understood
+    assert pictures_of(made) == pictures_of(FILMS[name])
+
+
+def test_data_that_are_of_no_track_of_a_film_go():
+    film = FILMS["avc.mp4"]
+    made, understood = silent(film + struct.pack(">L4s", 16, b"mdat") + b"Okonkwo ", AVC)
+    assert understood
+    assert made == silent(film, AVC)[0] + struct.pack(">L4s", 16, b"mdat") + bytes(8)
 
 
 def test_user_data_of_an_older_film_go():

@@ -21,11 +21,24 @@ Found = tuple[bool, list[Edit]]
 
 MPEG2, AVC, HEVC = range(3)
 _START: Final = b"\0\0\1"
-_SPEAKING: Final = (late(rb"\0\0\x01\xb2"), late(rb"\0\0\x01[\x06\x26\x46\x66]"), late(rb"\0\0\x01[\x4e\x50]"))
-"""How user data begin, or a unit of messages (H.264 table 7-1, H.265 table 7-1)."""
+_SPEAKING: Final = (
+    late(rb"\0\0\x01\xb2"),
+    late(rb"\0\0\x01[\x00\x06\x0c\x18-\x20\x38-\x40\x58-\x60\x78-\x7f]"),
+    late(rb"\0\0\x01[\x4c-\x7f]"),
+)
+"""How user data begin, a unit of messages or of filling, or one that means nothing (H.264 and H.265 table 7-1)."""
+_MESSAGES: Final[tuple[frozenset[int], ...]] = (
+    frozenset(),
+    frozenset({0x06}),
+    frozenset({0x4E, 0x4F, 0x50, 0x51}),
+)
+_BEGINNINGS: Final = (late(rb"\0\0\x01\xb3"), late(rb"\0\0\x01[\x27\x47\x67]"), late(rb"\0\0\x01\x42\x01"))
+"""How the parameters of pictures begin, without which none can be decoded."""
 _NEXT: Final = late(rb"\0\0[\0\x01]")
-_WORDED: Final = frozenset({4, 5})
-"""Messages of what users registered, or did not (H.264 D.1)."""
+_KEPT: Final = frozenset({0, 1, 6, 19, 45, 47, *range(129, 138), 144, 147})
+"""Messages of when and how pictures are shown (H.264 D.1, H.265 D.2.1); what users say are 4 and 5."""
+_UNREGISTERED: Final = 5
+_WORD: Final = late(rb"[A-Za-z ]{8}")
 _UUID: Final = 16
 _X264: Final = late(
     rb"x264 - core \d+[ \w]{0,30} - H\.264/MPEG-4 AVC codec - Copy(left|right) 2003-\d{4} - "
@@ -93,13 +106,16 @@ class Parts:
 def edits_of_stream(read: Read, size: int, coding: int) -> Found:
     """Go through a stream whose units begin with start codes (H.264 annex B), and silence what users say in it."""
     edits: list[Edit] = []
+    beginning = read(0, min(_CHUNK, size))
+    if not _BEGINNINGS[coding].search(beginning) or (coding == AVC and _BEGINNINGS[HEVC].search(beginning)):
+        return False, []  # its pictures are coded in another way, and might look like messages
     for position in range(0, size, _CHUNK):
         for found in _SPEAKING[coding].finditer(read(position, min(_CHUNK + len(_START), size - position))):
             start = position + found.end()
             unit = _unit(read, start, size)
             if unit is None:
                 return False, []
-            silent = bytes([_SILENT]) * len(unit) if coding == MPEG2 else without_words(unit, coding)
+            silent = bytes([_SILENT]) * len(unit) if coding == MPEG2 else without_words(found[0][3], unit, coding)
             if silent != unit:
                 edits.append((start, silent))
     return True, edits
@@ -118,28 +134,37 @@ def _unit(read: Read, start: int, size: int) -> bytes | None:
 
 
 def speaks(unit: bytes, coding: int) -> bool:
-    """Tell whether a unit, of which the first byte is given, is one of messages."""
+    """Tell whether a unit, of which the first byte is given, is one that shows nothing."""
     return coding != MPEG2 and _SPEAKING[coding].fullmatch(_START + unit[:1]) is not None
 
 
-def without_words(unit: bytes, coding: int) -> bytes:
-    """Silence what users say in a unit of messages, given without the first byte of its head."""
+def without_words(head: int, unit: bytes, coding: int) -> bytes:
+    """Silence what is said in a unit that shows nothing, by the first byte of its head, and what follows that."""
     made = bytearray(unit)
     bytes_of = [
         at
         for at in range(coding == HEVC, len(made))
         if not (made[at] == _NEVER_EMULATED and at > 1 and made[at - 2 : at] == b"\0\0")
     ]
+    if head not in _MESSAGES[coding]:
+        _silence(made, bytes_of[:-1], 0xFF)
+        return bytes(made)
     position = 0
     while position + 2 < len(bytes_of):
         kind, position = _number(made, bytes_of, position)
         length, position = _number(made, bytes_of, position)
         where = bytes_of[position : position + length]
-        if kind in _WORDED and not _X264.fullmatch(bytes(made[at] for at in where[_UUID:])):
-            for at in where:
-                made[at] = _SILENT if made[at] > _NEVER_EMULATED else made[at]
+        said = bytes(made[at] for at in where)
+        stays = not _WORD.search(said) if kind in _KEPT else kind == _UNREGISTERED and _X264.fullmatch(said[_UUID:])
+        if not stays:
+            _silence(made, where, _SILENT)
         position += length
     return bytes(made)
+
+
+def _silence(made: bytearray, where: list[int], by: int) -> None:
+    for at in where:
+        made[at] = by if made[at] > _NEVER_EMULATED else made[at]
 
 
 def _number(made: bytearray, bytes_of: list[int], position: int) -> tuple[int, int]:

@@ -6,14 +6,14 @@ import struct
 from collections.abc import Iterator
 from typing import Final
 
-from trialimg.dicom.messages import LONGEST_UNIT, Edit, Read, speaks, without_words
+from trialimg.dicom.messages import AVC, HEVC, LONGEST_UNIT, Edit, Read, speaks, without_words
 
 _CONTAINERS: Final = frozenset(
     {b"moov", b"trak", b"mdia", b"minf", b"stbl", b"edts", b"dinf", b"mvex", b"moof", b"traf", b"mfra"}
 )
 _NUMBERS: Final = frozenset(
     {
-        *(b"ftyp", b"styp", b"mdat", b"vmhd", b"smhd", b"nmhd", b"elst", b"stts", b"ctts", b"cslg", b"stss", b"stsz"),
+        *(b"ftyp", b"styp", b"vmhd", b"smhd", b"nmhd", b"elst", b"stts", b"ctts", b"cslg", b"stss", b"stsz"),
         *(b"stz2", b"stsc", b"stco", b"co64", b"sdtp", b"sbgp", b"sgpd", b"trex", b"mehd", b"tfhd", b"tfdt", b"trun"),
         *(b"mfhd", b"tfra", b"mfro", b"sidx", b"tref", b"iods", b"avcC", b"hvcC", b"esds", b"pasp", b"btrt", b"clap"),
         b"fiel",
@@ -37,8 +37,13 @@ class Mp4:
         self._read, self._coding, self._boxes = read, coding, 0
         self._tables: dict[bytes, bytes] = {}
         self._width, self._room = 0, size + _MOST_BOXES  # no film is read twice, whatever it says
+        self._data: list[tuple[int, int]] = []
+        self._used: list[tuple[int, int]] = []
+        """Where data stand, and where samples of a track."""
         try:
             self._walk(0, size)
+            if self.is_understood:
+                self._blank_between()
         except (struct.error, IndexError, RecursionError):
             self.is_understood = False
         self.edits.sort()
@@ -63,7 +68,7 @@ class Mp4:
             self._tables = {} if kind == b"trak" else self._tables
             self._walk(start, stop)
             if kind == b"trak":
-                self._quieten_samples()
+                self._quieten_samples(self._samples())
             # In a film of fragments it is told in another way where its pictures are.
             self.is_understood = self.is_understood and kind != b"moof"
         elif kind == b"stsd":
@@ -73,6 +78,9 @@ class Mp4:
         elif kind in {b"stsz", b"stsc", b"stco", b"co64"} and stop - start <= _LONGEST_TABLE:
             self._tables[kind] = self._read(start, stop - start)
         elif kind in {b"avcC", b"hvcC"} and 22 < stop - start <= _LONGEST_TABLE:  # noqa: PLR2004 - up to the arrays
+            if self._coding != {b"avcC": AVC, b"hvcC": HEVC}[kind]:
+                self.is_understood = False
+                return
             self._width = (self._read(start + (4 if kind == b"avcC" else 21), 1)[0] & 3) + 1
             if kind == b"hvcC":
                 self._quieten_configuration(start + 22, stop)
@@ -83,6 +91,8 @@ class Mp4:
         """Blank the words, times and addresses of a box, and a box that may hold others as a whole."""
         if kind in _TIMED:
             self._blank(start + 4, min(start + (20 if self._read(start, 1) == b"\1" else 12), stop))
+        elif kind == b"mdat":
+            self._data.append((start, stop))
         elif kind == b"hdlr":
             self._blank(start + 12, stop)
         elif kind in {b"url ", b"urn "}:
@@ -119,23 +129,28 @@ class Mp4:
                 if at + length > stop:
                     self.is_understood = False
                     return
-                if length > 1 and speaks(self._read(at, 1), self._coding):
-                    self._write(at + 1, without_words(self._read(at + 1, length - 1), self._coding))
+                self._quieten_unit(at, length)
                 at += length
 
-    def _quieten_samples(self) -> None:
+    def _quieten_samples(self, samples: list[tuple[int, int]]) -> None:
         """Silence messages in the samples of a track of pictures."""
-        for at, length in self._units():
-            if length > 1 and speaks(self._read(at, 1), self._coding):
-                self._room -= length
-                if length > LONGEST_UNIT or self._room < 0:
-                    self.is_understood = False
-                    return
-                self._write(at + 1, without_words(self._read(at + 1, length - 1), self._coding))
+        self._used += samples
+        for at, length in self._units(samples):
+            self._quieten_unit(at, length)
 
-    def _units(self) -> Iterator[tuple[int, int]]:
+    def _quieten_unit(self, at: int, length: int) -> None:
+        head = self._read(at, 1)
+        if length < 2 or not speaks(head, self._coding):  # noqa: PLR2004 - there is nothing in it
+            return
+        self._room -= length
+        if length > LONGEST_UNIT or self._room < 0:
+            self.is_understood = False
+            return
+        self._write(at + 1, without_words(head[0], self._read(at + 1, length - 1), self._coding))
+
+    def _units(self, samples: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
         """Give where the units of a track of pictures stand, and their lengths (ISO 14496-15 4.3.3)."""
-        for position, size in self._samples() if self._width else ():
+        for position, size in samples if self._width else ():
             at, end = position, position + size
             while at + self._width < end:
                 length = int.from_bytes(self._read(at, self._width), "big")
@@ -171,6 +186,17 @@ class Mp4:
         is_whole = len(found) == len(each) == count and firsts == sorted(set(firsts))
         self.is_understood = self.is_understood and is_whole
         return found if is_whole else []
+
+    def _blank_between(self) -> None:
+        """Blank data that are of no track."""
+        used, number, position = sorted(self._used), 0, 0
+        for start, stop in self._data:
+            position = max(position, start)
+            while number < len(used) and used[number][0] < stop:
+                at, size = used[number]
+                self._blank(position, at)
+                position, number = max(position, at + size), number + 1
+            self._blank(position, stop)
 
     def _blank(self, start: int, stop: int) -> None:
         for position in range(start, stop, 1 << 20):
