@@ -1,7 +1,8 @@
 """Makes ``.venv`` and the front-end packages, with a sentence for every slow step; runs on a bare Python.
 
-``--dev`` adds what building and testing needs, ``--peers`` the programs tests talk to (Orthanc, PostgreSQL,
-Chromium, DCMTK, dciodvfy): as root on Debian they are installed, elsewhere the missing ones are named.
+``--dev`` adds what building and testing needs, ``--peers`` the programs that tests and benches need (Orthanc,
+PostgreSQL, Chromium, DCMTK, dciodvfy, gdcmanon): as root on Debian they are installed, elsewhere the missing ones are
+named.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ PEERS = {
     "DCMTK": (("storescu",), ("dcmtk",)),
     "dciodvfy": (("dciodvfy",), ("dicom3tools",)),
     "poppler": (("pdftoppm",), ("poppler-utils",)),
+    "gdcmanon": (("gdcmanon",), ("libgdcm-tools",)),
 }
 
 
@@ -152,7 +154,7 @@ def ensure_peers() -> None:
         apt(tuple(name for packages in missing.values() for name in packages))
         missing = {peer: packages for peer, packages in missing.items() if not _present(PEERS[peer][0])}
     for peer, packages in missing.items():
-        say(f"{peer} is not here, so its tests cannot run. On Debian: sudo apt-get install {' '.join(packages)}")
+        say(f"{peer} is not here, so what needs it cannot run. On Debian: sudo apt-get install {' '.join(packages)}")
     if missing and os.environ.get("CI"):
         fail("In CI no peer may be missing.")
 

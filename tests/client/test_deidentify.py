@@ -20,6 +20,7 @@ from seed_data.phantom.identities import PATIENT_IDENTITIES, planted_strings
 from tests.client.conftest import ROOT, environment, run
 from tests.client.hostile import make_hostile
 from tests.pipeline.bed import PATIENT, small_ct
+from trialimg.domain.pseudonym import site_key
 
 OPTIONS = ("--trial", "demo", "--subject", "101-001")
 
@@ -73,11 +74,17 @@ def test_a_folder_is_cleaned_into_neutral_names_and_the_originals_stay(data: Pat
 
 
 def test_the_report_tells_tags_and_counts_and_never_a_value(data: Path, ct: Path, tmp_path: Path) -> None:
+    for path in sorted(path for path in ct.rglob("*") if path.is_file())[:2]:
+        head = dcmread(path)
+        head.ProtocolName, head.SliceThickness = "CT head", "1.0"
+        head.save_as(path)
     run(data, "deidentify", ct, tmp_path / "out", *OPTIONS, "--report", tmp_path / "report.json")
     report = json.loads((tmp_path / "report.json").read_text())
     (study,) = report["studies"].values()
-    assert study["instances"] == 5
-    assert ["(0010,0010)", "PatientName"] in [action[:2] for action in study["actions"]]
+    assert (study["instances"], study["residue"]["searched"], study["recognisable"], study["table"]) == (5, 5, 2, "2026c")
+    assert [(row["decision"], row["instances"]) for row in study["pixels"]] == [("unseen", 5)]
+    assert [row["times"] for row in study["outcomes"]] == [5]
+    assert ["(0010,0010)", "PatientName", 5] in [[*action[:2], action[3]] for action in study["actions"]]
     assert all(len(action) == 4 and isinstance(action[3], int) for action in study["actions"])
 
 
@@ -130,6 +137,23 @@ def test_a_key_file_lets_nobody_but_its_owner_read_it_and_is_never_written_over(
     done = run(key_file.parent / "data", "trial", "site-key", "DEMO", "102", key_file)
     assert done.returncode == 65
     assert key_file.read_text() == before
+
+
+def test_the_key_of_an_installation_is_that_of_the_sites_file_and_the_trials_own_is_in_no_file(
+    data: Path, ct: Path, key_file: Path, tmp_path: Path
+) -> None:
+    installation = key_file.parent / "data"
+    here = run(installation, "deidentify", ct, tmp_path / "here", *OPTIONS, "--site", "101")
+    there = run(data, "deidentify", ct, tmp_path / "there", *OPTIONS, "--key-file", key_file)
+    other = run(installation, "deidentify", ct, tmp_path / "other", *OPTIONS, "--site", "102")
+    assert (here.returncode, there.returncode, other.returncode) == (0, 0, 0), here.stderr + there.stderr
+    assert "Using the key of site 101 of this installation" in here.stderr
+    assert hashes(tmp_path / "here") == hashes(tmp_path / "there")
+    assert not set(hashes(tmp_path / "here")) & set(hashes(tmp_path / "other"))
+    (of_trial,) = installation.rglob("trial-DEMO-v*.key")
+    secret, given = of_trial.read_text().strip(), json.loads(key_file.read_text())
+    assert secret not in key_file.read_text()
+    assert given["key"] == site_key(bytes.fromhex(secret), "101").hex()
 
 
 @pytest.mark.slow
