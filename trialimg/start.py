@@ -97,4 +97,8 @@ def _deidentify(order: Any, data: str | None) -> NoReturn:
         if stream is not None:
             with suppress(OSError):  # nobody reads any more
                 stream.flush()
+    if "multiprocessing" in sys.modules:
+        from atexit import _run_exitfuncs
+
+        _run_exitfuncs()  # it has a folder of its own among the temporary ones
     os._exit(code)

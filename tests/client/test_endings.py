@@ -160,3 +160,29 @@ def test_what_is_put_in_order_after_a_stop_is_not_stopped(tmp_path: Path) -> Non
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "in order\n")
+
+
+@pytest.mark.parametrize("words", [["in", "out"], ["--explain", "in/parser"]])
+def test_nothing_is_left_among_the_temporary_files(tmp_path: Path, words: list[str]) -> None:
+    for name in ("in", "temporary"):
+        (tmp_path / name).mkdir()
+    shutil.copy(str(get_testdata_file("image_dfl.dcm")), tmp_path / "in" / "parser")
+    given = [str(tmp_path / word) if word[0] != "-" else word for word in words]
+    done = run(tmp_path / "none", "deidentify", *given, *BASIC, "--jobs", 1, TMPDIR=str(tmp_path / "temporary"))
+    assert "Traceback" not in done.stderr
+    assert list((tmp_path / "temporary").iterdir()) == []
+
+
+def test_the_folder_in_which_it_runs_may_be_gone(ct: Path, tmp_path: Path) -> None:
+    (tmp_path / "gone").mkdir()
+    command = [sys.executable, "-m", "trialimg", "deidentify", ct, *BASIC]
+    for words in ([tmp_path / "out", "--report", "r.json"], ["out"]):
+        (tmp_path / "gone").mkdir(exist_ok=True)
+        line = f"cd {tmp_path / 'gone'} && rmdir {tmp_path / 'gone'} && exec {shlex.join(map(str, [*command, *words]))}"
+        done = subprocess.run(
+            ["bash", "-c", line], env={**environment(), "PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
+            check=False,
+        )  # fmt: skip
+        assert done.returncode == 64, done.stderr
+        assert "Nothing was done" in done.stderr
+        assert "Traceback" not in done.stderr

@@ -95,4 +95,6 @@ def _of_file(asked: _Asked) -> list[_Line] | str:
         found = steps_of(asked.path, plan_of(asked.profile))
     except TrialimgError as error:
         return error.sentence
+    except OSError:
+        return "The file cannot be read. Check that you may read it, and its medium."
     return [_line(path, step, times) for (path, step), times in found.items()]

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from errno import EACCES, EISDIR, ELOOP, ENOTDIR
+from errno import EACCES, EISDIR, ELOOP, ENOENT, ENOTDIR
 from pathlib import Path
 
 
@@ -27,12 +27,17 @@ def is_there(path: Path) -> bool:
 
 def real(path: Path) -> Path:
     """Give the place that a path leads to through all links; where they lead in a circle, how far it came."""
-    return Path(os.path.realpath(path))
+    try:
+        return Path(os.path.realpath(path))
+    except OSError:  # the folder in which this runs is gone
+        return path
 
 
 def refusal(path: Path) -> str | None:
     """Say in the system's words why no file can be written there, with the folders above it; None where one can."""
     path = real(path)
+    if not path.is_absolute():
+        return os.strerror(ENOENT)
     try:
         with suppress(FileNotFoundError):
             path.lstat()  # says whether a name is too long, or goes through what is no folder

@@ -87,9 +87,10 @@ class Shelf:
         known = self._series.get((item.study, item.series, item.mark))
         if known is None:
             folder = self._out / _short("study", item.study) / _short("series", item.series)
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if folder.is_symlink() or folder.parent.is_symlink():  # nobody knows what is written where it leads
-                raise NotADirectoryError
+            for each in (folder.parent, folder):
+                each.mkdir(mode=0o700, exist_ok=True)
+                if each.is_symlink():  # nobody knows what is written where it leads
+                    raise NotADirectoryError
             self._folders |= {folder, folder.parent}
             known = Series(item.study, str(folder), item.mark)
             self._series[item.study, item.series, item.mark] = known
