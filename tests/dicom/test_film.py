@@ -129,6 +129,18 @@ def test_pictures_of_another_coding_than_the_transfer_syntax_says_are_not_taken_
     assert pictures_of(made) == pictures_of(FILMS[name])
 
 
+def test_a_kind_of_film_that_nobody_knows_is_the_common_one():
+    film = FILMS["avc.mp4"]
+    assert silent(film.replace(b"iso2", b"NgVy"), AVC) == (silent(film.replace(b"iso2", b"isom"), AVC)[0], True)
+
+
+@pytest.mark.parametrize("kind", [b"stsz", b"stts", b"avcC", b"btrt", b"elst"])
+def test_a_film_with_words_in_place_of_numbers_is_not_understood(kind):
+    film = FILMS["avc.mp4"]
+    at = film.index(kind) + 4
+    assert not silent(film[:at] + b"Okonkwo " + film[at + 8 :], AVC)[1]
+
+
 def test_data_that_are_of_no_track_of_a_film_go():
     film = FILMS["avc.mp4"]
     made, understood = silent(film + struct.pack(">L4s", 16, b"mdat") + b"Okonkwo ", AVC)

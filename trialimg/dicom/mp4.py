@@ -7,19 +7,28 @@ from collections.abc import Iterator
 from typing import Final
 
 from trialimg.dicom.messages import AVC, HEVC, LONGEST_UNIT, Edit, Read, speaks, without_words
+from trialimg.domain.pattern import late
 
 _CONTAINERS: Final = frozenset(
     {b"moov", b"trak", b"mdia", b"minf", b"stbl", b"edts", b"dinf", b"mvex", b"moof", b"traf", b"mfra"}
 )
 _NUMBERS: Final = frozenset(
     {
-        *(b"ftyp", b"styp", b"vmhd", b"smhd", b"nmhd", b"elst", b"stts", b"ctts", b"cslg", b"stss", b"stsz"),
+        *(b"vmhd", b"smhd", b"nmhd", b"elst", b"stts", b"ctts", b"cslg", b"stss", b"stsz"),
         *(b"stz2", b"stsc", b"stco", b"co64", b"sdtp", b"sbgp", b"sgpd", b"trex", b"mehd", b"tfhd", b"tfdt", b"trun"),
         *(b"mfhd", b"tfra", b"mfro", b"sidx", b"tref", b"iods", b"avcC", b"hvcC", b"esds", b"pasp", b"btrt", b"clap"),
         b"fiel",
     }
 )
 """Boxes without words."""
+_BRANDS: Final = frozenset(
+    {
+        *(b"isom", b"iso2", b"iso3", b"iso4", b"iso5", b"iso6", b"iso7", b"iso8", b"iso9", b"avc1", b"hvc1", b"hev1"),
+        *(b"mp41", b"mp42", b"mp71", b"M4V ", b"M4VH", b"M4VP", b"qt  ", b"MSNV", b"dash", b"msdh", b"msix", b"cmfc"),
+        *(b"3gp4", b"3gp5", b"3gp6", b"3g2a", b"f4v ", b"XAVC", b"mmp4", b"NDSC", b"NDSM"),
+    }
+)
+_WORD: Final = late(rb"[A-Za-z ^]{8}")
 _TIMED: Final = frozenset({b"mvhd", b"tkhd", b"mdhd"})
 _PICTURES: Final = {b"avc1": 78, b"avc3": 78, b"hvc1": 78, b"hev1": 78}
 _SOUNDS: Final = {b"mp4a": 28, b"ac-3": 28, b"sowt": 28, b"twos": 28}
@@ -77,6 +86,7 @@ class Mp4:
             self._walk(start + 8, stop)
         elif kind in {b"stsz", b"stsc", b"stco", b"co64"} and stop - start <= _LONGEST_TABLE:
             self._tables[kind] = self._read(start, stop - start)
+            self._refuse_words(start, stop)
         elif kind in {b"avcC", b"hvcC"} and 22 < stop - start <= _LONGEST_TABLE:  # noqa: PLR2004 - up to the arrays
             if self._coding != {b"avcC": AVC, b"hvcC": HEVC}[kind]:
                 self.is_understood = False
@@ -84,12 +94,19 @@ class Mp4:
             self._width = (self._read(start + (4 if kind == b"avcC" else 21), 1)[0] & 3) + 1
             if kind == b"hvcC":
                 self._quieten_configuration(start + 22, stop)
+            else:
+                self._refuse_words(start, stop)
         else:
             self._quieten_box(kind, position, start, stop)
 
     def _quieten_box(self, kind: bytes, position: int, start: int, stop: int) -> None:
         """Blank the words, times and addresses of a box, and a box that may hold others as a whole."""
-        if kind in _TIMED:
+        if kind in {b"ftyp", b"styp"}:
+            for at in range(start, stop - 3, 4):
+                if at != start + 4 and self._read(at, 4) not in _BRANDS:  # the second tells a version
+                    self._write(at, b"isom")
+            self._blank(stop - (stop - start) % 4, stop)
+        elif kind in _TIMED:
             self._blank(start + 4, min(start + (20 if self._read(start, 1) == b"\1" else 12), stop))
         elif kind == b"mdat":
             self._data.append((start, stop))
@@ -97,9 +114,16 @@ class Mp4:
             self._blank(start + 12, stop)
         elif kind in {b"url ", b"urn "}:
             self._blank(start + 4, stop)
-        elif kind not in _NUMBERS and not (kind == b"colr" and self._read(start, 3) == b"ncl"):
+        elif kind in _NUMBERS:
+            self._refuse_words(start, stop)
+        elif not (kind == b"colr" and self._read(start, 3) == b"ncl"):
             self._write(position + 4, b"free")
             self._blank(start, stop)
+
+    def _refuse_words(self, start: int, stop: int) -> None:
+        """Understand no film in which words stand where there should be numbers."""
+        if stop - start > _LONGEST_TABLE or _WORD.search(self._read(start, stop - start)):
+            self.is_understood = False
 
     def _entries(self, position: int, end: int) -> None:
         """Go through the kinds of samples of a track, which tell how its pictures are coded."""
