@@ -232,7 +232,33 @@ def test_a_name_spelled_letter_by_letter_is_no_code(tag, value):
     assert cleaned_value(tag, "SH", value, value.decode) in {b"REMOVED", b"REMOVED "}
 
 
-@pytest.mark.parametrize("value", [b"DCM", b"99PMP", b"SRT ", b"T-A0100", b"F-0178B", b"125007", b"ISO639_1", b"de-CH-AT-1"])
+@pytest.mark.parametrize("value", ["ada@x.org", "1951-02-03", "3.2.1951", "03/02/1951", "1951/2/3", "b 1951-02-03"])
+@pytest.mark.parametrize("tag", [0x00080102, 0x00080100], ids=["scheme", "code"])
+def test_mail_and_a_date_are_no_code(tag, value):
+    assert cleaned_value(tag, "SH", value.encode(), str) == b"REMOVED"
+
+
+@pytest.mark.parametrize("value", ["47110815", "4711 0815", "A47110815", "+49 761 555", "4711-0815", "12.34.56", "999"])
+def test_a_number_is_no_scheme_of_codes(value):
+    assert cleaned_value(0x00080102, "SH", value.encode(), str) == b"REMOVED"
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["DCM", "SRT", "99SMS_CTMR", "99_OFFIS_DCMTK", "ISO3166_1", "RFC5646", "ICD-O-2", "I10P", ""],
+)
+def test_a_scheme_stays(value):
+    assert cleaned_value(0x00080102, "SH", value.encode(), str) == value.encode()
+
+
+@pytest.mark.parametrize("value", ["5.10.2.1-3", "18782-3", "T-D1100", "M-8000/3", "397669002", "10*3/uL", "P1-48814"])
+def test_a_code_of_digits_and_marks_stays(value):
+    assert cleaned_value(0x00080100, "SH", value.encode(), str) == value.encode()
+
+
+@pytest.mark.parametrize(
+    "value", [b"DCM", b"99PMP", b"SRT ", b"T-A0100", b"F-0178B", b"125007", b"ISO639_1", b"de-CH-AT-1"]
+)
 def test_a_code_stays(value):
     assert cleaned_value(0x00080100, "SH", value, value.decode) == value
 
@@ -249,14 +275,20 @@ def test_numbers_that_look_like_a_letter_here_and_there_stay():
 
 
 @pytest.mark.parametrize("byte_order", ["<", ">"])
-@pytest.mark.parametrize(("tag", "vr"), [(0x54001010, "OW"), (0x00283006, "US"), (0x00281201, "OW"), (0x00700022, "FL")])
+@pytest.mark.parametrize(
+    ("tag", "vr"), [(0x54001010, "OW"), (0x00283006, "US"), (0x00281201, "OW"), (0x00700022, "FL")]
+)
 def test_an_item_of_a_sequence_is_no_number(tag, vr, byte_order):
-    hidden = struct.pack(f"{byte_order}HHLHH2sH", 0xFFFE, 0xE000, 18, 0x0018, 0x1030, b"LO", 10) + b"Ada Okonkw" + bytes(64)
+    hidden = (
+        struct.pack(f"{byte_order}HHLHH2sH", 0xFFFE, 0xE000, 18, 0x0018, 0x1030, b"LO", 10) + b"Ada Okonkw" + bytes(64)
+    )
     assert not cleaned_value(tag, vr, hidden, str)
 
 
 @pytest.mark.parametrize(("byte_order", "is_implicit"), [("<", False), (">", False), ("<", True)])
-@pytest.mark.parametrize(("tag", "vr"), [(0x00283006, "US"), (0x00700022, "FL"), (0x00231074, "SL"), (0x00281201, "OW")])
+@pytest.mark.parametrize(
+    ("tag", "vr"), [(0x00283006, "US"), (0x00700022, "FL"), (0x00231074, "SL"), (0x00281201, "OW")]
+)
 def test_attributes_that_a_false_length_has_swallowed_are_no_numbers(tag, vr, is_implicit, byte_order):
     numbers = struct.pack(f"{byte_order}40H", *range(40))
     form = f"{byte_order}HHL" if is_implicit else f"{byte_order}HH2sH"

@@ -83,6 +83,13 @@ industrial detectors."""
 _CODES: Final = frozenset({0x00080100, 0x00080102, 0x00080119})
 """Code Value, Coding Scheme Designator, Long Code Value."""
 _LONG_CODE: Final = 0x00080119
+_SCHEME: Final = 0x00080102
+_MAIL_OR_DATE: Final = (
+    r"@|(?<!\d)(?:(?:1[89]|20)\d\d([./-])(?:0?[1-9]|1[0-2])\1\d{1,2}|\d{1,2}([./-])\d{1,2}\2(?:1[89]|20)\d\d)(?!\d)"
+)
+_NO_CODE: Final = late(_MAIL_OR_DATE)
+_NO_SCHEME: Final = late(rf"{_MAIL_OR_DATE}|\d{{5}}|\d\D+\d\D+\d|\A[^A-Za-z]+\Z")
+"""Of a scheme also a number of five digits, or three of any, and what has no letter."""
 _NO_LONG_CODE: Final = "-".join([REMOVED] * 3)
 """Of more than 16 characters, as a Long Code Value must be (PS3.3 table 8.8-1)."""
 _ICC_PROFILE: Final = 0x00282000
@@ -156,7 +163,9 @@ def _of_words(tag: int, value: bytes, words: frozenset[str]) -> bytes:
 def _code(tag: int, text: str) -> str:
     """Keep a code: digits and capitals in any order, but no run of letters that might be a name."""
     runs = re.findall(r"[A-Za-z]+", text)
-    known = not _SPELLED.search(text) and all(len(run) <= 3 or run.lower() in vocabulary() for run in runs)  # noqa: PLR2004 - RFC 5646, SRT
+    looks_strange = _NO_SCHEME if tag == _SCHEME else _NO_CODE
+    known = all(len(run) <= 3 or run.lower() in vocabulary() for run in runs)  # noqa: PLR2004 - RFC 5646, SRT
+    known = known and not (_SPELLED.search(text) or looks_strange.search(text))
     if known and text.isascii() and "^" not in text and len(text) <= 64:  # noqa: PLR2004 - a longer one is a text
         return text
     return _NO_LONG_CODE if tag == _LONG_CODE else REMOVED
