@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from trialimg.deidentify_order import Order
-from trialimg.errors import BadInput, NoSpace, TrialimgError
+from trialimg.errors import BadInput, NoSpace, TrialimgError, TryLater
 from trialimg.terminal import a_person_looks, ended_by, exit_code, result, result_of, say
 
 if TYPE_CHECKING:
@@ -40,6 +40,11 @@ _TELLS: Final = (
 _CHANGED: Final = (
     "{given} files were there when this began, and {found} were found: some came or went meanwhile, so nobody knows "
     "whether these are all. Run this again, into an empty folder, when nothing changes them any more."
+)
+
+_GONE: Final = (
+    "The folder for the clean files, one in it, or its disk went away meanwhile, so nobody knows whether all that is "
+    "told as cleaned is there. Run this again, into an empty folder."
 )
 
 
@@ -104,6 +109,8 @@ def _end(account: Account, total: int) -> TrialimgError | None:
     """Give what a run ends with; None where every file was cleaned."""
     if account.full:
         return NoSpace("The disk was full, so not every file could be written. Make room and run this again.")
+    if account.gone:
+        return TryLater(_GONE)
     if not account.files:
         return BadInput("There was no file in what was given, so nothing was cleaned. Check the name of the folder.")
     if account.files != total:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,13 +13,14 @@ import pytest
 
 from trialimg.client import source as sources
 from trialimg.client.account import NotTaken
+from trialimg.client.shelf import Shelf
 from trialimg.client.source import Kind, Source
 from trialimg.client.work import Done, Recipe, Run, Wish, one, ordinary
 from trialimg.deidentify import basic_profile
 from trialimg.deidentify_order import read
 from trialimg.deidentify_run import run
 from trialimg.domain.deidentification import SubjectIdentity
-from trialimg.errors import BadInput
+from trialimg.errors import BadInput, TryLater
 
 RECIPE = Recipe(basic_profile(), SubjectIdentity("S", "P", "N", "1", "", "101-001", "", ""), b"k" * 32)
 
@@ -54,3 +57,29 @@ def test_a_folder_that_changed_meanwhile_is_not_said_to_be_done(
         run(order, lambda: None)
     told = capfd.readouterr()
     assert '"exit": 65' in told.out
+
+
+@pytest.mark.parametrize("what", ["all", "a study", "the hidden folder"])
+def test_clean_files_that_go_away_meanwhile_are_not_said_to_be_there(
+    ct: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], what: str
+) -> None:
+    out, take, taken = tmp_path / "out", Shelf.take, []
+
+    def taking(shelf: Shelf, outcome: Any) -> None:
+        take(shelf, outcome)
+        taken.append(outcome)
+        if len(taken) == 2:
+            gone = {"all": out, "a study": next(out.glob("study-*")), "the hidden folder": next(out.glob(".*"))}
+            shutil.rmtree(gone[what])
+
+    monkeypatch.setattr(Shelf, "take", taking)
+    order = read([str(ct), str(out), "--profile", "basic", "--subject", "1", "--jobs", "1", "--json"])
+    assert order is not None
+    with pytest.raises((TryLater, BadInput)):
+        run(order, lambda: None)
+    told = json.loads(capfd.readouterr().out)
+    assert told["exit"] == (65 if what == "the hidden folder" else 75)
+    assert told["files"] == sum(told["counts"].values()) == 5
+    there = list(out.rglob("*.dcm"))
+    assert told["exit"] == 75 or told["counts"]["cleaned"] == len(there)
+    assert not [path for path in out.rglob("*") if path.name.startswith(".")]

@@ -137,6 +137,8 @@ class Account:
         self.persons: set[bytes] = set()
         self.subject_is_told = False
         """Whether the subject's number stood in some original: a hospital's number given for the trial's names him."""
+        self.gone = False
+        """Whether a folder of clean files went away, or its disk did, so that nobody knows what is there."""
         self.ledger = Ledger()
         self.pairs: set[tuple[str, str]] = set()
 

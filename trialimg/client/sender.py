@@ -120,6 +120,10 @@ def _clean(
         tell(f"  kept here: {item.source.shown(named=named)}: {item.sentence}")
     if clean.full:
         raise NoSpace("The disk of this computer is full, so not every file could be cleaned. Nothing was sent.")
+    if clean.gone:
+        raise TryLater(
+            "The folder for temporary files of this computer went away meanwhile. Nothing was sent; try again."
+        )
     if len(clean.persons) > 1:
         raise WrongPatient(
             f"The files name {len(clean.persons)} persons, and a slot belongs to one subject. Nothing was sent. "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -46,7 +47,8 @@ class Shelf:
         try:
             self._place(outcome)
         except OSError as error:
-            outcome.item.target.unlink(missing_ok=True)
+            with suppress(OSError):
+                outcome.item.target.unlink(missing_ok=True)
             self._account.refused.append(NotTaken(outcome.item.source, *told(error, writing=True)))
 
     def _place(self, done: Done) -> None:
@@ -111,12 +113,15 @@ class Shelf:
         self._account.refused.append(NotTaken(number_of(self._given, first.among), SAME_UID, _OTHER_CONTENT))
 
     def close(self) -> None:
-        """Force the names to the disk, and leave no empty folder."""
+        """Force the names to the disk, and leave no empty folder; tell the account where one has gone."""
         for folder in sorted(self._folders, reverse=True):
-            if folder != self._out and not any(folder.iterdir()):
-                folder.rmdir()
-            elif self._wish.durable:
-                to_disk(folder, os.O_RDONLY)
+            try:
+                if folder != self._out and not any(folder.iterdir()):
+                    folder.rmdir()
+                elif self._wish.durable:
+                    to_disk(folder, os.O_RDONLY)
+            except OSError:
+                self._account.gone = True
 
 
 def _short(what: str, uid: str) -> str:
