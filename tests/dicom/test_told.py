@@ -13,8 +13,10 @@ from pydicom.dataset import Dataset
 
 from bench.validity import IDENTITY, KEY
 from tests.dicom.conftest import pydicom_files
+from trialimg.dicom.actions import Attribute, Do
 from trialimg.dicom.deidentify import clean_into, clean_ordinary, clean_unusual, plan_of
 from trialimg.dicom.ground import Unusual
+from trialimg.dicom.table import confidentiality_table, vr_of
 from trialimg.domain.deid_report import Report
 from trialimg.domain.deidentification import OPTIONS, Profile
 from trialimg.errors import BadInput
@@ -32,8 +34,8 @@ PROFILES = {
     "ruled": Profile.from_mapping({"version": "1", "options": ["clean_structured_content", "clean_graphics"], "rules": list(RULES)}),
 }  # fmt: skip
 WRITTEN = frozenset({0x00100010, 0x00100020, 0x00200010, 0x00280303})
-MAY_TELL = {"gone": "X", "emptied": "ZC", "other": "DUC"}
-"""Which letters say so: a text of which no word may stay was cleaned."""
+MAY_TELL = {"gone": "X", "emptied": "Z", "other": "DUC"}
+"""Which letters say so."""
 
 
 def differences(before: Dataset, after: Dataset, path: str = "") -> Counter[tuple[str, str]]:
@@ -109,6 +111,90 @@ def test_a_date_and_a_uid_that_could_not_be_kept_are_not_told_as_kept(tmp_path):
     told = actions_of(dataset, PROFILES["kept"], tmp_path)
     assert told & {("(0008,0020)", "K"), ("(0020,0052)", "K")} == set()
     assert {("(0008,0020)", "Z"), ("(0020,0052)", "U"), ("(0008,0021)", "K")} <= told
+
+
+def fraction_of_a_study() -> Dataset:
+    """A small CT with what options let stand, as text that stays, as text that goes, and as what is none of it."""
+    dataset = pydicom.dcmread(get_testdata_file("CT_small.dcm"))
+    dataset.PatientSex, dataset.PatientAge, dataset.PatientSize, dataset.PatientWeight = "F", "044Y", "1.8", "70"
+    dataset.EthnicGroup, dataset.SmokingStatus = "Caucasian", "YES"
+    dataset.StudyDescription, dataset.SeriesDescription = "CT CHEST", "CHEST Okonkwo"
+    dataset.ImageComments, dataset.TimezoneOffsetFromUTC = "Okonkwo", "+0100"
+    block = dataset.private_block(0x0019, "SIEMENS MR HEADER", create=True)
+    block.add_new(0x0C, "IS", "1000")
+    block.add_new(0x0D, "CS", "OKONKWO")
+    return dataset
+
+
+def told_of(dataset: Dataset, profile: Profile, tmp_path: Path) -> dict[str, str]:
+    """Give the letter for each path, both ways where both can, which must be equal."""
+    stream = io.BytesIO()
+    dataset.save_as(stream, enforce_file_format=True)
+    target, given = tmp_path / "out", {"profile": profile, "identity": IDENTITY, "subject_key": KEY}
+    actions = clean_unusual(stream, target, (plan_of(profile), IDENTITY, KEY))[1].actions
+    try:
+        assert clean_ordinary(stream, target, **given).report.actions == actions
+    except Unusual:
+        assert profile.chosen & {"retain_safe_private", "clean_descriptors"}, "these need the parser"
+    letters = {action.tag: action.action for action in actions}
+    assert len(letters) == len(actions)
+    return letters
+
+
+def test_what_a_trial_keeps_of_a_patient_is_told_as_kept(tmp_path):
+    kept = Profile.from_mapping({"version": "1", "keep": ["sex", "age", "size", "weight"]})
+    told = told_of(fraction_of_a_study(), kept, tmp_path)
+    assert {tag: told.get(tag) for tag in ("(0010,0040)", "(0010,1010)", "(0010,1020)", "(0010,1030)")} == {
+        **dict.fromkeys(("(0010,0040)", "(0010,1010)", "(0010,1020)", "(0010,1030)"), "K")
+    }
+    assert told["(0010,2160)"] == told["(0010,21A0)"] == "X"
+    option = Profile.from_mapping({"version": "1", "options": ["retain_patient_characteristics"]})
+    told = told_of(fraction_of_a_study(), option, tmp_path)
+    assert {told.get(tag) for tag in ("(0010,0040)", "(0010,1010)", "(0010,1020)", "(0010,2160)", "(0010,21A0)")} == {"K"}
+
+
+def test_an_age_that_is_capped_or_is_none_is_not_told_as_kept(tmp_path):
+    for age, letter in (("097Y", "C"), ("22Y", "Z"), ("089Y", "K")):
+        dataset = fraction_of_a_study()
+        dataset["PatientAge"]._value = age
+        assert told_of(dataset, Profile.from_mapping({"version": "1", "keep": ["age"]}), tmp_path)["(0010,1010)"] == letter
+
+
+def test_descriptors_are_told_as_they_came_out(tmp_path):
+    """Kept where every word stayed, cleaned where some went, and a dummy or nothing where none could."""
+    profile = Profile.from_mapping({"version": "1", "options": ["clean_descriptors"], "dates": "shifted"})
+    told = told_of(fraction_of_a_study(), profile, tmp_path)
+    assert [told[tag] for tag in ("(0008,1030)", "(0008,103E)", "(0020,4000)", "(0008,0201)")] == ["K", "C", "D", "K"]
+
+
+def test_a_safe_private_attribute_is_told_as_kept_with_its_creator(tmp_path):
+    told = told_of(fraction_of_a_study(), Profile.from_mapping({"version": "1", "options": ["retain_safe_private"]}), tmp_path)
+    assert [told[tag] for tag in ("(0019,0011)", "(0019,110C)", "(0019,110D)")] == ["K", "K", "D"]
+
+
+def test_a_date_that_could_not_be_moved_is_told_as_emptied(tmp_path):
+    dataset = fraction_of_a_study()
+    dataset["SeriesDate"]._value = "200401"
+    told = told_of(dataset, Profile.from_mapping({"version": "1", "dates": "shifted"}), tmp_path)
+    assert (told["(0008,0021)"], told["(0008,0020)"], told["(0008,0030)"]) == ("Z", "C", "K")
+
+
+def test_a_sequence_of_references_that_stays_is_told_with_the_identifiers_inside(tmp_path):
+    dataset, item = fraction_of_a_study(), Dataset()
+    item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = "1.2.840.10008.5.1.4.1.1.2", "1.2.3.4"
+    dataset.ReferencedImageSequence = [item]
+    told = told_of(dataset, PROFILES["basic"], tmp_path)
+    assert (told["(0008,1140)"], told["(0008,1140).(0008,1155)"]) == ("C", "U")
+
+
+@pytest.mark.parametrize("options", [*([option] for option in OPTIONS), list(OPTIONS)])
+def test_no_attribute_of_the_table_is_untold_under_any_option(options):
+    plan = plan_of(Profile.from_mapping({"version": "1", "dates": "shifted", "options": options, "keep": ["sex", "age", "size", "weight"]}))
+    for kind in ("1", "2", "3"):
+        for tag in confidentiality_table().rows:
+            vr = vr_of(tag).split(" or ")[0]
+            do, told, _why = plan.choose(Attribute(tag, vr, kind, is_code=False)) if vr else (Do.REMOVE, "X", "")
+            assert told, (f"{tag:08X}", kind, do)
 
 
 @pytest.mark.parametrize("name", ["MR_small.dcm", "CT_small.dcm"])

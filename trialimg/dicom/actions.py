@@ -39,7 +39,10 @@ class Do(StrEnum):
 
 
 class Step(NamedTuple):
-    """What to do, and the letter the report gives it (PS3.15 table E.1-1a), "" where nothing is told."""
+    """What to do, and the letter the report gives it (PS3.15 table E.1-1a), "" where only a change is told.
+
+    A "K" becomes another where the value could not stay as it was (``values.told_of``).
+    """
 
     do: Do
     told: str
@@ -140,7 +143,7 @@ def by_letters(letters: str, what: Attribute, rule: str) -> Choice:
     tag, vr = what.tag, what.vr
     if letters in {"U", "X/Z/U*"}:
         # Of the three for sequences of references U is legal everywhere, and the references still lead somewhere.
-        return kept_as(tag, vr), "U" if vr == "UI" else "", rule
+        return kept_as(tag, vr), "U" if vr == "UI" else "C", rule
     letter = letters[0]
     if what.kind in NEEDED:
         letter = "D"

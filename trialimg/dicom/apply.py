@@ -18,10 +18,12 @@ from trialimg.dicom.part10 import LONG_FORM, PIXEL_DATA
 from trialimg.dicom.plan import CONTENT_SEQUENCE, NUMBERS, PIXELS, Do, Place, Plan, Step
 from trialimg.dicom.private import kept_private
 from trialimg.dicom.told import CODES, CONCEPT_NAME, EQUIVALENT_CODE, MEANING, steps_for
-from trialimg.dicom.values import DUMMY_CODE, Counts, Path, Values, told_instead
+from trialimg.dicom.values import DUMMY_CODE, Counts, Path, Values, told_of
 
 _SHORT_FORM_LIMIT, _UNDEFINED = 0xFFFF, 0xFFFFFFFF
 _FORMATS: Final = {"US": "H", "SS": "h", "UL": "L", "SL": "l", "UV": "Q", "SV": "q", "FL": "f", "FD": "d"}
+_WHOLE: Final = frozenset({Do.KEEP, Do.REMOVE, Do.CLEAN_ITEMS})
+"""What is done without a look at the value."""
 _NO_LETTERS: Final = 2
 """Characters of a VR; what is longer is a choice that the file does not tell."""
 
@@ -76,21 +78,21 @@ class Cleaning:
         if place is None:
             present = {int(tag) for tag in dataset.keys()}  # noqa: SIM118 - iterating decodes
             place = self.values.plan.root(sop_class_of(dataset), present)
-        place_step, done = place.step, self.done
+        place_step = place.step
         explicit = not dataset.original_encoding[0]
         private = kept_private_of(dataset, place) if self.values.plan.keeps_private else {}
         told = steps_by_name(dataset, place)
         for tag in list(dataset.keys()):
             element = dataset.get_item(tag)
             step = told.get(int(tag)) or private.get(int(tag)) or place_step(int(tag), element.VR)
-            if step.told:
-                done[(*path, int(tag)), step.told] += 1
+            if step.do not in _WHOLE:
+                self._change(dataset, int(tag), element, step, path)
+                continue
+            self._tell((*path, int(tag)), step.told)
             if step.do is Do.REMOVE:
                 del dataset[tag]
             elif step.do is Do.CLEAN_ITEMS:
                 self._clean_items(dataset, int(tag), place, (*path, int(tag)))
-            elif step.do is not Do.KEEP:
-                self._change(dataset, int(tag), element, step, path)
             elif (explicit or int(tag) in private) and (
                 element.VR == "UN" or element.VR is None or len(element.VR) != _NO_LETTERS
             ):
@@ -100,23 +102,22 @@ class Cleaning:
         self, dataset: Dataset, tag: int, element: DataElement | RawDataElement, step: Step, path: Path
     ) -> None:
         if step.vr == "SQ":
+            self._tell((*path, tag), step.told)
             self._replace_codes(dataset, tag, element, step)
             return
         before = judged_bytes(element, step.vr, little=dataset.original_encoding[1] is not False)
         after = self.values.changed(tag, step, before, lambda: text_of(dataset[tag]))
-        if after is not before and not step.told:
-            self.done[(*path, tag), "X" if after is None else "C"] += 1
-        elif after is not before and step.told == "K":
-            self.done[(*path, tag), told_instead(step, after, tag)] += 1
-            self.done[(*path, tag), "K"] -= 1
-            if not self.done[(*path, tag), "K"]:
-                del self.done[(*path, tag), "K"]
+        self._tell((*path, tag), told_of(step, before, after, tag))
         if after is None:
             del dataset[tag]
         elif after is not before or step.do is Do.EMPTY:
             dataset[tag] = raw(dataset, tag, step.vr, after)
         elif step.vr != element.VR and (tag >> 16 & 1 or not dataset.original_encoding[0]):
             _say_vr(dataset, tag, element, step.vr)
+
+    def _tell(self, path: Path, letter: str) -> None:
+        if letter:
+            self.done[path, letter] += 1
 
     def _replace_codes(self, dataset: Dataset, tag: int, element: DataElement | RawDataElement, step: Step) -> None:
         """Empty a sequence, or put one item of a dummy code in place of those that it had."""

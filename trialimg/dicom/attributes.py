@@ -7,6 +7,7 @@ from typing import Final, NoReturn
 from trialimg.dicom.encode import encoded_codes
 from trialimg.dicom.ground import (
     BURNED,
+    CHANGE,
     CLEAN_ITEMS,
     END,
     KEEP,
@@ -26,7 +27,7 @@ from trialimg.dicom.ground import (
 from trialimg.dicom.header import Gathered
 from trialimg.dicom.look import ITEM, SEQUENCE_END, UNDEFINED, Look
 from trialimg.dicom.plan import CONTENT_SEQUENCE, Do
-from trialimg.dicom.values import DUMMY_CODE, Path, Values, told_instead
+from trialimg.dicom.values import DUMMY_CODE, Path, Values, told_of
 from trialimg.domain.pattern import late
 
 _ITEM_END: Final = b"\xfe\xff\x0d\xe0\0\0\0\0"
@@ -76,9 +77,9 @@ class Attributes:
 
     def treat(self, known: Known, key: bytes, start: int, length: int, limit: int) -> Written:
         """Do what is to be done with one element."""
-        if known.told is not None:
-            self.done[known.told] = self.done.get(known.told, 0) + 1
         code = known.code
+        if code != CHANGE and known.told is not None:
+            self.done[known.told] = self.done.get(known.told, 0) + 1
         if code == CLEAN_ITEMS:
             return self._clean_items(known, key, start, length)
         if code == REPLACE_ITEMS or length == UNDEFINED:
@@ -96,32 +97,23 @@ class Attributes:
             return stop, None
         change = known.changes.get(old) or self._change(known, key, old)
         self._note(known, old, change.value)
-        if change.written is not None and (known.told is None or known.told[1] == "K"):
-            self._tell_change(known, change)
+        if change.told is not None:
+            self.done[change.told] = self.done.get(change.told, 0) + 1
         return stop, change.written
-
-    def _tell_change(self, known: Known, change: Change) -> None:
-        """Tell what was done to a value that could not be kept as it was."""
-        if known.told is None:
-            told = known.path, "X" if change.value is None else "C"
-        else:
-            told = known.path, told_instead(known.step, change.value, known.tag)
-            self.done[known.told] -= 1
-            if not self.done[known.told]:
-                del self.done[known.told]
-        self.done[told] = self.done.get(told, 0) + 1
 
     def _change(self, known: Known, key: bytes, old: bytes) -> Change:
         new = self.values.changed(known.tag, known.step, old, _needs_the_parser)
         if known.step.do is Do.KNOWN_CHARACTER_SET and (new is not old or not _TERMS.fullmatch(old)):
             raise Unusual
+        letter = told_of(known.step, old, new, known.tag)
+        told = (known.path, letter) if letter else None
         if new is None:
-            change = Change(b"", None)
+            change = Change(b"", None, told)
         elif new is old:
-            change = Change(None, old)
+            change = Change(None, old, told)
         else:
             new += (b"\0" if known.step.vr in _PADDED_WITH_NUL else b" ") * (len(new) % 2)
-            change = Change(self._element(key, known, len(new)) + new, new)
+            change = Change(self._element(key, known, len(new)) + new, new, told)
         if len(old) <= _LONGEST_LEARNT and len(known.changes) < _MOST_OF_ONE and self.ground.learnt.take():
             known.changes[old] = change
         return change

@@ -69,6 +69,8 @@ class Change(NamedTuple):
 
     written: bytes | None
     value: bytes | None
+    told: tuple[Path, str] | None
+    """What is told of it."""
 
 
 _END: Final = Known(0, BARE, END, Step(Do.KEEP, "", ""), ())

@@ -221,7 +221,7 @@ class Plan:
             return _characteristic(what, "patient characteristics the trial keeps")
         also = _ALSO.get(tag)
         if also in self._options:
-            return Do.JUDGE, "", f"{_named(str(also))}: known words stay"
+            return Do.JUDGE, "K", f"{_named(str(also))}: known words stay"
         if tag in BEYOND:
             return None
         if (row is None and vr in DATES) or (row is not None and FULL_DATES in row.options):
@@ -234,7 +234,7 @@ class Plan:
         tag, vr, why = what.tag, what.vr, _reason(rule)
         if rule.action == "K":
             if tag == AGE:
-                return Do.CAP_AGE, "C", why
+                return Do.CAP_AGE, "K", why
             return (Do.KEEP_DATE if vr in DATES else kept_as(tag, vr)), "K", why
         if rule.action == "U" and vr in {"UI", "SQ"}:
             return kept_as(tag, vr), "U", why
@@ -249,7 +249,7 @@ class Plan:
     def _by_date_option(self, row: Row | None, tag: int, vr: str) -> Choice | None:
         """Apply the options for dates, 113106 and 113107; what holds a date in another form is none to keep."""
         if tag == _TIMEZONE and self.profile.dates != "removed":
-            return Do.JUDGE, "", "times stay, and this says what they mean"
+            return Do.JUDGE, "K", "times stay, and this says what they mean"
         if vr not in DATES or (self.profile.dates == "shifted" and tag in OF_EVERYBODY):
             return None  # as in the Basic Profile: a constant that is published would give the shift away
         return self._dated(vr) if row is None or MODIFIED_DATES in row.options else None
@@ -291,10 +291,10 @@ def _named(option: str) -> str:
 def _characteristic(what: Attribute, why: str) -> Choice:
     """Keep what a patient is like; free text only as far as it does."""
     if what.vr == "AS":
-        return Do.CAP_AGE, "C", f"{why}; ages above 89 years are told as 89"
+        return Do.CAP_AGE, "K", f"{why}; ages above 89 years are told as 89"
     if what.vr == "SQ":
         return Do.CLEAN_ITEMS, "K", why
-    return Do.JUDGE, "", f"{why}: a value of the form it has; of a text the words that name nobody"
+    return Do.JUDGE, "K", f"{why}: a value of the form it has; of a text the words that name nobody"
 
 
 def _by_letter(letter: str, option: str, what: Attribute, why: str = "") -> Choice | None:
@@ -303,7 +303,7 @@ def _by_letter(letter: str, option: str, what: Attribute, why: str = "") -> Choi
     if what.vr == "SQ":
         return Do.CLEAN_ITEMS, letter, f"{why}; each item is cleaned"
     if letter == "C":
-        return (Do.JUDGE, "", f"{why}: known words stay") if what.vr in WORDED else None
+        return (Do.JUDGE, "K", f"{why}: known words stay") if what.vr in WORDED else None
     if option == "retain_patient_characteristics":
         return _characteristic(what, why)
     return (Do.KEEP_UID if what.vr == "UI" else Do.KEEP), "K", why

@@ -23,7 +23,7 @@ Known = Mapping[tuple[str, int], str]
 
 GOES: Final = Step(Do.REMOVE, "X", "", why="private, and no rule keeps it: removed")
 CREATOR: Final = Step(Do.KEEP, "K", "LO", why="reserves a block of private attributes of which one stays")
-_BY_VR: Final = {"AS": (Do.CAP_AGE, "C"), "UI": (Do.MAP_UID, "U"), "SQ": (Do.CLEAN_ITEMS, "K")}
+_BY_VR: Final = {"AS": (Do.CAP_AGE, "K"), "UI": (Do.MAP_UID, "U"), "SQ": (Do.CLEAN_ITEMS, "K")}
 _BLOCKS: Final = range(0x10, 0x100)
 
 
@@ -54,7 +54,7 @@ def choose_private(rule: Rule | None, vr: str, dated: Callable[[str], Choice | N
         return (*_BY_VR[vr], source)
     if rule is not None:
         return Do.KEEP, "K", source
-    return (Do.JUDGE, "", f"{source}; what it is for stays") if is_judged(0, vr) else (Do.REMOVE, "X", GOES.why)
+    return (Do.JUDGE, "K", f"{source}; what it is for stays") if is_judged(0, vr) else (Do.REMOVE, "X", GOES.why)
 
 
 def kept_private(

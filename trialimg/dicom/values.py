@@ -25,6 +25,8 @@ from trialimg.domain.pseudonym import cap_age, date_shift, map_uid, shift_date
 REMOVED_TEXT: Final = REMOVED.encode("ascii")
 DUMMY_CODE: Final = ("REMOVED", "99TRIALIMG", "REMOVED")
 """Value, scheme and meaning; a scheme of one's own begins with 99 (PS3.16 chapter 8)."""
+_KEEPING: Final = frozenset({"", "K", "C"})
+"""Letters of steps that let a value stand as far as it may."""
 _SHAPED: Final = {
     0x00080201: b"+0000",
     0x00080060: b"OT",
@@ -192,8 +194,13 @@ class Values:
         return tuple(sorted({*self.plan.profile.options, *(("113104",) if structured_content else ())}))
 
 
-def told_instead(step: Step, after: bytes | None, tag: int) -> str:
-    """Give the letter of what was done where a value that should be kept was none of those that may be."""
+def told_of(step: Step, before: bytes, after: bytes | None, tag: int) -> str:
+    """Give the letter of what was done to a value, "" where nothing is told.
+
+    What could not be kept, and a date that could not be moved, is told by what stands instead.
+    """
+    if after is before or step.told not in _KEEPING:
+        return step.told
     if after is None:
         return "X"
     if not after.strip(b" \0"):

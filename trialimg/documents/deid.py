@@ -32,7 +32,7 @@ from trialimg.domain.deid_report import (
 MOST_ROWS: Final = 1_000
 """How many paths a document lists, which takes four seconds to lay out; the whole is in the JSON."""
 SHORT: Final[Mapping[str, str]] = {
-    "X": "removed", "Z": "emptied", "D": "replaced", "U": "replaced", "C": "cleaned", "S": "cleaned", "K": "kept",
+    "X": "removed", "Z": "emptied", "D": "replaced", "U": "replaced", "C": "cleaned", "K": "kept",
 }  # fmt: skip
 """The actions as the picture sums them up."""
 PARTS: Final = ("removed", "emptied", "replaced", "cleaned", "kept")

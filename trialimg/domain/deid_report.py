@@ -16,7 +16,7 @@ ENGINE: Final = "0.1.0"
 """The version of trialimg whose engine this is; it stands in every report."""
 ACTIONS: Final[Mapping[str, str]] = {
     "X": "removed", "Z": "emptied", "D": "replaced by a dummy", "U": "identifier replaced", "K": "kept",
-    "C": "cleaned", "S": "shifted",
+    "C": "cleaned",
 }  # fmt: skip
 """The letters of PS3.15 table E.1-1a that a report uses, as a person reads them."""
 CLEANED, HELD, REFUSED, DUPLICATE, LEFT_OUT, DISCARDED = OUTCOMES = (
