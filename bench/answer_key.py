@@ -178,8 +178,10 @@ def lost_dates(before: Dataset, after: Dataset) -> Iterator[tuple[str, bool]]:
 
 
 def _is_day(found: re.Match[str]) -> bool:
+    """Tell whether it is a day on which somebody was seen, not one that programs write for a day unknown to them."""
     try:
-        return date(*map(int, found.groups())).year > 1850
+        day = date(*map(int, found.groups()))
+        return 1901 < day.year < 2200 and day != date(1970, 1, 1)
     except ValueError:
         return False
 
