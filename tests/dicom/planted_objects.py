@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import struct
 from collections.abc import Callable
 from io import BytesIO
@@ -70,8 +71,10 @@ def _ultrasound(plant: Ledger) -> Dataset:
     exif = Image.Exif()
     exif[0x013B] = plant("Exif")
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    profile = profile[:24] + b"\x07\xea\0\1\0\1" + bytes(6) + profile[36:]  # made on one day, so that it is the same each time
     texts = profile.replace("sRGB built-in".encode("utf-16-be"), plant("IccDesc")[:13].encode("utf-16-be"))
-    Image.effect_noise((dataset.Columns, dataset.Rows), 50).convert("RGB").save(
+    noise = random.Random(4).randbytes(dataset.Columns * dataset.Rows)
+    Image.frombytes("L", (dataset.Columns, dataset.Rows), noise).convert("RGB").save(
         picture, "JPEG", comment=plant("JpegComment").encode(), exif=exif, icc_profile=texts
     )
     dataset.PixelData = encapsulate([picture.getvalue() + plant("BehindFrame").encode()])
