@@ -297,3 +297,20 @@ ENDLESS = {
 def test_a_frame_made_of_parts_without_end_is_given_up(kind):
     frame, syntax = ENDLESS[kind]
     assert not understood(encapsulated(frame), 1, syntax, 1 << 30)
+
+
+@pytest.mark.parametrize("lists_frames", [False, True])
+def test_a_fragment_of_an_odd_length_is_padded_and_no_table_says_where_it_was(lists_frames):
+    frames = [jpeg(), jpeg() + b"\0", jpeg()]
+    frames = [frame if len(frame) % 2 else frame + b"\0" for frame in frames]
+    bare = [struct.pack("<HHL", 0xFFFE, 0xE000, len(frame)) + frame for frame in frames]
+    table = struct.pack("<3L", 0, len(bare[0]), len(bare[0]) + len(bare[1])) if lists_frames else b""
+    made, understood = quiet_frames(item(table) + b"".join(bare), 3, JPEG, 0)
+    assert understood
+    assert made == encapsulated(*(frame + b"\0" for frame in frames))
+    assert not offsets_are_true(
+        item(b"") + b"".join(bare),
+        3,
+        struct.pack("<3Q", 0, len(bare[0]), len(bare[0]) + len(bare[1])),
+        struct.pack("<3Q", *map(len, frames)),
+    )

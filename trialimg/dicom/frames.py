@@ -117,7 +117,8 @@ class Quiet:
     """Encapsulated pixel data that lie somewhere, and are given piece by piece with quiet frames.
 
     ``plane`` is how many bytes one segment of a frame comes to (RLE). A basic offset table that does not list where
-    frames begin is emptied. ``is_understood`` and ``is_changed`` hold once all was given, or looked at.
+    frames begin is emptied, and a fragment of an odd length is padded. ``is_understood`` and ``is_changed`` hold once
+    all was given, or looked at.
     """
 
     def __init__(self, read: Read, found: Fragments, frames: int, transfer_syntax: str, plane: int) -> None:
@@ -125,11 +126,11 @@ class Quiet:
         self._frames, self._plane = frames, plane
         self._jpeg = has_comments(transfer_syntax)
         self._is_still = self._jpeg or transfer_syntax == _RLE
-        self._has_true_table = found.listed in {0, frames}
+        self._has_true_table = found.listed == 0 or (found.listed == frames and found.are_even)
         self._is_film = transfer_syntax in VIDEO_SYNTAXES
         self._syntax = transfer_syntax
         self.is_understood = (self._is_still or self._is_film) and found.number >= 0
-        self.is_changed = found.number >= 0 and not self._has_true_table
+        self.is_changed = found.number >= 0 and not (self._has_true_table and found.are_even)
 
     @property
     def end(self) -> int:
@@ -151,8 +152,9 @@ class Quiet:
         for frame, made in self._quietened(first):
             at = 0
             for item in _items(self._read, frame.start, frame.stop):
-                yield self._read(item.start - 8, 8)
+                yield _head(item.length)
                 yield memoryview(made)[at : at + item.length]
+                yield bytes(item.length & 1)
                 at += item.length
 
     def look(self) -> bool:
@@ -186,9 +188,10 @@ class Quiet:
         understood, edits = quiet_film(film.read, film.size, self._syntax)
         self.is_understood = self.is_understood and understood
         self.is_changed = self.is_changed or bool(edits)
-        for start, chunks in zip(starts, film.edited(edits), strict=True):
-            yield self._read(start - 8, 8)
+        for length, chunks in zip(lengths, film.edited(edits), strict=True):
+            yield _head(length)
             yield from chunks
+            yield bytes(length & 1)
 
     def _quietened(self, first: int) -> Iterator[tuple[_Frame, bytearray]]:
         count = 0
@@ -231,6 +234,11 @@ class Quiet:
         return True
 
 
+def _head(length: int) -> bytes:
+    """Give the head of a fragment, which is padded to an even length (PS3.5 A.4)."""
+    return _ITEM + (length + (length & 1)).to_bytes(4, "little")
+
+
 def in_chunks(pieces: Iterable[Piece]) -> Iterator[Piece]:
     """Give the same bytes in parts of a megabyte or less, small pieces put together."""
     held: list[Piece] = []
@@ -257,7 +265,10 @@ def _quieten(made: bytearray) -> bool:
 
 
 def offsets_are_true(value: bytes | memoryview, frames: int, offsets: bytes, lengths: bytes) -> bool:
-    """Tell whether the extended offset table and its lengths say where the frames are (PS3.3 C.7.6.3.1.8)."""
+    """Tell whether the extended offset table and its lengths say where the frames are (PS3.3 C.7.6.3.1.8).
+
+    Behind a fragment of an odd length, which is padded, they say it no more.
+    """
     if not frames == len(offsets) / 8 == len(lengths) / 8:
         return False
     told = zip(struct.iter_unpack("<Q", offsets), struct.iter_unpack("<Q", lengths), strict=True)
@@ -266,6 +277,6 @@ def offsets_are_true(value: bytes | memoryview, frames: int, offsets: bytes, len
     base = table.start + table.length if table else 0
     for item in items:
         (offset,), (said,) = next(told, ((-1,), (-1,)))
-        if offset != item.start - 8 - base or item.length - said not in {0, 1}:
+        if offset != item.start - 8 - base or item.length - said not in {0, 1} or item.length & 1:
             return False
     return table is not None and next(told, None) is None
