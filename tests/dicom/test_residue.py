@@ -236,6 +236,10 @@ def test_another_date_a_month_and_a_year_alone_alarm_nobody(text):
         *(("Sørensen^Bjørn", text) for text in ("Sorensen", "Soerensen", "BJORN")),
         *(("Łukasz^Żółć", "Lukasz"), ("Weiß^Änne", "WEISS"), ("Weiß^Änne", "Aenne")),
         *(("O'Brien^Mary-Ann", text) for text in ("OBrien", "O Brien", "MaryAnn", "Mary Ann", "OBRIEN", "O’Brien")),
+        *(("Silva Santos de Oliveira^Maria Aparecida", text) for text in ("Aparecida", "APARECIDA2", "Oliveira")),
+        *(("Doe^John", text) for text in ("DOE1", "2doe", "DOE_CT")),
+        *(("Mueller^Joerg", text) for text in ("Müller", "MÜLLER", "Jörg")),
+        *(("Garcia^Jose", "García"), ("Okonkwo^Ada", "Okon\u200bkwo"), ("Okonkwo^Ada", "Okon\u00adkwo")),
         *(("Li^Na", text) for text in ("Li Na", "NA, LI", "lina", "LI^NA", "seen by li-na.")),
         *(("Smythe-Kowalczyk^Eva", text) for text in ("Kowalczyk", "SMYTHE_KOWALCZYK", "Smythe")),
     ],
@@ -254,6 +258,20 @@ def test_a_name_is_found_as_others_spell_it(name, text):
 )
 def test_words_that_only_look_like_an_initial_and_a_name_alarm_nobody(name, text):
     assert not is_found(values_of(PatientName=name), text)
+
+
+@pytest.mark.parametrize("text", ["0761 5550123", "+49 (0)761 5550123", "0049-761-5550123", "761/555 01 23"])
+def test_a_telephone_number_is_found_from_home_and_from_abroad(text):
+    for number in ("+49 761 5550123", "0761/5550123", "0049 761 5550123"):
+        assert is_found(values_of(PatientTelephoneNumbers=number), text)
+    assert not is_found(values_of(PatientTelephoneNumbers="+49 761 5550123"), "0762 5550123")
+
+
+@pytest.mark.parametrize(
+    "address", ["Kastanienallee 4^^Freiburg^^79104^D", "Kastanienallee 4  79104 Freiburg", "a~Kastanienallee 4|b"]
+)
+def test_an_address_is_found_by_its_parts(address):
+    assert is_found(values_of(PatientAddress=address), "by KASTANIENALLEE 4.")
 
 
 @pytest.mark.parametrize("text", ["MRN 7734512", "7734512", "MRN-7734512", "mrn7734512"])

@@ -58,6 +58,8 @@ AGES: Final = frozenset(
 )
 """Codes of DCM, SNOMED CT and LOINC that mean the age of the subject."""
 _ESCAPE: Final = late(r"\x1b[\x20-\x2f]+[\x30-\x7e]")
+_UNSEEN: Final = late("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
+"""Characters that nobody sees between letters."""
 _AGE_WORD: Final = late(r"\bage\b", re.IGNORECASE)
 
 DATED: Final = "\x1e"
@@ -133,6 +135,8 @@ def folded(text: str) -> str:
     """Give a text in the form in which it is compared: compatible letters, no case, no escapes of ISO 2022."""
     if "\x1b" in text:
         text = _ESCAPE.sub("", text)  # the parser leaves those of GB 2312 (ISO 2022 IR 58)
+    if not text.isascii():
+        text = _UNSEEN.sub("", text)
     return unicodedata.normalize("NFKC", text).casefold().strip()
 
 
@@ -161,10 +165,10 @@ def forms_of(tag: int, text: str) -> Iterator[str]:
 def forms_of_names(text: str) -> Iterator[str]:
     """Give the parts of every person's name in a value; of ordinary words, pairs that stand beside each other."""
     for person in re.split(r"[=\\;]+", text):
-        parts = [folded(part) for part in re.split(r"[\^,\s]+", person)][:_MOST_PARTS]
-        parts = [part for part in parts if re.search(r"\w", part)]
+        every = [part for part in map(folded, re.split(r"[\^,\s]+", person)) if re.search(r"\w", part)]
+        parts = every[:_MOST_PARTS]
         ordinary = [part for part in parts if _is_ordinary(part)]
-        for part in parts:
+        for part in every:
             for spelled in spellings(part):
                 if len(spelled) >= (SHORTEST_NAME if spelled.isascii() else 2) and not _is_ordinary(spelled):
                     yield spelled
@@ -192,9 +196,13 @@ def spellings(part: str) -> set[str]:
         words |= {"".join(pieces), " ".join(pieces), *pieces}
     if part.isascii():
         return words
-    stripped = {unicodedata.normalize("NFD", word.translate(_STRIPPED)) for word in words}
-    plain = {"".join(letter for letter in word if not unicodedata.combining(letter)) for word in stripped}
-    return words | plain | {word.translate(_SPELLED) for word in words}
+    return words | {written for word in words for written in without_accents(word)}
+
+
+def without_accents(text: str) -> tuple[str, str]:
+    """Give a folded text as others write it: without accents, and with the letters that stand for some of them."""
+    stripped = unicodedata.normalize("NFD", text.translate(_STRIPPED))
+    return "".join(letter for letter in stripped if not unicodedata.combining(letter)), text.translate(_SPELLED)
 
 
 def _as_one_word(parts: list[str]) -> Iterator[str]:
@@ -216,7 +224,7 @@ def forms_of_whole(tag: int, text: str) -> Iterator[str]:
         value = folded(part)
         if tag in _NUMBERS:
             yield from _digits_of(value)
-        pieces = re.split(r"[,;\r\n]+", value) if tag in _ADDRESSES else ()
+        pieces = re.split(r"[,;^|~\t\r\n]+|\s{2,}", value) if tag in _ADDRESSES else ()
         for piece in {value, *(piece.strip() for piece in pieces if len(piece.strip()) >= _SHORTEST_PART)}:
             shortest = _SHORTEST.get(tag, _SHORTEST_DIGITS if piece.isdecimal() else _SHORTEST_ID)
             if len(piece) >= shortest and re.search(r"\w", piece) and not _is_ordinary(piece):
@@ -244,6 +252,12 @@ def forms_of_phone(text: str) -> Iterator[str]:
         digits = re.sub(r"\D", "", part)
         if len(digits) >= _SHORTEST_PHONE:
             yield APART.join(digits)
+        # As it is dialled within the country: of one to three digits, and behind a single zero.
+        abroad = part.lstrip(" (").startswith(("+", "00"))
+        national = digits.lstrip("0")
+        for within in (national[1:], national[2:], national[3:]) if abroad else (national,):
+            if len(within) > _SHORTEST_PHONE and within != digits:
+                yield APART.join(within)
 
 
 def forms_of_birth_date(digits: str) -> Iterator[str]:
@@ -260,4 +274,5 @@ def forms_of_birth_date(digits: str) -> Iterator[str]:
     yield from (f"{int(day)}/{int(month)}/{short}", f"{int(month)}/{int(day)}/{short}")
     if month + day != "0101":  # which stands for an unknown day
         yield from (f"{SHORT_DATE}{date}" for date in (short + month + day, day + month + short, month + day + short))
-    yield f"{DATED}{int(day)}{DATED}{_MONTHS[int(month) - 1]}{DATED}{year}"
+    eastern = " ".join(f"{number}{sign}" for number in sorted({month, str(int(month))}) for sign in "月월")
+    yield f"{DATED}{int(day)}{DATED}{_MONTHS[int(month) - 1]} {eastern}{DATED}{year}"

@@ -138,7 +138,8 @@ def pattern_of(values: frozenset[str]) -> re.Pattern[str]:
         if re.fullmatch(r"[\d ./-]+", value):
             alternatives.append(f"{_NO_DIGIT}{quoted}{_END_OF_DIGITS}")
         elif value.isascii() and (len(value) < LONG_WORD or len(min(value.split(), key=len)) < SHORTEST_NAME):
-            alternatives.append(rf"(?<![^\W_]){quoted}(?![^\W_])")
+            beside = r"[^\W\d_]" if value.replace(" ", "").isalpha() else r"[^\W_]"
+            alternatives.append(f"(?<!{beside}){quoted}(?!{beside})")
         else:
             alternatives.append(quoted)
     if in_texts:
@@ -163,11 +164,12 @@ def is_everywhere(found: re.Match[str]) -> bool:
 
 
 def _date_in_words(day: str, months: str, year: str) -> str:
-    """Match a day, the name of its month and a year of two or four digits, the month first too."""
+    """Match a day, the name of its month and a year of two or four digits, the month first too, or the whole year."""
     month = "(?:" + "|".join(map(re.escape, sorted(months.split(), key=len, reverse=True))) + ")"
     between, end = r"[\s,;^._=\\/'\u2019-]*+", rf"(?:{year[:2]})?{year[2:]}(?!\d)"
     date, of = rf"0?{day}(?:st|nd|rd|th|er|[ºª])?{between}", rf"(?:(?:of|de|den|di){between})?"
-    return rf"(?<!\d){date}{of}{month}{between}{of}{end}|{month}{between}{date}{end}"
+    year_first = rf"(?<!\d){year}[\u5e74\ub144]?{between}{month}{between}0?{day}(?!\d)"
+    return rf"(?<!\d){date}{of}{month}{between}{of}{end}|{month}{between}{date}{end}|{year_first}"
 
 
 def others_of(values: frozenset[str]) -> tuple[bytes, ...]:

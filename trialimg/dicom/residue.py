@@ -25,6 +25,7 @@ from trialimg.dicom.identifying import (
     folded,
     forms_of,
     forms_of_birth_date,
+    without_accents,
 )
 from trialimg.dicom.markers import STUDY_ID
 from trialimg.dicom.needles import (
@@ -134,7 +135,7 @@ def _names_someone(dataset: Dataset, element: DataElement | RawDataElement, vr: 
         return any(len(n.strip()) > LONG_WORD and _is_all(n.strip(), pattern) for n in text.split("\\"))
     if vr in _DATES:
         return any(_is_all(found, pattern) for found in re.findall(r"\d{8}", text))
-    return pattern.search(folded(text)) is not None or _read_otherwise(value, sought)
+    return _is_in_text(text, pattern) or _read_otherwise(value, sought)
 
 
 def _is_in_arcs(uid: str, pattern: re.Pattern[str]) -> bool:
@@ -155,7 +156,14 @@ def _read_otherwise(value: object, sought: _Sought) -> bool:
         return False
     from trialimg.dicom.readings import OTHER_ENCODINGS  # not loaded before a file needs it
 
-    return any(sought.pattern.search(folded(value.decode(name, "ignore"))) for name in OTHER_ENCODINGS)
+    return any(_is_in_text(value.decode(name, "ignore"), sought.pattern) for name in OTHER_ENCODINGS)
+
+
+def _is_in_text(text: str, pattern: re.Pattern[str]) -> bool:
+    """Search a text, and one that is not ASCII as others would write it too."""
+    small = folded(text)
+    written = (small,) if small.isascii() else (small, *without_accents(small))
+    return any(pattern.search(each) for each in written)
 
 
 def _may_read_otherwise(value: object) -> TypeGuard[bytes]:
