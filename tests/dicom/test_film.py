@@ -200,6 +200,10 @@ def test_what_is_not_built_as_a_film_is_not_understood(film):
     assert not silent(film, HEVC if film[:1] == b"G" else AVC)[1]
 
 
+def test_a_film_of_millions_of_messages_is_not_understood():
+    assert not silent(PARAMETERS + b"\0\0\1\x06" * 1_100_000, AVC)[1]
+
+
 @pytest.mark.parametrize("name", FILMS)
 def test_damage_anywhere_in_a_film_raises_nothing(name):
     chance = random.Random(name)

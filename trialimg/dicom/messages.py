@@ -46,8 +46,8 @@ _X264: Final = late(
 )
 """What the commonest encoder says of itself."""
 _CHUNK: Final = 1 << 20
-LONGEST_UNIT: Final = 1 << 20
-"""Bytes of a unit of messages, which has some hundreds."""
+LONGEST_UNIT, _MOST_UNITS = 1 << 20, 1 << 20
+"""Bytes of a unit of messages, which has some hundreds, and units of them in a film: two of each picture of hours."""
 _SILENT: Final = 0x2E
 _NEVER_EMULATED: Final = 3
 """Bytes up to it keep the marks apart that stand in a unit (H.264 7.4.1), and say nothing."""
@@ -106,14 +106,15 @@ class Parts:
 def edits_of_stream(read: Read, size: int, coding: int) -> Found:
     """Go through a stream whose units begin with start codes (H.264 annex B), and silence what users say in it."""
     edits: list[Edit] = []
+    count = 0
     beginning = read(0, min(_CHUNK, size))
     if not _BEGINNINGS[coding].search(beginning) or (coding == AVC and _BEGINNINGS[HEVC].search(beginning)):
         return False, []  # its pictures are coded in another way, and might look like messages
     for position in range(0, size, _CHUNK):
         for found in _SPEAKING[coding].finditer(read(position, min(_CHUNK + len(_START), size - position))):
             start = position + found.end()
-            unit = _unit(read, start, size)
-            if unit is None:
+            unit, count = _unit(read, start, size), count + 1
+            if unit is None or count > _MOST_UNITS:
                 return False, []
             silent = bytes([_SILENT]) * len(unit) if coding == MPEG2 else without_words(found[0][3], unit, coding)
             if silent != unit:

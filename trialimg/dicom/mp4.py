@@ -34,7 +34,7 @@ _PICTURES: Final = {b"avc1": 78, b"avc3": 78, b"hvc1": 78, b"hev1": 78}
 _SOUNDS: Final = {b"mp4a": 28, b"ac-3": 28, b"sowt": 28, b"twos": 28}
 """Kinds of tracks, and where their own boxes begin; another kind may be subtitles."""
 _COMPRESSOR: Final = (42, 74)
-_MOST_BOXES, _MOST_SAMPLES, _LONGEST_TABLE = 4096, 1 << 22, 1 << 24
+_MOST_BOXES, _MOST_SAMPLES, _LONGEST_TABLE = 4096, 1 << 21, 1 << 23
 
 
 class Mp4:
