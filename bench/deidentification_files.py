@@ -46,13 +46,25 @@ def write_small_ct(folder: Path, count: int) -> None:
 
 
 def write_enhanced_mr(folder: Path, count: int) -> int:
-    """Write enhanced MR of some 2,600 attributes; give how many there are in one."""
+    """Write enhanced MR of some 2,600 attributes, each with moments, positions and references of its own; give how
+    many attributes there are in one.
+    """
     folder.mkdir(parents=True)
     dataset = _made_mr(frames=60)
-    data = _encoded(dataset)
     for number in range(count):
-        (folder / f"{number:05d}.dcm").write_bytes(_renumbered(data, number))
+        for frame, groups in enumerate(dataset.PerFrameFunctionalGroupsSequence):
+            _move(groups, number, frame)
+        (folder / f"{number:05d}.dcm").write_bytes(_renumbered(_encoded(dataset), number))
     return sum(1 for _ in dataset.iterall())
+
+
+def _move(groups: Dataset, number: int, frame: int) -> None:
+    """Give a frame what no other frame of any file has."""
+    moment = f"202503{1 + number % 28:02d}{number % 24:02d}{frame % 60:02d}{(frame * 7 + number) % 60:02d}.5"
+    content = groups.FrameContentSequence[0]
+    content.FrameReferenceDateTime = content.FrameAcquisitionDateTime = moment
+    groups.PlanePositionSequence[0].ImagePositionPatient = [number + 0.5, frame * 1.25, 2 * frame + number]
+    groups.ReferencedImageSequence[0].ReferencedSOPInstanceUID = f"{_ROOT}.5.{1000 + number}.{frame}"
 
 
 def _renumbered(data: bytes, number: int) -> bytes:

@@ -8,8 +8,11 @@ import sys
 from io import BytesIO
 
 import pytest
+from pydicom import Dataset, dcmread
+from pydicom.data import get_testdata_file
 
 from tests.dicom.conftest import pydicom_files
+from tests.dicom.planted_objects import write_as_it_stands
 from tools.deid_fuzz import mutant, seeds
 from trialimg.dicom.deidentify import clean_file, clean_unusual, plan_of
 from trialimg.dicom.ground import Unusual
@@ -166,3 +169,56 @@ def test_a_name_left_in_an_ordinary_file_is_found_and_told(tmp_path, identity, k
     )
     assert result.hold_reason is not None
     assert "(0008,1090)" in result.hold_reason
+
+
+def frames_of(number, count, *, marked=False):
+    """Per-frame groups of which some are the same from frame to frame, some are not, and some tell names and marks."""
+    made = []
+    for frame in range(count):
+        groups, code = Dataset(), Dataset()
+        code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = "12738006", "SCT", "Brain"
+        groups.FrameAnatomySequence = [Dataset()]
+        groups.FrameAnatomySequence[0].AnatomicRegionSequence = [code]
+        groups.FrameAnatomySequence[0].FrameLaterality = "L" if frame in {5, 6} else "U"
+        groups.PlaneOrientationSequence = [Dataset()]
+        groups.PlaneOrientationSequence[0].ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
+        groups.PlaneOrientationSequence[0].SoftwareVersions = "77123"
+        groups.PlanePositionSequence = [Dataset()]
+        groups.PlanePositionSequence[0].ImagePositionPatient = [number, 0, frame]
+        groups.ReferencedImageSequence = [Dataset()]
+        groups.ReferencedImageSequence[0].ReferencedSOPClassUID = "1.2.840.10008.5.1.4.1.1.4"
+        groups.ReferencedImageSequence[0].ReferencedSOPInstanceUID = f"1.2.3.{frame // 3}"
+        groups.RequestAttributesSequence = [Dataset()]
+        groups.RequestAttributesSequence[0].AccessionNumber = "ACC-4711"
+        groups.RequestAttributesSequence[0].ScheduledProcedureStepDescription = "CT CHEST Okonkwo"
+        if marked:
+            groups.PlaneOrientationSequence[0].BurnedInAnnotation = "YES"
+        made.append(groups)
+    return made
+
+
+@pytest.mark.parametrize("undefined", [False, True])
+@pytest.mark.parametrize("name", PROFILES)
+def test_what_is_the_same_from_frame_to_frame_is_cleaned_as_if_it_were_met_once(both, name, undefined, tmp_path):
+    original = dcmread(get_testdata_file("MR_small.dcm"))
+    for number in range(5):
+        original.PerFrameFunctionalGroupsSequence = frames_of(number, 24 if number % 2 else 18)
+        for frame in original.PerFrameFunctionalGroupsSequence if undefined else ():
+            for element in frame:
+                element.is_undefined_length = True
+                element.value[0].is_undefined_length_sequence_item = True
+        original.SoftwareVersions = "ACC-4711" if number == 3 else "7"
+        original.PatientID = "77123" if number == 4 else "4MR1"
+        write_as_it_stands(original, tmp_path / "in.dcm")
+        both.compare(tmp_path / "in.dcm", PROFILES[name])
+    assert both.unusual == 2  # where what names the patient is in a frame and left elsewhere, or left in a frame
+
+
+def test_a_mark_in_frames_that_are_alike_is_told_of_every_file(tmp_path, identity, key):
+    original = dcmread(get_testdata_file("MR_small.dcm"))
+    given = {"profile": PROFILES["basic"], "identity": identity, "subject_key": key}
+    for number in range(4):
+        original.PerFrameFunctionalGroupsSequence = frames_of(number, 18, marked=number > 0)
+        write_as_it_stands(original, tmp_path / "in.dcm")
+        result = clean_file(tmp_path / "in.dcm", tmp_path / "out.dcm", **given)
+        assert result.hold_code == ("image.may_show_text" if number > 0 else "")

@@ -21,6 +21,7 @@ from trialimg.dicom.ground import (
     Change,
     Ground,
     Known,
+    Same,
     Unusual,
     enters_names,
 )
@@ -36,6 +37,7 @@ CONCEPT_NAME: Final = 0x0040A043
 _DEEPEST: Final = 12
 _MOST_ITEMS: Final = 50_000
 _LONGEST_LEARNT, _MOST_OF_ONE = 256, 512
+_OF_AN_ITEM, _LONGEST_SAME, _MOST_IN_VAIN = 2, 1024, 16
 _SHORT_FORM_LIMIT: Final = 0xFFFF
 _TERMS: Final = late(rb"(?:[A-Z0-9_]+(?: [A-Z0-9_]+)*)?(?:\\[A-Z0-9_]+(?: [A-Z0-9_]+)*)* ?")
 """Names of character sets as they should be written."""
@@ -58,7 +60,8 @@ class Attributes:
         self.left: tuple[list[bytes], ...] = ([], [], [], [], [])
         """Values that are left, by how they are searched."""
         self.structured_content = False
-        self._depth = self._items = 0
+        self._depth = self._items = self._gathers = 0
+        self._met: set[Same] = set()
 
     def head(self, known: Known, position: int) -> tuple[int, int]:
         """Give where a value begins, and its length."""
@@ -81,6 +84,8 @@ class Attributes:
         if code != CHANGE and known.told is not None:
             self.done[known.told] = self.done.get(known.told, 0) + 1
         if code == CLEAN_ITEMS:
+            if len(known.path) == _OF_AN_ITEM and known.vain < _MOST_IN_VAIN:
+                return self._clean_as_before(known, key, start, length)
             return self._clean_items(known, key, start, length)
         if code == REPLACE_ITEMS or length == UNDEFINED:
             return self._replace_items(known, key, start, length)
@@ -138,6 +143,7 @@ class Attributes:
             self.left[known.searched].append(new)
 
     def _gather(self, known: Known, into: Gathered, value: bytes) -> None:
+        self._gathers += 1
         if known.gathered == OUTER:
             into.values[known.tag] = value
         elif known.gathered == BURNED:
@@ -145,14 +151,54 @@ class Attributes:
         elif known.gathered == OVERLAY:
             into.take_overlay(value)
 
+    def _clean_as_before(self, known: Known, key: bytes, start: int, length: int) -> Written:
+        """Clean a sequence of an item; where it is the very one that was met before, do what was done then."""
+        same = known.same
+        if same is not None and same.length == length and self.data.startswith(same.original, start):
+            known.vain = 0
+            self._do_the_same(same)
+            return start + len(same.original), same.written
+        known.vain += 1
+        before, self.done = self.done, {}
+        gathers, items, names, left = self._gathers, self._items, len(self.names), [len(each) for each in self.left]
+        stop, written = self._clean_items(known, key, start, length)
+        if self._gathers == gathers and stop - start <= _LONGEST_SAME and known.vain < _MOST_IN_VAIN:
+            same = known.same = Same(self.data[start:stop], length, written)
+            same.items, same.done, same.names = self._items - items, tuple(self.done.items()), self.names[names:]
+            same.left = [
+                (how, each[begin:])
+                for how, (each, begin) in enumerate(zip(self.left, left, strict=True))
+                if each[begin:]
+            ]
+            self._met.add(same)
+        for told, times in self.done.items():
+            before[told] = before.get(told, 0) + times
+        self.done = before
+        return stop, written
+
+    def _do_the_same(self, same: Same) -> None:
+        """Tell what was done to a sequence, and once for a file what of it names the patient or is left."""
+        self._items += same.items
+        if self._items > _MOST_ITEMS:
+            raise Unusual
+        for told, times in same.done:
+            self.done[told] = self.done.get(told, 0) + times
+        if same not in self._met:
+            self._met.add(same)
+            self.names += same.names
+            for how, values in same.left:
+                self.left[how].extend(values)
+
     def _clean_items(self, known: Known, key: bytes, start: int, length: int) -> Written:
         """Clean the items of a sequence; its and their lengths stay told or delimited, as they were."""
         self._depth += 1
         if self._depth > _DEEPEST or known.below is None:
             raise Unusual
         if known.gathered == REGION:
+            self._gathers += 1
             self.before.has_regions = self.after.has_regions = True
         if known.tag == CONTENT_SEQUENCE:
+            self._gathers += 1
             self.structured_content = True
         stop, made = self._items_of(known.below, start, None if length == UNDEFINED else start + length)
         if known.tag == CONCEPT_NAME:

@@ -51,8 +51,8 @@ class Known:
     """What is done with one kind of element: an attribute, at one place, as one VR."""
 
     __slots__ = (
-        *("below", "changes", "code", "form", "gathered", "is_noted", "is_plain", "names", "path", "searched"),
-        *("step", "tag", "told"),
+        *("below", "changes", "code", "form", "gathered", "is_noted", "is_plain", "names", "path", "same", "searched"),
+        *("step", "tag", "told", "vain"),
     )
 
     def __init__(self, tag: int, form: int, code: int, step: Step, path: Path) -> None:
@@ -62,6 +62,22 @@ class Known:
         self.names = self.is_noted = self.is_plain = False
         self.below: Ground | None = None
         self.changes: dict[bytes, Change] = {}
+        self.same: Same | None = None
+        self.vain = 0
+        """How often, one time after the other, a sequence was not the same as the one before."""
+
+
+class Same:
+    """A sequence in an item, and everything that cleaning it does: most often the next frame has the same one."""
+
+    __slots__ = ("done", "items", "left", "length", "names", "original", "written")
+
+    def __init__(self, original: bytes, length: int, written: bytes | None) -> None:
+        self.original, self.length, self.written = original, length, written
+        self.items = 0
+        self.done: tuple[tuple[tuple[Path, str], int], ...] = ()
+        self.names: list[tuple[int, bytes]] = []
+        self.left: list[tuple[int, list[bytes]]] = []
 
 
 class Change(NamedTuple):

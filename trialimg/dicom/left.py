@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 from typing import Final
 
 from trialimg.dicom.ground import BINARY, DATE, TEXT, UID, Unusual
-from trialimg.dicom.needles import BETWEEN, Needles, in_binary, may_be_of_two_bytes, needles_of, others_of
+from trialimg.dicom.needles import (
+    BETWEEN,
+    SHORTEST_BINARY,
+    Among,
+    Needles,
+    among_of,
+    in_binary,
+    may_be_of_two_bytes,
+    needles_of,
+)
 from trialimg.dicom.runs import Shared
 from trialimg.dicom.splice import Splice
 from trialimg.dicom.syntaxes import SIMPLE_ENCODINGS
@@ -19,6 +27,7 @@ _STUDY_DATE: Final = 0x00080020
 _CHARACTER_SET, _CHARACTER_SET_TAG = 0x00080005, b"\x08\x00\x05\x00"
 _EIGHT_DIGITS: Final = late(rb"\d{8}")
 _LONG_ARC: Final = 5
+_SHORT, _MOST_SHORT = 64, 1 << 12
 
 
 def needles_in(splice: Splice, shared: Shared) -> Needles | None:
@@ -70,8 +79,8 @@ def _search(left: tuple[list[bytes], ...], needles: Needles | None, beside: byte
         raise Unusual
     if may_be_of_two_bytes(text):
         raise Unusual
-    others = others_of(needles.values)
-    if any(_in_binary(value, needles.pattern, others) for value in left[BINARY]):
+    among, clean = among_of(needles.values), _found_clean(needles.values)
+    if any(_in_binary(value, among, clean) for value in left[BINARY]):
         raise Unusual
 
 
@@ -84,11 +93,17 @@ def _strange_parts(value: bytes) -> bytes:
     return BETWEEN.join(part.encode("ascii") for part in (*strange, *arcs))
 
 
-@lru_cache(maxsize=64)
-def _in_small_binary(value: bytes, pattern: re.Pattern[str], others: tuple[bytes, ...]) -> bool:
-    return in_binary(value, pattern, others)
+@lru_cache(maxsize=8)
+def _found_clean(_values: frozenset[str]) -> set[bytes]:
+    """Give the short binary values in which nothing of these was found: frames and files have them again and again."""
+    return set()
 
 
-def _in_binary(value: bytes, pattern: re.Pattern[str], others: tuple[bytes, ...]) -> bool:
-    search_in = _in_small_binary if len(value) <= 1 << 12 else in_binary
-    return search_in(value, pattern, others)
+def _in_binary(value: bytes, among: Among, clean: set[bytes]) -> bool:
+    if len(value) < SHORTEST_BINARY or value in clean:
+        return False
+    if in_binary(value, among):
+        return True
+    if len(value) <= _SHORT and len(clean) < _MOST_SHORT:
+        clean.add(value)
+    return False

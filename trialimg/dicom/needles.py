@@ -32,7 +32,8 @@ DUMMIES: Final = frozenset({dummy("DA").decode(), "00010101"})
 _DECODED: Final = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
 """The VRs of texts that are written in the character set of the file (PS3.5 6.1.2.2)."""
 _LONGEST_BINARY: Final = 1 << 18
-_SHORTEST_BINARY: Final = 6
+SHORTEST_BINARY: Final = 6
+"""Bytes below which no binary value holds what is looked for in one."""
 _BETWEEN_DIGITS: Final = b" \t\n\r\x0b\x0c\x1c\x1d\x1e\x1f()/.'_-"
 _MOST_NAMING: Final = 1 << 15
 """Letters of all values that name somebody; of 861 real files the most were 2,456. More would cost memory and hours."""
@@ -172,28 +173,54 @@ def _date_in_words(day: str, months: str, year: str) -> str:
     return rf"(?<!\d){date}{of}{month}{between}{of}{end}|{month}{between}{date}{end}|{year_first}"
 
 
-def others_of(values: frozenset[str]) -> tuple[bytes, ...]:
-    """Give the bytes as which values that are not ASCII may stand among numbers."""
-    if all(value.isascii() or DATED in value for value in values):
-        return ()
-    from trialimg.dicom.readings import in_other_bytes  # not loaded before a file needs it
-
-    return in_other_bytes(values)
-
-
-def in_binary(value: bytes, pattern: re.Pattern[str], others: tuple[bytes, ...] = ()) -> bool:
-    """Search bytes as text of one and of two bytes a letter, and for those that ``others_of`` gives; longer ones are
-    pictures, films and waves.
+class Among(NamedTuple):
+    """What is looked for in binary values: a pattern, bytes of which some stand wherever it finds anything, and values
+    that are not ASCII as bytes of any encoding.
     """
-    if not _SHORTEST_BINARY <= len(value) <= _LONGEST_BINARY:
+
+    pattern: re.Pattern[str]
+    words: tuple[bytes, ...]
+    digits: tuple[bytes, ...]
+    written: tuple[bytes, ...]
+
+
+@lru_cache(maxsize=32)
+def among_of(values: frozenset[str]) -> Among:
+    """Make ready what of the values is long enough to be looked for in binary values, and counts there."""
+    long = frozenset(
+        value
+        for value in values
+        if value[:1] not in {GROUPED, SHORT_DATE} and (len(value) > LONG_WORD or not value.isascii())
+    )
+    words = tuple(word.encode("ascii") for word in _standing_for(set(long)))
+    digits = tuple(value.replace(APART, "").encode("ascii") for value in long if APART in value)
+    written: tuple[bytes, ...] = ()
+    if any(not value.isascii() and DATED not in value for value in long):
+        from trialimg.dicom.readings import in_other_bytes  # not loaded before a file needs it
+
+        written = in_other_bytes(long)
+    return Among(pattern_of(long), words, digits, written)
+
+
+def in_binary(value: bytes, among: Among) -> bool:
+    """Search bytes as text of one and of two bytes a letter; longer ones are pictures, films and waves."""
+    if not SHORTEST_BINARY <= len(value) <= _LONGEST_BINARY:
         return False
+    small = value.lower()
+    if any(written in small for written in among.written):
+        return True
+    close = small.translate(None, b"\0")  # of two bytes a letter one is 0
+    found = any(word in close for word in among.words)
+    if not found and among.digits:
+        close = close.translate(None, _BETWEEN_DIGITS)
+        found = any(digits in close for digits in among.digits)
+    return found and _is_in_spellings(value, among.pattern)
+
+
+def _is_in_spellings(value: bytes, pattern: re.Pattern[str]) -> bool:
     spellings = (value.decode("latin-1"), value.decode("utf-8", "ignore"), value.decode("utf-16-le", "ignore"))
     more = (value.decode("utf-16-be", "ignore"), value[1:].decode("utf-16-le", "ignore"))
-    found = (hit for text in (*spellings, *more) for hit in pattern.finditer(folded(text)))
-    if any(len(hit[0]) > LONG_WORD and is_everywhere(hit) for hit in found):
-        return True
-    small = value.lower() if others else b""
-    return any(written in small for written in others)
+    return any(len(hit[0]) > LONG_WORD for text in (*spellings, *more) for hit in pattern.finditer(folded(text)))
 
 
 def may_be_of_two_bytes(text: bytes) -> bool:
