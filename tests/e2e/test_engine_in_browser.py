@@ -30,7 +30,7 @@ NAMES = ("CT_small.dcm", "MR_small.dcm", "JPEG2000.dcm", "ExplVR_BigEnd.dcm")
 
 
 @contextmanager
-def served(folder: Path) -> Iterator[str]:
+def served(folder: Path, policy: str = POLICY) -> Iterator[str]:
     """Serve a folder on loopback; every answer has the policy."""
 
     @Request.application
@@ -40,7 +40,7 @@ def served(folder: Path) -> Iterator[str]:
             return Response("not here", 404)
         kind = {".mjs": "text/javascript", ".wasm": "application/wasm"}.get(Path(found).suffix)
         kind = kind or mimetypes.guess_type(found)[0] or "application/octet-stream"
-        return Response(Path(found).read_bytes(), mimetype=kind, headers={"Content-Security-Policy": POLICY})
+        return Response(Path(found).read_bytes(), mimetype=kind, headers={"Content-Security-Policy": policy})
 
     server = make_server("127.0.0.1", 0, app, threaded=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
