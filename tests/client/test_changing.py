@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydicom import dcmread
+from pydicom.data import get_testdata_file
 
 from trialimg.client import source as sources
 from trialimg.client.account import NotTaken
+from trialimg.client.clean import clean_folder
 from trialimg.client.shelf import Shelf
 from trialimg.client.source import Kind, Source
 from trialimg.client.work import Done, Recipe, Run, Wish, one, ordinary
@@ -83,3 +86,27 @@ def test_clean_files_that_go_away_meanwhile_are_not_said_to_be_there(
     there = list(out.rglob("*.dcm"))
     assert told["exit"] == 75 or told["counts"]["cleaned"] == len(there)
     assert not [path for path in out.rglob("*") if path.name.startswith(".")]
+
+
+def test_what_several_files_claim_is_looked_for_once_however_many_there_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A study exported twice, otherwise, is as many claims as it has images: to look for each took minutes."""
+    (tmp_path / "in").mkdir()
+    image = dcmread(str(get_testdata_file("CT_small.dcm")))
+    for number in range(20):
+        image.SOPInstanceUID = image.file_meta.MediaStorageSOPInstanceUID = f"1.2.3.{number // 2}"
+        image.PixelData = bytes([number % 2]) * len(image.PixelData)
+        image.save_as(tmp_path / "in" / f"{number:02}")
+    walked, walk = [], sources._walk
+
+    def walking(folder: Path) -> Any:
+        walked.append(folder)
+        return walk(folder)
+
+    monkeypatch.setattr(sources, "_walk", walking)
+    account = clean_folder([tmp_path / "in"], tmp_path / "out", RECIPE, jobs=1)
+    assert account.counts["refused"] == account.files == 20
+    assert sorted(each.source.name for each in account.refused) == sorted(map(str, (tmp_path / "in").iterdir()))
+    assert len(walked) == 2
+    assert not list(tmp_path.glob("out/*"))

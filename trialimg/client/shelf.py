@@ -11,7 +11,7 @@ from typing import Final
 
 from trialimg.client.account import Account, Cleaned, NotTaken
 from trialimg.client.inventory import CLEAN, HELD, SPOILED, Entry, Series
-from trialimg.client.source import number_of
+from trialimg.client.source import numbered
 from trialimg.client.work import Done, Wish, to_disk, told
 from trialimg.dicom.canonical import canonical_hash
 from trialimg.domain.deid_report import SHOWN
@@ -34,6 +34,7 @@ class Shelf:
         self._out, self._account, self._wish, self._given = out, account, wish, given
         self._inventory = account.cleaned
         self._folders: set[Path] = {out}
+        self._spoiled: list[int] = []
         self._series: dict[tuple[str, str, str], Series] = {}
 
     def take(self, outcome: Done | NotTaken) -> None:
@@ -109,11 +110,19 @@ class Shelf:
         self._account.ledger.take_back(first.study, first.code, first.report)
         if first.state == CLEAN:
             first.target.unlink(missing_ok=True)
-        self._account.held[:] = [each for each in self._account.held if each.source.among != first.among]
-        self._account.refused.append(NotTaken(number_of(self._given, first.among), SAME_UID, _OTHER_CONTENT))
+        self._spoiled.append(first.among)
+
+    def _tell_spoiled(self) -> None:
+        """Tell of the files that were taken back, all of them at once: each has to be looked for."""
+        spoiled = set(self._spoiled)
+        self._account.held[:] = [each for each in self._account.held if each.source.among not in spoiled]
+        files = numbered(self._given, spoiled)
+        self._account.refused += (NotTaken(source, SAME_UID, _OTHER_CONTENT) for source in files)
+        self._spoiled.clear()
 
     def close(self) -> None:
         """Force the names to the disk, and leave no empty folder; tell the account where one has gone."""
+        self._tell_spoiled()
         for folder in sorted(self._folders, reverse=True):
             try:
                 if folder != self._out and not any(folder.iterdir()):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
-from itertools import count, islice
+from itertools import count
 from pathlib import Path
 from typing import NamedTuple
 
@@ -76,10 +76,15 @@ def count_of(paths: Iterable[Path]) -> int:
     return sum(sum(1 for _ in _walk(given)) if is_folder(given) else 1 for given in several)
 
 
-def number_of(paths: Sequence[Path], among: int) -> Source:
-    """Give the file of a number among all that is given; a name that is not there any more is told without one."""
-    found = next(islice(_found(list(paths)), among - 1, None), None)
-    return found or Source(str(paths[0]), paths[0], among, among)
+def numbered(paths: Sequence[Path], numbers: Iterable[int]) -> Iterator[Source]:
+    """Give the files of some numbers among all that is given; a name that is not there any more is told without one."""
+    wanted = set(numbers)
+    for source in _found(list(paths)) if wanted else ():
+        if source.among in wanted:
+            wanted.discard(source.among)
+            yield source
+    for among in sorted(wanted):
+        yield Source(str(paths[0]), paths[0], among, among)
 
 
 def _found(paths: list[Path]) -> Iterator[Source]:
