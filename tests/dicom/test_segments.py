@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from tests.dicom.test_frames import J2K, JPEG, RLE, encapsulated, jpeg, quiet_frames, rle, segment, understood
+from trialimg.dicom.frames import Quiet, find_fragments, in_memory
 
 NAME = b" Ng, Vy "
 SCAN = b"\xff\xda"
@@ -200,3 +201,45 @@ def test_two_letters_in_place_of_the_kind_of_a_comment_go():
     at = picture.index(b"\xff\x90")
     made, _ = quiet_frames(encapsulated(picture[:at] + segment(0x64, b"Ng") + picture[at:]), 1, J2K, 0)
     assert segment(0x64, b"\0\0") in made
+
+
+def with_values(frame, head, at, values):
+    """A frame of whose first part with this head some bytes are others."""
+    start = frame.index(head) + 4 + at
+    return frame[:start] + values + frame[start + len(values) :]
+
+
+@pytest.mark.parametrize(
+    ("head", "at", "said"), [(b"\xff\xc4", 17, b"NgVy"), (b"\xff\xc4", 17, b"\1\1"), (b"\xff\xc4", 1, b"NgVy")]
+)
+def test_what_codes_of_jpeg_stand_for_is_nothing_else(head, at, said):
+    assert not understood(encapsulated(with_values(jpeg(), head, at, said)))
+
+
+def test_thresholds_of_jpeg_ls_follow_one_another():
+    frame = segment(0xF7, b"\x08\0\x20\0\x20\1\1\x11\0"), segment(0xDA, b"\1\1\0\0\0\0") + b"\x12\x34\xff\xd9"
+    for told, is_understood in (
+        ((0, 0, 0, 0, 0), True),
+        ((4095, 18, 67, 276, 64), True),
+        ((0, 3, 7, 21, 64), True),
+        (struct.unpack(">5H", b"Nguyen, Vy"), False),
+        ((0, *struct.unpack(">4H", b"Ng, Vy A")), False),
+    ):
+        presets = b"\1" + struct.pack(">5H", *told)
+        value = encapsulated(b"\xff\xd8" + frame[0] + segment(0xF8, presets) + frame[1])
+        assert understood(value, 1, JPEG_LS) is is_understood
+
+
+@pytest.mark.parametrize(("head", "at", "said"), [(b"\xff\x51", 36, b"NgVyAda"), (b"\xff\x5c", 1, b"NgVy")])
+def test_depths_and_steps_of_jpeg_2000_are_no_letters(head, at, said):
+    assert not understood(encapsulated(with_values(j2k(), head, at, said)), 1, J2K)
+
+
+@pytest.mark.parametrize(("planes", "is_understood"), [(0, True), (1, False), (2, True), (3, False)])
+def test_an_rle_frame_has_as_many_segments_as_its_pixels_have_bytes(planes, is_understood):
+    run = b"\x0f" + bytes(range(16)) + b"\0"
+    frame = struct.pack("<16L", 2, 64, 64 + len(run), *[0] * 13) + run + run
+    value = encapsulated(frame)
+    quiet = Quiet(in_memory(value), find_fragments(in_memory(value), 0, len(value)), 1, RLE, 16, planes)
+    quiet.look()
+    assert quiet.is_understood is is_understood

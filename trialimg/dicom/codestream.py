@@ -225,12 +225,15 @@ def _quieten_colour(made: bytearray, start: int, stop: int) -> None:
         made[start + 7 : stop] = bytes(stop - start - 7)
 
 
-def quieten_rle(made: bytearray, pixels: int) -> bool:
-    """Go over the runs of every segment (PS3.5 G.3) and blank what follows the last byte of ``pixels``."""
+def quieten_rle(made: bytearray, pixels: int, segments: int = 0) -> bool:
+    """Go over the runs of every segment (PS3.5 G.3) and blank what follows the last byte of ``pixels``.
+
+    ``segments`` is how many there are of the image; 0 where that is not known.
+    """
     if len(made) < 64 or not pixels:  # noqa: PLR2004 - the header, sixteen numbers
         return False
     count, *offsets = struct.unpack_from("<16L", made)
-    if not 1 <= count <= 15 or offsets[0] != 64 or any(offsets[count:]):  # noqa: PLR2004 - PS3.5 G.5
+    if not 1 <= count <= 15 or count != (segments or count) or offsets[0] != 64 or any(offsets[count:]):  # noqa: PLR2004 - PS3.5 G.5
         return False
     bounds = [*offsets[:count], len(made)]
     if bounds != sorted(bounds):

@@ -9,10 +9,10 @@ from pydicom.dataset import Dataset
 from trialimg.dicom.frames import Quiet, find_fragments, in_memory, offsets_are_true
 from trialimg.dicom.header import NUMBER_OF_FRAMES, whole
 from trialimg.dicom.plan import OFFSETS
-from trialimg.dicom.strange import plane_of
+from trialimg.dicom.strange import plane_of, planes_of
 from trialimg.dicom.values import Counts
 
-_ROWS, _COLUMNS, _BITS = 0x00280010, 0x00280011, 0x00280100
+_ROWS, _COLUMNS, _BITS, _SAMPLES = 0x00280010, 0x00280011, 0x00280100, 0x00280002
 _TABLE, _LENGTHS = 0x7FE00001, 0x7FE00002
 
 
@@ -21,7 +21,8 @@ def quiet_pixels(dataset: Dataset, transfer_syntax: str, pixels: memoryview) -> 
     read = in_memory(pixels)
     found = find_fragments(read, 0, len(pixels))
     plane = plane_of(_short(dataset, _ROWS) * _short(dataset, _COLUMNS), _short(dataset, _BITS))
-    return Quiet(read, found, _frames(dataset), transfer_syntax, plane)
+    planes = planes_of(_short(dataset, _SAMPLES), _short(dataset, _BITS))
+    return Quiet(read, found, _frames(dataset), transfer_syntax, plane, planes)
 
 
 def drop_false_offsets(dataset: Dataset, pixels: memoryview | None) -> Counts:

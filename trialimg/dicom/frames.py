@@ -116,14 +116,16 @@ def _numbers(read: Read, item: _Item) -> Iterator[int]:
 class Quiet:
     """Encapsulated pixel data that lie somewhere, and are given piece by piece with quiet frames.
 
-    ``plane`` is how many bytes one segment of a frame comes to (RLE). A basic offset table that does not list where
-    frames begin is emptied, and a fragment of an odd length is padded. ``is_understood`` and ``is_changed`` hold once
-    all was given, or looked at.
+    ``plane`` is how many bytes one segment of a frame comes to (RLE), ``planes`` how many there are, if that is known.
+    A basic offset table that does not list where frames begin is emptied, and a fragment of an odd length is padded.
+    ``is_understood`` and ``is_changed`` hold once all was given, or looked at.
     """
 
-    def __init__(self, read: Read, found: Fragments, frames: int, transfer_syntax: str, plane: int) -> None:
+    def __init__(  # noqa: PLR0917 - what the header says of them
+        self, read: Read, found: Fragments, frames: int, transfer_syntax: str, plane: int, planes: int = 0
+    ) -> None:
         self._read, self._found = read, found
-        self._frames, self._plane = frames, plane
+        self._frames, self._plane, self._planes = frames, plane, planes
         self._jpeg = has_comments(transfer_syntax)
         self._is_still = self._jpeg or transfer_syntax == _RLE
         self._has_true_table = found.listed == 0 or (found.listed == frames and found.are_even)
@@ -198,7 +200,7 @@ class Quiet:
         for frame in self._each(first):
             count += 1
             made = self._joined(frame)
-            understood = _quieten(made) if self._jpeg else quieten_rle(made, self._plane)
+            understood = _quieten(made) if self._jpeg else quieten_rle(made, self._plane, self._planes)
             self.is_understood = self.is_understood and understood
             self.is_changed = self.is_changed or not self._is_there(frame, made)
             yield frame, made

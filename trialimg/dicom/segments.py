@@ -14,6 +14,8 @@ from trialimg.domain.pattern import late
 
 _WORD: Final = late(rb"[A-Za-z][A-Za-z ^]{3}")
 _MOST_COMPONENTS, _MOST_LEVELS, _LONGEST_CAP = 4, 32, 8
+_MOST_BITS, _MOST_DEPTH, _COARSEST = 14, 38, 4
+"""Of a coefficient, of a sample, and in how many of its pixels a component may have one."""
 _SOF: Final = frozenset({*range(0xC0, 0xD0), 0xDE, 0xF7} - {0xC4, 0xC8, 0xCC})
 """Headers of frames of JPEG, of its hierarchical form, and of JPEG-LS."""
 
@@ -37,18 +39,34 @@ def _quantization(payload: bytes) -> bool:
 
 
 def _huffman(payload: bytes) -> bool:
+    """Judge tables of codes: so many of each length, and what each stands for, once (T.81 B.2.4.2, F.1.2, H.1.2.2)."""
     position = 0
     while position + 17 <= len(payload):
         kind, number = divmod(payload[position], 16)
-        if kind > 1 or number > 3:  # noqa: PLR2004 - see ITU-T T.81 B.2.4.2
+        counts = payload[position + 1 : position + 17]
+        position += 17
+        values = payload[position : position + sum(counts)]
+        position += sum(counts)
+        if kind > 1 or number > 3 or len(set(values)) != len(values):  # noqa: PLR2004 - see ITU-T T.81 B.2.4.2
             return False
-        position += 17 + sum(payload[position + 1 : position + 17])
+        if (
+            sum(count << 15 - length for length, count in enumerate(counts)) > 1 << 16
+        ):  # more codes than bits tell apart
+            return False
+        if any(value & 15 > _MOST_BITS if kind else value > _MOST_BITS + 2 for value in values):
+            return False
     return position == len(payload)
 
 
 def _presets(payload: bytes) -> bool:
     """Judge the presets of JPEG-LS (ITU-T T.87 C.2.4.1): thresholds, or a larger size."""
-    return (payload[:1] == b"\1" and len(payload) == 11) or (payload[:1] == b"\4" and len(payload) in {6, 8, 10})  # noqa: PLR2004 - see ITU-T T.87
+    if payload[:1] == b"\4":
+        return len(payload) in {6, 8, 10}
+    if payload[:1] != b"\1" or len(payload) != 11:  # noqa: PLR2004 - see ITU-T T.87
+        return False
+    most, first, second, third, _ = struct.unpack_from(">5H", payload, 1)
+    last = most or 0xFFFF
+    return bool(third <= last and (not second or first <= second <= (third or last)) and first <= last)
 
 
 _JPEG: Final[Mapping[int, Callable[[bytes], bool]]] = {
@@ -70,7 +88,11 @@ def fits_jpeg(marker: int, payload: bytes) -> bool:
 
 
 def _size(payload: bytes) -> bool:
-    return len(payload) > 35 and len(payload) == 36 + 3 * struct.unpack_from(">H", payload, 34)[0]  # noqa: PLR2004 - see ITU-T T.800 A.5.1
+    """Judge how large a picture is, and depth and distances of each component (T.800 A.5.1)."""
+    if len(payload) < 36 or len(payload) != 36 + 3 * struct.unpack_from(">H", payload, 34)[0]:  # noqa: PLR2004 - see ITU-T T.800 A.5.1
+        return False
+    depths, distances = payload[36::3], payload[37::3] + payload[38::3]
+    return all(depth & 0x7F < _MOST_DEPTH for depth in depths) and all(1 <= each <= _COARSEST for each in distances)
 
 
 def _style(payload: bytes, at: int, precincts: int) -> bool:
@@ -86,6 +108,8 @@ def _steps(payload: bytes) -> bool:
     if style == 1:
         return length == 2  # noqa: PLR2004 - one step
     width = 1 if style == 0 else 2
+    if style == 0 and any(step & 7 for step in payload[1:]):  # exponents alone
+        return False
     return style in {0, 2} and length % width == 0 and length // width in _BANDS
 
 

@@ -13,9 +13,9 @@ from trialimg.dicom.needles import InBytes, Needles
 from trialimg.dicom.opened import Opened
 from trialimg.dicom.runs import Shared
 from trialimg.dicom.splice import Splice
-from trialimg.dicom.strange import plane_of
+from trialimg.dicom.strange import plane_of, planes_of
 
-_BITS: Final = 0x00280100
+_BITS, _SAMPLES = 0x00280100, 0x00280002
 _PIXELS_IN_FRAGMENTS: Final = b"\xe0\x7f\x10\0OB\0\0\xff\xff\xff\xff"
 END_OF_PIXELS: Final = SEQUENCE_END + bytes(4)
 
@@ -34,8 +34,9 @@ def find_frames(file: Opened, splice: Splice, shared: Shared) -> Quiet:
     told = Gathered(values)
     told.fragments = found.number
     facts = described(told, file.syntax)
-    plane = plane_of(facts.rows * facts.columns, int.from_bytes(values.get(_BITS, b"")[:2], "little"))
-    return Quiet(file.part, found, facts.frames, file.syntax, plane)
+    bits, samples = (int.from_bytes(values.get(tag, b"")[:2], "little") for tag in (_BITS, _SAMPLES))
+    plane, planes = plane_of(facts.rows * facts.columns, bits), planes_of(samples, bits)
+    return Quiet(file.part, found, facts.frames, file.syntax, plane, planes)
 
 
 def file_of(beginning: bytes, quiet: Quiet, needles: Needles | None) -> Iterator[Piece]:

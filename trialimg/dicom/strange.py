@@ -7,7 +7,7 @@ from trialimg.dicom.header import InstanceFacts
 from trialimg.dicom.part10 import PIXEL_DATA, Part10
 from trialimg.dicom.walk import walk
 
-_BITS_ALLOCATED = 0x00280100
+_BITS_ALLOCATED, _SAMPLES = 0x00280100, 0x00280002
 
 
 def is_built_strangely(facts: InstanceFacts, strange: str | None) -> bool:
@@ -22,10 +22,11 @@ def strange_frames(part: Part10, facts: InstanceFacts) -> str | None:
     """Say why a person must look at compressed frames, or at a film beyond its pictures, or None."""
     if not (part.is_encapsulated and facts.has_pixels):
         return None
-    bits, begin, end = 8, 0, 0
+    bits, samples, begin, end = 8, 1, 0, 0
     for event in walk(part, past_pixels=False):
-        if event.depth == 0 and event.tag == _BITS_ALLOCATED and event.kind == "E":
-            bits = int.from_bytes(part.data[event.start : event.start + min(event.length, 2)], "little")
+        if event.depth == 0 and event.tag in {_BITS_ALLOCATED, _SAMPLES} and event.kind == "E":
+            number = int.from_bytes(part.data[event.start : event.start + min(event.length, 2)], "little")
+            bits, samples = (number, samples) if event.tag == _BITS_ALLOCATED else (bits, number)
         elif event.depth == 0 and event.tag == PIXEL_DATA and event.kind in "Pp":
             begin, end = (event.start, end) if event.kind == "P" else (begin, event.start - 8)
     read = in_memory(part.data)
@@ -35,6 +36,7 @@ def strange_frames(part: Part10, facts: InstanceFacts) -> str | None:
         facts.frames,
         part.transfer_syntax,
         plane_of(facts.rows * facts.columns, bits),
+        planes_of(samples, bits),
     )
     quiet.look()
     return strange_where(facts, is_understood=quiet.is_understood)
@@ -58,3 +60,8 @@ def strange_where(facts: InstanceFacts, *, is_understood: bool) -> str | None:
 def plane_of(pixels: int, bits_allocated: int) -> int:
     """Count the bytes of one segment of a frame: a byte of every pixel (PS3.5 G.2), or a bit."""
     return (pixels + 7) // 8 if bits_allocated == 1 else pixels
+
+
+def planes_of(samples: int, bits_allocated: int) -> int:
+    """Count the segments of a frame: one for each byte of each sample of a pixel (PS3.5 G.2)."""
+    return max(samples, 1) * max(bits_allocated // 8, 1)
