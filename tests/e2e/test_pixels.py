@@ -126,6 +126,18 @@ def test_boxes_are_laid_on_all_series_of_the_same_size_and_a_decision_is_taken_b
         assert all(len(np.unique(frame[inside])) == 1 for frame in each.pixel_array)
 
 
+def test_the_next_picture_stands_where_the_one_before_it_stood(several: Held, visit: Visit) -> None:
+    page = coordinator(visit, several).page
+    before = picture(page).bounding_box()
+    assert before is not None
+    page.keyboard.press("a")
+    expect(page.locator(".ti-series [data-state=complete]")).to_have_count(1)
+    after = picture(page).bounding_box()
+    assert after is not None
+    assert (after["x"], after["y"]) == (before["x"], before["y"])
+    expect(page.get_by_role("button", name="Send what is decided")).to_be_visible()
+
+
 def test_a_rejected_series_needs_a_reason_and_goes(held: Held, visit: Visit) -> None:
     clara = coordinator(visit, held)
     page = clara.page
