@@ -9,6 +9,7 @@ import pytest
 from pydicom.data import get_testdata_file
 
 from tests.dicom.planted_places import put
+from trialimg.dicom import needles
 from trialimg.dicom.deidentify import clean_file
 from trialimg.dicom.residue import find_residue, identifying_values
 from trialimg.domain.deidentification import Profile
@@ -158,3 +159,19 @@ def test_of_the_names_of_character_sets_those_of_the_standard_stay(said, left, t
     assert b"OKONKWO" not in content
     assert (b"\x08\0\x05\0CS" in content) == (left is not None)
     assert element in content
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "utf-16-le", "utf-16-be"])
+def test_binary_values_are_read_as_text_only_where_a_word_of_what_is_sought_stands(monkeypatch, encoding):
+    """A wave of 145 KB took half a second: it is looked through for words first."""
+    original = pydicom.Dataset()
+    original.PatientName, original.PatientBirthDate = "Quvendrith^Ada", "19450312"
+    original.PatientID, original.PatientTelephoneNumbers = "MRN7734512", "+49 761 5550123"
+    among, asked = needles.among_of(identifying_values(original)), []
+    search = needles._is_in_spellings
+    monkeypatch.setattr(needles, "_is_in_spellings", lambda *given: asked.append(given) or search(*given))
+    assert not needles.in_binary(bytes(range(256)) * 500, among)
+    assert not asked
+    for text in ("by Quvendrith", "12 March 1945", "7734512", "(0761) 555 0123", "12.03.1945"):
+        assert needles.in_binary(b"\1\2" + text.encode(encoding) + b"\3\4", among), text
+    assert len(asked) == 5

@@ -31,11 +31,12 @@ from trialimg.dicom.markers import STUDY_ID
 from trialimg.dicom.needles import (
     DUMMIES,
     NOT_ENTERED,
+    Among,
+    among_of,
     as_read,
     in_binary,
     is_everywhere,
     may_be_of_two_bytes,
-    others_of,
     pattern_of,
     refuse_too_many,
 )
@@ -94,14 +95,14 @@ def find_residue(cleaned: Dataset, values: frozenset[str]) -> list[str]:
     """Search every remaining string, number, private value and nested item; give the tag paths of what is found."""
     if not values:
         return []
-    return sorted(set(_find(cleaned, _Sought(pattern_of(values), others_of(values)), "")))
+    return sorted(set(_find(cleaned, _Sought(pattern_of(values), among_of(values)), "")))
 
 
 class _Sought(NamedTuple):
     """What is looked for in texts, and in binary values besides."""
 
     pattern: re.Pattern[str]
-    others: tuple[bytes, ...]
+    among: Among
 
 
 def _find(dataset: Dataset, sought: _Sought, path: str) -> Iterator[str]:
@@ -126,7 +127,7 @@ def _names_someone(dataset: Dataset, element: DataElement | RawDataElement, vr: 
     if not value:
         return False
     if vr in _BINARY or vr in _NUMBERS:
-        return in_binary(judged_bytes(element, vr, little=dataset.original_encoding[1] is not False), *sought)
+        return in_binary(judged_bytes(element, vr, little=dataset.original_encoding[1] is not False), sought.among)
     if vr == "UI":
         uids = [uid for uid in text_of(element).split("\\") if not (is_mapped_uid(uid) or is_registered(uid))]
         return any(any(map(is_everywhere, pattern.finditer(uid))) or _is_in_arcs(uid, pattern) for uid in uids)
@@ -150,7 +151,7 @@ def _is_all(number: str, pattern: re.Pattern[str]) -> bool:
 
 def _read_otherwise(value: object, sought: _Sought) -> bool:
     """Search a value as if it were written in another set than the file declares, or in two bytes a letter."""
-    if isinstance(value, bytes) and may_be_of_two_bytes(value) and in_binary(value, *sought):
+    if isinstance(value, bytes) and may_be_of_two_bytes(value) and in_binary(value, sought.among):
         return True
     if not _may_read_otherwise(value):
         return False
