@@ -114,3 +114,21 @@ def test_a_picture_that_was_not_covered_is_counted_as_wrong(tmp_path, monkeypatc
     score = deid_score.Score()
     score_file(score, source, 0, tmp_path)
     assert score.wrong["pixels hidden"] == 2
+
+
+def a_score(**wrong):
+    score = deid_score.Score()
+    score.right["text removed"], score.files["cleaned"], score.files["held"] = 20_000, 290, 10
+    score.wrong.update(wrong)
+    return score
+
+
+@pytest.mark.parametrize(
+    ("wrong", "least", "least_files", "good"),
+    [
+        ({}, 20_000, 300, True), ({}, 20_001, 300, False), ({}, 20_000, 301, False), ({"tag retained": 9}, 20_000, 300, True),
+        ({"tag retained": 11}, 20_000, 300, False), *(({action: 1}, 20_000, 300, False) for action in deid_score.MUST_BE_RIGHT),
+    ],
+)  # fmt: skip
+def test_a_score_is_good_only_with_enough_checks_and_files_and_where_no_removal_is_wrong(wrong, least, least_files, good):
+    assert deid_score.is_good(a_score(**wrong), least=least, least_files=least_files) is good
