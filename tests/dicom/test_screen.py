@@ -6,10 +6,12 @@ import pydicom
 import pytest
 from pydicom.data import get_testdata_file
 
+from trialimg.deidentify import Subject, basic_profile, clean
 from trialimg.dicom.header import read_facts
 from trialimg.dicom.iod import _standard, is_known
 from trialimg.dicom.residue import find_residue, identifying_values
 from trialimg.dicom.screen import FACE, _kind_of, _kinds, is_recognisable, looking_suffices, pixel_risk
+from trialimg.errors import Held
 
 CT = read_facts(Path(get_testdata_file("CT_small.dcm")))
 STORAGE = "1.2.840.10008.5.1.4.1.1."
@@ -122,26 +124,49 @@ def test_what_makes_no_face_is_not_held_for_one(changes):
 
 
 @pytest.mark.parametrize(
-    "kinds",
+    "changes",
     [
-        ("ORIGINAL", "PRIMARY", "LOCALIZER"),
-        ("ORIGINAL", "PRIMARY", "LOCALIZER", "CT_SOM5 TOP"),
-        ("DERIVED", "SECONDARY", "OTHER", "CSA TOPOGRAM"),
-        ("ORIGINAL", "PRIMARY", "AXIAL", "Scout"),
+        {"image_type": ("ORIGINAL", "PRIMARY", "LOCALIZER")},
+        {"image_type": ("ORIGINAL", "PRIMARY", "LOCALIZER", "CT_SOM5 TOP")},
+        {"image_type": ("DERIVED", "SECONDARY", "OTHER", "CSA TOPOGRAM")},
+        {"image_type": ("ORIGINAL", "PRIMARY", "AXIAL", "Scout")},
+        {"image_type": ("ORIGINAL", "PRIMARY", "LOCALIZER"), "sop_class_uid": STORAGE + "128", "modality": "PT"},
+        {"image_type": ("DERIVED", "PRIMARY", "LOCALIZER"), "sop_class_uid": STORAGE + "4", "modality": "MR"},
+        {"image_type": ("ORIGINAL", "PRIMARY", "AXIAL"), "series_description": "Topogram  0.6  T20f"},
+        {"image_type": ("",), "series_description": "Surview"},
+        {"image_type": ("",), "protocol_name": "Scanogramm"},
     ],
     ids=str,
 )
-def test_a_localizer_is_held_where_the_trial_says_so_and_a_look_settles_it(kinds):
-    localizer = CT._replace(image_type=kinds)
-    assert pixel_risk(localizer) is None
-    assert "localizer" in pixel_risk(localizer, hold_localizers=True)
+def test_a_localizer_is_held_where_the_trial_does_not_say_otherwise_and_a_look_settles_it(changes):
+    localizer = CT._replace(**changes)
+    assert "localizer" in pixel_risk(localizer)
+    assert pixel_risk(localizer, hold_localizers=False) is None
     assert looking_suffices(localizer)
 
 
-def test_what_is_no_localizer_or_has_no_pixels_is_not_held_as_one():
-    assert pixel_risk(CT._replace(image_type=("ORIGINAL", "PRIMARY", "AXIAL")), hold_localizers=True) is None
-    plan = CT._replace(image_type=("LOCALIZER",), sop_class_uid=STORAGE + "481.5", has_pixels=False)
-    assert pixel_risk(plan, hold_localizers=True) is None
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"image_type": ("ORIGINAL", "PRIMARY", "AXIAL")},
+        {"image_type": ("LOCALIZER",), "sop_class_uid": STORAGE + "481.5", "has_pixels": False},
+        {"image_type": ("ORIGINAL", "PRIMARY", "LOCALIZER"), "sop_class_uid": STORAGE + "4.1", "modality": "MR"},
+        {"image_type": ("ORIGINAL", "PRIMARY", "LOCALIZER"), "sop_class_uid": STORAGE + "4", "modality": "MR"},
+        {"sop_class_uid": STORAGE + "4", "modality": "MR", "series_description": "localizer 3 plane"},
+    ],
+    ids=str,
+)
+def test_what_is_no_localizer_has_no_pixels_or_is_one_as_the_scanner_of_mr_took_it_is_not_held_as_one(changes):
+    assert pixel_risk(CT._replace(**changes)) is None
+
+
+def test_the_localizer_that_shows_a_name_is_held_under_the_basic_profile():
+    shown = Path("/work/shared/corpora/dicom/burned_in_presidio/docs/samples/python/sample_data/2_ORIGINAL.dcm")
+    if not shown.is_file():
+        pytest.skip("the corpora are not here")
+    assert "localizer" in pixel_risk(read_facts(shown))
+    with pytest.raises(Held, match="localizer"):
+        clean(shown.read_bytes(), basic_profile(), Subject("1", b"k" * 32))
 
 
 def test_what_is_held_anyway_keeps_its_first_reason():

@@ -28,7 +28,7 @@ FULL = {
     "words": ["MPRAGE", "T2w"],
     "pixel_review": ["imaging_qc", "site"],
     "hold_recognisable": True,
-    "hold_localizers": True,
+    "hold_localizers": False,
     "rules": [
         {"private": {**PRIVATE, "vr": "IS"}, "action": "K", "why": "b-values", "sop_class": ["MR Image Storage"]},
         {"private": PRIVATE, "action": "X"},
@@ -50,6 +50,12 @@ def test_a_definition_with_everything_is_read_and_written_without_loss():
 def test_unreviewed_pixels_are_the_sites_own_where_nothing_is_said():
     assert Profile.from_mapping(GOOD).pixel_reviewers == {"site"}
     assert Profile("t", "1").pixel_reviewers == {"site"}
+
+
+def test_localizers_are_held_where_nothing_is_said_and_go_on_where_the_trial_says_so():
+    assert Profile.from_mapping(GOOD).hold_localizers
+    assert Profile("t", "1").hold_localizers
+    assert not Profile.from_mapping({**GOOD, "hold_localizers": False}).hold_localizers
 
 
 def test_every_key_that_the_engine_reads_is_in_the_schema_for_editors():

@@ -102,7 +102,7 @@ def test_what_a_person_let_pass_says_that_one_looked_and_keeps_every_pixel(room:
 
 
 def test_what_rules_let_pass_claims_no_look(room: Room, tmp_path: Path) -> None:
-    file = write_ct(tmp_path, PATIENT_IDENTITIES[0], slices=1, size=64, study_date="20260302", seed=1, study_key="t")[0]
+    file = write_ct(tmp_path, PATIENT_IDENTITIES[0], slices=1, size=64, study_date="20260302", seed=1, study_key="t")[1]
     answer = room.ask("clean", room.quarantine.put_bytes(file.read_bytes()).sha256, released=True)
     made = dcmread(BytesIO(room.kept(answer)))
     assert "113101" not in [item.CodeValue for item in made.DeidentificationMethodCodeSequence]
@@ -133,7 +133,7 @@ def test_boxes_that_do_not_fit_are_refused_and_nothing_is_sent(room: Room, mask:
 
 
 def test_a_head_in_thin_slices_waits_where_the_trial_says_so_and_a_person_lets_it_pass(tmp_path: Path) -> None:
-    file = write_ct(tmp_path, PATIENT_IDENTITIES[0], slices=1, size=64, study_date="20260302", seed=1, study_key="t")[0]
+    file = write_ct(tmp_path, PATIENT_IDENTITIES[0], slices=1, size=64, study_date="20260302", seed=1, study_key="t")[1]
     head = dcmread(file)
     head.BodyPartExamined, head.SliceThickness = "HEAD", "1"
     for hold, code in ((False, ""), (True, "image.recognisable")):
@@ -145,7 +145,7 @@ def test_a_head_in_thin_slices_waits_where_the_trial_says_so_and_a_person_lets_i
         assert (let_pass["hold"], let_pass["code"]) == ("", "")
 
 
-def test_a_localizer_waits_where_the_trial_says_so_and_a_person_lets_it_pass(tmp_path: Path) -> None:
+def test_a_localizer_waits_where_the_trial_does_not_say_otherwise_and_a_person_lets_it_pass(tmp_path: Path) -> None:
     file = write_ct(tmp_path, PATIENT_IDENTITIES[0], slices=1, size=256, study_date="20260302", seed=1, study_key="t")[0]
     topogram = dcmread(file)
     topogram.ImageType = ["ORIGINAL", "PRIMARY", "LOCALIZER"]
@@ -167,7 +167,7 @@ def test_where_memory_does_not_suffice_the_person_is_told_to_look_and_the_file_i
 
 
 def test_a_child_that_only_cleans_loads_no_numpy_and_no_detector(room: Room, tmp_path: Path) -> None:
-    file = write_ct(tmp_path, PATIENT_IDENTITIES[0], slices=1, size=64, study_date="20260302", seed=1, study_key="t")[0]
+    file = write_ct(tmp_path, PATIENT_IDENTITIES[0], slices=1, size=64, study_date="20260302", seed=1, study_key="t")[1]
     sha256 = room.quarantine.put_bytes(file.read_bytes()).sha256
     with Child(room.setup, LIMITS) as child:
         child.ask({"do": "clean", "sha256": sha256, "released": False})

@@ -31,8 +31,11 @@ _BELIEVED: Final = ("an angiography", "an ophthalmic", "a computed radiograph")
 """Kinds of which few show text, so that a file that says it shows none is believed."""
 _UNLISTED: Final = f"It is of a kind (SOP class) that nobody has listed as safe. {_DECIDE}"
 FACE: Final = f"It is a head in thin slices, of which a face can be made, and this trial holds such images. {_LOOK}"
-_LOCALIZER: Final = f"It is a localizer, into which some scanners write text, and this trial holds such images. {_LOOK}"
-_PLANNING: Final = ("LOCALIZER", "TOPOGRAM", "SCOUT")
+_LOCALIZER: Final = f"It is a localizer, into which some scanners write the patient's name. {_LOOK}"
+_PLANNING: Final = ("LOCALI", "TOPOGRAM", "SCOUT", "SURVIEW", "SCANO")
+_PLANNED: Final = late(r"(?<![a-z])(locali[sz]er|topogram|scout|surview|scano)", re.IGNORECASE)
+_CT: Final = frozenset(f"{_STORAGE}.{leaf}" for leaf in ("2", "2.1", "2.2"))
+_MR: Final = frozenset(f"{_STORAGE}.{leaf}" for leaf in ("4", "4.1", "4.3", "4.4"))
 _HEAD: Final = late(
     r"(?<![a-z])(head|brain|skull|face|facial|orbits?|sinus(es)?|crani\w*|cerebr\w*|neuro\w*|kopf|sch[aä]del|cabeza|"
     r"cr[aâ]ne|t[eê]te|testa|iac|jaw|mandible|maxilla|pituitary|headneck)(?![a-z])",
@@ -68,11 +71,11 @@ def _kind_of(sop_class_uid: str) -> _Kind:
     return _Kind(how, what) if is_known(sop_class_uid) else _Kind("", "")
 
 
-def pixel_risk(facts: InstanceFacts, *, hold_faces: bool = False, hold_localizers: bool = False) -> str | None:
+def pixel_risk(facts: InstanceFacts, *, hold_faces: bool = False, hold_localizers: bool = True) -> str | None:
     """Say why a person of the site must see this instance before it leaves, or None if rules suffice.
 
-    A class that nobody listed is never let through; localizers and what may show a face are held where the trial says
-    so. The sentence holds no value of the file.
+    A class that nobody listed is never let through; localizers are held unless the trial says otherwise, what may
+    show a face where it says so. The sentence holds no value of the file.
     """
     if risk := _risk(facts):
         return risk
@@ -82,8 +85,18 @@ def pixel_risk(facts: InstanceFacts, *, hold_faces: bool = False, hold_localizer
 
 
 def is_localizer(facts: InstanceFacts) -> bool:
-    """Tell whether it is the picture on which a scan is planned, into which consoles write more than into others."""
-    return facts.has_pixels and any(word in kind.upper() for kind in facts.image_type for word in _PLANNING)
+    """Tell whether it is the picture on which a scan is planned, into which consoles write more than into others.
+
+    Of CT its descriptions tell it too. Of MR it is a slice as all others are, made by no console: only one that was
+    derived from it is meant.
+    """
+    kinds = [kind.strip().upper() for kind in facts.image_type]
+    if not facts.has_pixels or (facts.sop_class_uid in _MR and kinds[:2] == ["ORIGINAL", "PRIMARY"]):
+        return False
+    if any(word in kind for kind in kinds for word in _PLANNING):
+        return True
+    told = (facts.series_description, facts.protocol_name)
+    return facts.sop_class_uid in _CT and any(_PLANNED.search(text) for text in told)
 
 
 def is_recognisable(facts: InstanceFacts) -> bool:

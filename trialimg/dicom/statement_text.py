@@ -132,9 +132,13 @@ Annotation is NO. A label, an overview, another value, one too many or one that 
 ophthalmic images and computed radiographs go on where Burned In Annotation is NO. What an item of a sequence says
 counts only where it says YES.
 
-The pixels of all other classes are not looked at: images of their kind usually show no text. Some scanners write the
-patient's name into them all the same, most often into localizers; a trial may hold these (`hold_localizers`). Every
-report counts the images whose pixels nobody looked at, as `unseen`.
+Localizers are held unless the trial writes `hold_localizers: false`: scanners of CT are known that write name and birth
+date into them. A localizer is told by Image Type, of CT also by Series Description or Protocol Name. One of MR that is
+ORIGINAL and PRIMARY is not held: it is a slice as all others of its study, no console draws it, most do not say that
+they are one, and none that we have seen shows text.
+
+The pixels of all other images are not looked at: images of their kind usually show no text. Every report counts the
+images whose pixels nobody looked at, as `unseen`.
 
 ## Where this differs from the table, and why
 """

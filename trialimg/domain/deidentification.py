@@ -83,7 +83,7 @@ class Profile(NamedTuple):
     words: frozenset[str] = frozenset()
     pixel_reviewers: frozenset[str] = frozenset({"site"})
     hold_recognisable: bool = False
-    hold_localizers: bool = False
+    hold_localizers: bool = True
 
     @classmethod
     def from_mapping(cls, definition: Mapping[str, Any], *, name: str = "trial") -> Self:
@@ -115,8 +115,8 @@ class Profile(NamedTuple):
             safe_private=_safe_private(definition, chosen),
             words=_words(definition.get("words"), chosen),
             pixel_reviewers=_reviewers(definition),
-            hold_recognisable=_yes(definition, "hold_recognisable"),
-            hold_localizers=_yes(definition, "hold_localizers"),
+            hold_recognisable=_yes(definition, "hold_recognisable", default=False),
+            hold_localizers=_yes(definition, "hold_localizers", default=True),
         )
 
     def to_mapping(self) -> dict[str, Any]:
@@ -200,8 +200,8 @@ def _words(entries: Any, chosen: frozenset[str]) -> frozenset[str]:
     return frozenset(word.lower() for word in entries)
 
 
-def _yes(definition: Mapping[str, Any], key: str) -> bool:
-    value = definition.get(key, False)
+def _yes(definition: Mapping[str, Any], key: str, *, default: bool) -> bool:
+    value = definition.get(key, default)
     if not isinstance(value, bool):
         raise BadDefinition(f"{_FILE}: '{key}' must be true or false.")
     return value
