@@ -147,6 +147,24 @@ def test_a_rule_of_the_trial_keeps_what_the_profile_takes(tmp_path, clean, profi
         verify_clean(path, profile=profile, identity=identity)
 
 
+def test_a_subject_number_that_is_not_ascii_is_another_than_any_other_inside_items_too(tmp_path, profile, identity, key):
+    rules = (Rule(0x00101002, "K", "the items are needed"),)
+    told = set()
+    for number in ("101-É01", "101-È01", "101-E01", "101-?01"):
+        dataset = pydicom.dcmread(pydicom.data.get_testdata_file("CT_small.dcm"))
+        other = pydicom.Dataset()
+        other.PatientID, other.SpecificCharacterSet = "555666", "ISO_IR 144"
+        dataset.OtherPatientIDsSequence = [other]
+        dataset.save_as(tmp_path / "in.dcm")
+        given = {"profile": profile._replace(rules=rules), "identity": identity._replace(subject_number=number)}
+        clean_file(tmp_path / "in.dcm", tmp_path / "out.dcm", subject_key=key, **given)
+        verify_clean(tmp_path / "out.dcm", **given)
+        made = pydicom.dcmread(tmp_path / "out.dcm")
+        assert made.PatientID == number
+        told.add(made.OtherPatientIDsSequence[0].PatientID)
+    assert told == {"101-(U+00C9)01", "101-(U+00C8)01", "101-E01", "101-?01"}
+
+
 def test_names_of_the_trial_that_are_not_ascii_are_written_in_unicode(tmp_path, clean, profile, identity):
     original = pydicom.dcmread(pydicom.data.get_testdata_file("CT_small.dcm"))
     original.StudyDescription = "Größe"

@@ -90,8 +90,12 @@ def dummy(vr: str, tag: int = 0) -> bytes:
 
 
 def nested_subject(subject_number: str) -> str:
-    """Give the subject's number as it stands inside items, in whatever character set they are written."""
-    return subject_number.encode("ascii", "replace").decode("ascii").replace("\\", "/")[:64].strip()
+    """Give the subject's number as it stands inside items, in whatever character set they are written.
+
+    A letter that is not of ASCII is told by its number in Unicode, so that no two subjects are one there.
+    """
+    letters = (c if c.isascii() else f"(U+{ord(c):04X})" for c in subject_number.replace("\\", "/"))
+    return "".join(letters)[:64].strip()
 
 
 def is_known_character_set(text: str) -> bool:

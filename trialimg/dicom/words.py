@@ -38,11 +38,17 @@ WRITTEN_DATES: Final = (
     rf"|(?<![^\W\d_]){_MONTH}{_MARKS}\d{{1,4}}(?!\d)"
 )
 """Dates with the name of a month."""
+_RECORD: Final = (
+    r"(?<![^\W_])(?:(?:patient|pat|subject|record|chart|case|fall)(?:'?s)?[ .'_-]{0,3}(?:no|nr|num|number|id)|mrn)"
+    r"[ .:#_-]{0,3}\d[\w-]*"
+)
+"""The number of somebody's record, however short."""
 _SOMEBODYS: Final = late(
     "|".join(
         (
             AGE_FORMS,
             WRITTEN_DATES,
+            _RECORD,
             r"[a-z]{0,16}://\S*|(?<!\w)www\.\S+|(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,64}\.[\w.-]{0,64}[a-z]\S*",
             rf"(?<![\w.-])[a-z0-9][\w-]{{0,63}}(?:\.[\w-]{{1,63}}){{0,8}}\.(?:{_TOP_LEVEL})(?:[/:]\S*)?(?![\w])",
             r"(?<!\d)(?:\d{4}([./-])\d{1,2}\1\d{1,2}|\d{1,2}([./-])\d{1,2}\2(?:\d{4}|\d\d))(?!\d)",
@@ -64,6 +70,12 @@ _DECIMAL: Final = late(r"\d{1,3}\.\d{1,3}0*|\d{1,3}:1")
 _VERSION: Final = late(r"\d\.\d{1,3}\.\d{1,2}")
 _B_VALUE: Final = late(r"b[=_-]?\d{1,4}", re.IGNORECASE)
 _DIGITS_OF_B: Final = 4
+_UNITS: Final = frozenset({"mAs", "mmol", "MBq", "GBq", "mCi", "mGy", "cGy", "kBq", "mSv"})
+"""Written so they are no names."""
+_SIZE: Final = late(
+    r"(?:\d{1,3}|1024|1280|1536|2048|2560|3072|4096)(?:[xX](?:\d{1,3}|1024|1280|1536|2048|2560|3072|4096)){1,2}"
+)
+"""Of a picture or a voxel; numbers of four digits only where they cannot be a year."""
 _LIGATURES: Final = str.maketrans(
     {"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "ß": "ss", "œ": "oe", "Œ": "Oe", "æ": "ae"}
 )
@@ -88,13 +100,15 @@ def is_known(token: str, shortest: int = _SHORT, words: frozenset[str] = _NOTHIN
     """Tell whether a word without blanks names nobody: of known parts, and numbers of at most three digits."""
     if not token.isascii():
         return False
-    if token.lower() in vocabulary() or token.lower() in words:
+    if token.lower() in vocabulary() or token.lower() in words or token in _UNITS:
         return True
     pieces = _PIECE.findall(token)
     letters = [piece for piece in pieces if not piece.isdecimal()]
     digits = [len(piece) for piece in pieces if piece.isdecimal()]
     if not letters:
         return len(token) <= _LONGEST_NUMBER
+    if digits and letters[0] in "xX" and _SIZE.fullmatch(token):
+        return True
     if not digits:
         # A crumb of a spelling that mixes large and small letters is no word.
         whole = [piece for piece in letters if len(piece) > _SHORT and piece.lower() in vocabulary()]
