@@ -237,3 +237,30 @@ def test_two_kinds_of_pixel_data_are_refused_compressed_or_not_by_both_ways(
     with pytest.raises(UnreadableObject, match="two kinds"):
         clean_file(tmp_path / "source", tmp_path / "clean", **given)
     assert not (tmp_path / "clean").exists()
+
+
+@pytest.mark.parametrize(
+    ("keyword", "name", "vr"),
+    [
+        *(("Rows", "Rows", vr) for vr in ("LO", "IS", "UQ", "DA", "PN")),
+        ("Columns", "Columns", "CS"),
+        ("BitsAllocated", "Bits Allocated", "SH"),
+        ("SamplesPerPixel", "Samples per Pixel", "DS"),
+        ("NumberOfFrames", "Number of Frames", "PN"),
+        ("NumberOfFrames", "Number of Frames", "DA"),
+        ("SOPClassUID", "SOP Class UID", "SH"),
+    ],
+)
+def test_what_tells_the_shape_of_an_image_as_another_kind_of_value_is_refused_as_damaged_there(
+    keyword, name, vr, tmp_path, request
+):
+    profile, identity, key = map(request.getfixturevalue, ("profile", "identity", "key"))
+    tag = pydicom.tag.Tag(keyword)
+    content = written(image(NumberOfFrames="1"))
+    start = struct.pack("<HH", tag.group, tag.element)
+    own = pydicom.datadict.dictionary_VR(tag).encode()
+    assert content.count(start + own) == 1
+    content = content.replace(start + own, start + vr.encode())
+    with pytest.raises(UnreadableObject, match=f"{name} is written as another kind of value"):
+        clean_file(BytesIO(content), tmp_path / "out", profile=profile, identity=identity, subject_key=key)
+    assert not (tmp_path / "out").exists()

@@ -56,6 +56,16 @@ _LETTERS: Final = late(rb"[A-Za-z^=\x80-\xff]{4}")
 _TWO_KINDS: Final = "It holds two kinds of pixel data, and nobody can tell which is the image."
 _SLID: Final = 1 << 20
 """Bytes at the end of native pixel data, in which something like letters is looked for where their tail is damaged."""
+_BINARY_VRS: Final = frozenset({"", "US", "SS", "UL", "SL", "UN", "OB", "OW", "OL", "OV", "SV", "UV", "AT"})
+_SHAPE: Final[Mapping[int, tuple[str, frozenset[str]]]] = {
+    0x00080016: ("SOP Class UID", frozenset({"", "UI", "UN"})),
+    NUMBER_OF_FRAMES: ("Number of Frames", _BINARY_VRS | {"IS", "DS"}),
+    _SAMPLES: ("Samples per Pixel", _BINARY_VRS),
+    _ROWS: ("Rows", _BINARY_VRS),
+    _COLUMNS: ("Columns", _BINARY_VRS),
+    _BITS: ("Bits Allocated", _BINARY_VRS),
+}
+"""What tells what an image is, and the VRs under which its value is read as what it is; as another it is changed."""
 _REQUIRED: Final[Mapping[int, str]] = {
     0x00080016: "SOP Class UID",
     0x00080018: "SOP Instance UID",
@@ -206,6 +216,7 @@ def _gather(part: Part10) -> Gathered:
         found.end = start + length if depth == 0 else found.end
         if kind == "E":
             if depth == 0 and tag in GATHERED:
+                _refuse_misnamed(tag, vr)
                 found.values[tag] = bytes(data[start : start + length])
             elif tag == BURNED_IN:
                 found.take_burned_in(bytes(data[start : start + length]), is_outermost=depth == 0)
@@ -221,6 +232,16 @@ def _gather(part: Part10) -> Gathered:
             found.fragments += 1
     found.is_followed_well = not _has_slid(part, found)
     return found
+
+
+def _refuse_misnamed(tag: int, vr: str) -> None:
+    """Refuse a file that tells of its shape under a VR by which the value would be read, and cleaned, as another."""
+    name, vrs = _SHAPE.get(tag, ("", _BINARY_VRS))
+    if name and vr not in vrs:
+        raise UnreadableObject(
+            f"Its {name} is written as another kind of value (VR) than it is: the file is damaged there. "
+            "Ask the site to export it again."
+        )
 
 
 def _has_slid(part: Part10, found: Gathered) -> bool:

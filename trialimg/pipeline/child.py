@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import queue
 import select
@@ -24,6 +25,8 @@ from typing import Any, Final, Self
 
 from trialimg.errors import NoSpace, OurFault
 from trialimg.settings import Settings
+
+log = logging.getLogger("trialimg.pipeline")
 
 Json = dict[str, Any]
 _PACKAGE: Final = Path(__file__).resolve().parents[2]
@@ -177,7 +180,8 @@ def ask_each(
 ) -> Iterator[tuple[Json, Json]]:
     """Give every request with its answer, in the order in which they are done, from several long-lived children.
 
-    An answer has ``done`` (what was asked for) or ``refused`` (code and sentence, also where the child died of it).
+    An answer has ``done`` (what was asked for) or ``refused`` (code and sentence, also where the child died of it, or
+    the engine failed on this one, which is logged).
     Raises NoSpace when the disk is full, OurFault when a child cannot even start.
     """
     waiting = list(requests)
@@ -236,6 +240,8 @@ def _checked(ask: Callable[[Json], Json], request: Json) -> Json:
         return {"refused": _DIED}
     if "full" in answer:
         raise NoSpace(str(answer["full"]))
-    if "fault" in answer:
+    if "fault" in answer and "refused" in answer:
+        log.error("a fault of ours on one file, which was refused: %s", answer["fault"])
+    elif "fault" in answer:
         raise OurFault(f"A child process could not do its work ({answer['fault']}). The operator must look.")
     return answer

@@ -6,6 +6,7 @@ address and no environment of ours, and ends with its parent.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import json
@@ -14,7 +15,7 @@ import resource
 import shutil
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -39,12 +40,20 @@ _MEMORY: Final = (
     "Looking at this file needs more memory than is allowed: it is damaged, made to do harm, or larger than this "
     "installation can take. Export it again from the scanner, or in smaller parts."
 )
+_SPOILT: Final = (
+    "This program failed on this file, so it was not taken; the others went on. Tell the operator of this "
+    "installation, whose log names the fault; it can be sent again once that is mended."
+)
 _DISK: Final = "The disk of this installation is full. Nothing is lost; the step is tried again when there is room."
 _TOLD: Final = (
     "sop_class_uid", "sop_instance_uid", "study_instance_uid", "series_instance_uid", "modality", "series_number",
     "series_description", "study_date", "study_description", "patient_id", "patient_name", "birth_date", "sex",
     "issuer", "instance_number", "has_pixels",
 )  # fmt: skip
+
+
+class _Spoilt(OurFault):
+    """The engine failed on one file; the others may go on."""
 
 
 class Inside:
@@ -146,14 +155,15 @@ class Inside:
         with self._vault.scratch() as folder:
             target = folder / "clean.dcm"
             with self._open(request) as source:
-                result = clean_file(
-                    source,
-                    target,
-                    profile=profile,
-                    identity=identity,
-                    subject_key=bytes.fromhex(self._setup["subject_key"]),
-                    fingerprint_key=bytes.fromhex(self._setup["fingerprint_key"]),
-                )
+                with _of_one_file():
+                    result = clean_file(
+                        source,
+                        target,
+                        profile=profile,
+                        identity=identity,
+                        subject_key=bytes.fromhex(self._setup["subject_key"]),
+                        fingerprint_key=bytes.fromhex(self._setup["fingerprint_key"]),
+                    )
                 hold, code = self._hold(result, source, released=_is_released(request))
             if not hold:
                 result, target = self._seen(result, target, request)
@@ -177,7 +187,8 @@ class Inside:
     def _verify(self, request: Json) -> Json:
         profile, identity = self._profile, self._identity
         with self._vault.scratch() as folder, self._open(request) as source:
-            result = verify_clean(source, profile=profile, identity=identity)
+            with _of_one_file():
+                result = verify_clean(source, profile=profile, identity=identity)
             lifted = _is_released(request) and not result.is_built_strangely
             hold = "" if lifted else result.hold_reason or ""
             if not hold and lifted:
@@ -214,12 +225,23 @@ def _is_released(request: Json) -> bool:
     return bool(request["released"] or request.get("mask"))
 
 
+@contextlib.contextmanager
+def _of_one_file() -> Iterator[None]:
+    """Take a fault of the engine for one of this file, so that it stops no other."""
+    try:
+        yield
+    except OurFault as error:
+        raise _Spoilt(error.sentence) from None
+
+
 def _told_of(error: Exception) -> Json:
     """Turn a failure into an answer: of the program, of the disk, or of the file."""
     if isinstance(error, NoSpace):
         return {"full": error.sentence}
     if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return {"full": _DISK}
+    if isinstance(error, _Spoilt):
+        return {"refused": {"code": error.code, "sentence": _SPOILT}, "fault": error.sentence}
     if isinstance(error, OurFault):
         return {"fault": error.sentence}
     if isinstance(error, TrialimgError):
