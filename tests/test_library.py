@@ -13,6 +13,9 @@ from pydicom import dcmread
 from pydicom.data import get_testdata_file
 
 from trialimg.deidentify import NOT_GIVEN, Subject, basic_profile, clean, explain
+from trialimg.dicom.deidentify import verify_clean
+from trialimg.domain.deid_report import SHOWN, PixelCount
+from trialimg.domain.deidentification import SubjectIdentity
 from trialimg.errors import BadDefinition, BadInput, Held, NotDicom
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -70,6 +73,34 @@ def test_what_a_person_must_see_is_held_until_one_has_looked() -> None:
     content, report = clean(path, basic_profile(), SUBJECT, reviewed=True)
     assert dcmread(io.BytesIO(content)).PatientID == "101-001"
     assert report.instances == 1
+    assert report.pixels == (PixelCount(SHOWN, "whoever called the function", 1),)
+
+
+@pytest.mark.parametrize("name", ["CT_small.dcm", "JPEG2000.dcm", "MR_small_bigendian.dcm", "image_dfl.dcm", "rtdose.dcm"])
+def test_a_file_that_a_person_let_pass_says_so_as_the_page_of_the_server_does(name: str, tmp_path: Path) -> None:
+    original = dcmread(sample(name))
+    original.BurnedInAnnotation = "YES"
+    original.save_as(tmp_path / "file.dcm")
+    with pytest.raises(Held):
+        clean(tmp_path / "file.dcm", basic_profile(), SUBJECT)
+    content, report = clean(tmp_path / "file.dcm", basic_profile(), SUBJECT, reviewed=True)
+    made = dcmread(io.BytesIO(content))
+    assert made.BurnedInAnnotation == "NO"
+    assert made.PixelData == original.PixelData
+    assert made.file_meta.TransferSyntaxUID == original.file_meta.TransferSyntaxUID
+    codes = tuple(item.CodeValue for item in made.DeidentificationMethodCodeSequence)
+    assert codes == report.options == ("113100", "113101")
+    assert ("(0028,0301)", "D") in {(action.tag, action.action) for action in report.actions}
+    assert (report.unseen, report.pixels[0].decision) == (0, SHOWN)
+    identity = SubjectIdentity("NOT GIVEN", "NOT GIVEN", "NOT GIVEN", "101", "", "101-001", "", "")
+    checked = verify_clean(io.BytesIO(content), profile=basic_profile(), identity=identity)
+    assert checked.hold_code == "image.may_show_text", "a word of others is no look of ours"
+
+
+def test_what_nobody_had_to_see_claims_no_look() -> None:
+    content, report = clean(sample("CT_small.dcm"), basic_profile(), SUBJECT, reviewed=True)
+    assert "BurnedInAnnotation" not in dcmread(io.BytesIO(content))
+    assert (report.options, report.unseen) == (("113100",), 1)
 
 
 def test_what_still_names_the_patient_is_not_given_whatever_anybody_says() -> None:

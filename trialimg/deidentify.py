@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, Final, NamedTuple
 from trialimg.dicom.deidentify import clean_into, plan_of
 from trialimg.dicom.screen import looking_suffices
 from trialimg.dicom.table import edition
-from trialimg.domain.deid_report import Report
+from trialimg.domain.deid_report import SHOWN, PixelCount, Report
 from trialimg.domain.deidentification import LONGEST_LABEL, Profile, SubjectIdentity, fits_an_image
 from trialimg.domain.pseudonym import subject_key
 from trialimg.errors import BadInput, Held
@@ -27,6 +27,7 @@ __all__ = ["NOT_GIVEN", "Profile", "Report", "Subject", "basic_profile", "clean"
 NOT_GIVEN: Final = "NOT GIVEN"
 """Stands for a sponsor and a protocol where none is named: an empty one would not be valid (PS3.3 C.7.1.3)."""
 KEY_BYTES: Final = 32
+WHOEVER_CALLED: Final = "whoever called the function"
 _BY_A_LOOK: Final = frozenset({"image.may_show_text", "image.recognisable"})
 
 
@@ -65,7 +66,8 @@ def clean(
     """Clean one DICOM file; give the clean file, and the account of what was done to it.
 
     ``profile`` may be the content of a trial's ``deidentification.yaml``. Raises :class:`Held` for what a person must
-    see first; ``reviewed`` says that one has, and lets pass what may show text in its pixels, or a face. What still
+    see first; ``reviewed`` says that one has, and lets pass what may show text in its pixels, or a face; then report
+    and file say so, as where a person let pixels pass on the page of the server. What still
     names the patient after cleaning is never given. Raises :class:`NotDicom` and :class:`UnreadableObject`, for what is
     no whole image, :class:`BadInput` for a subject without number or key, or with a number that no image carries as it
     stands, :class:`BadDefinition` for a profile that is none.
@@ -93,7 +95,14 @@ def clean(
         passes = reviewed and made.hold_code in _BY_A_LOOK and looking_suffices(made.facts)
         if made.hold_reason is not None and not passes:
             raise Held(made.hold_reason)
-        return target.read_bytes(), made.report
+        report = made.report
+        if passes:
+            report = report._replace(pixels=(PixelCount(SHOWN, WHOEVER_CALLED, 1),))
+        if passes and made.hold_code == "image.may_show_text" and made.facts.has_pixels:
+            from trialimg.dicom.seen import say_seen  # brings the parser
+
+            report = say_seen(target, report)
+        return target.read_bytes(), report
 
 
 def explain(tag: int, profile: Profile) -> str:

@@ -78,7 +78,7 @@ def _run(order: Order, installation: Callable[[], Any]) -> BaseException | None:
     rules, key, recipe = _recipe(installation, order)
     say(key.sentence)
     account = Account()
-    wish = Wish(reviewed=order.reviewed, with_pairs=order.id_map is not None)
+    wish = Wish(reviewed=order.reviewed, says_seen=order.reviewed, with_pairs=order.id_map is not None)
     end: BaseException | None
     try:
         with _progress(total) as progress:

@@ -49,11 +49,13 @@ class Recipe:
 
 class Wish(NamedTuple):
     """How files are written: ``reviewed`` lets pass what may show text in its pixels, since a person has looked;
-    ``pass_held`` lets it pass to a server where a person will; ``durable`` forces files to the disk; ``with_pairs``
-    has old and new identifiers collected; ``with_hashes`` the hash of each clean file's content.
+    ``says_seen`` writes that into the file; ``pass_held`` lets it pass to a server where a person will; ``durable``
+    forces files to the disk; ``with_pairs`` has old and new identifiers collected; ``with_hashes`` the hash of each
+    clean file's content.
     """
 
     reviewed: bool = False
+    says_seen: bool = False
     pass_held: bool = False
     durable: bool = True
     with_pairs: bool = False
@@ -230,7 +232,13 @@ def _cleaned(run: Run, source: Source, clean: Callable[..., Made]) -> Done:
         subject_key=recipe.subject_key,
         to_disk=wish.durable,
     )
-    passes = _passes(made, wish)
+    passes, report = _passes(made, wish), made.report
+    if passes and wish.says_seen and made.hold_code == "image.may_show_text" and made.facts.has_pixels:
+        from trialimg.dicom.seen import say_seen  # brings the parser
+
+        report = say_seen(Path(target), report)
+        if wish.durable:
+            to_disk(Path(target))
     item = Cleaned(
         source=source,
         place=target,
@@ -244,7 +252,7 @@ def _cleaned(run: Run, source: Source, clean: Callable[..., Made]) -> Done:
         mark=_mark(recipe.fingerprint_key, made.original.study_instance_uid) if recipe.fingerprint_key else "",
         subject_is_told=_tells(recipe.identity.subject_number, made.original.patient_id, made.original.patient_name),
     )
-    return Done(item, made.report, passes, _pairs(made, recipe) if wish.with_pairs else ())
+    return Done(item, report, passes, _pairs(made, recipe) if wish.with_pairs else ())
 
 
 def _passes(result: Made, wish: Wish) -> bool:

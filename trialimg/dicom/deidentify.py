@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
 from trialimg.dicom.canonical import hash_part
 from trialimg.dicom.ground import Unusual
 from trialimg.dicom.header import InstanceFacts, facts_and_end, facts_of
+from trialimg.dicom.markers import CLAIMS_A_LOOK
 from trialimg.dicom.part10 import Part10, buffer_of, open_part10
 from trialimg.dicom.plan import Plan
 from trialimg.dicom.screen import FACE, is_recognisable, pixel_risk
@@ -20,7 +21,7 @@ from trialimg.dicom.strange import is_built_strangely, strange_frames
 from trialimg.dicom.syntaxes import ENCAPSULATED
 from trialimg.dicom.table import edition
 from trialimg.domain.deid_report import UNSEEN, PixelCount, Report, rules_of
-from trialimg.domain.deidentification import Profile, SubjectIdentity
+from trialimg.domain.deidentification import CLEAN_PIXELS, Profile, SubjectIdentity
 from trialimg.domain.pseudonym import fingerprint
 from trialimg.errors import NotClean, OurFault, UnreadableObject
 
@@ -292,7 +293,8 @@ def verify_clean(source: Path | BinaryIO, *, profile: Profile, identity: Subject
         raise NotClean("The file is damaged inside an attribute, so it cannot be checked. Send it again.") from None
     report = Report(profile.name, profile.version, 1, tuple(sorted(codes)), rules=rules_of(profile), table=edition())
     strange = strange_frames(part, facts)
-    reason = _reasons(_risk(facts, profile), strange, ())
+    claimed = CLAIMS_A_LOOK if CLEAN_PIXELS in codes and facts.has_pixels else None
+    reason = _reasons(_risk(facts, profile) or claimed, strange, ())
     report = _with_pixels(report, has_face=is_recognisable(facts), is_unseen=facts.has_pixels and reason is None)
     return _result(data, report, reason, None)._replace(is_built_strangely=is_built_strangely(facts, strange))
 

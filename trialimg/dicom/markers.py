@@ -19,6 +19,10 @@ STUDY_UID: Final = 0x0020000D
 BIRTH_DATE: Final = 0x00100030
 _CHARACTER_SET: Final = 0x00080005
 
+CLAIMS_A_LOOK: Final = (
+    "It says that a person looked at its pixels before it came here, or covered parts of them. That is the word of "
+    "whoever sent it. A person must look at it before it leaves."
+)
 ALWAYS_PRESENT: Final[Mapping[int, str]] = {
     0x00080020: "DA",
     0x00080030: "TM",

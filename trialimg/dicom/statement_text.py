@@ -70,8 +70,8 @@ OPTIONS_SAID: Final = {
     "dates: shifted": "dates move by 1 to 365 days, the subject's own number; times of day and offsets stay",
     "keep: […]": "sex, age (up to 89), size, weight: each by itself; reports tell of them what the header may",
     "mask": (
-        "named where a person decided on the page for held pixels: boxes were laid over them, or nothing had to be "
-        "covered"
+        "named where boxes were laid over pixels, and where a person looked and nothing had to be covered: on the page "
+        "for held pixels, by `--pixels reviewed`, or by `reviewed=True`; the report tells whose decision it was"
     ),
     "faces": "nothing here makes a face unrecognisable; a trial may hold head CT and MR with thin slices",
 }
@@ -97,10 +97,10 @@ named only where they were applied to the instance. An earlier claim in the file
 
 Patient ID and name (the subject's number), Clinical Trial Subject and Study modules, Patient Identity Removed (YES),
 De-identification Method and its code sequence, Longitudinal Temporal Information Modified, and new file meta
-information. Burned In Annotation becomes NO where a person decided on the page for held pixels, with boxes or without;
-else it is what the scanner said, also where `--pixels reviewed` or `reviewed=True` lets pictures pass: that is
-somebody's word for all of them, and the report tells it as such. Recognizable Visual Features NO is a claim of others
-and is never repeated: what may show a face is told in the report.
+information. Burned In Annotation becomes NO where a person decided on held pixels, with boxes or without: on the page,
+or by `--pixels reviewed` or `reviewed=True`, which are somebody's word for all that was held; the report tells whose.
+Else it is what the scanner said. What the command sends is marked by the server, when somebody there has decided too.
+Recognizable Visual Features NO is a claim of others and is never repeated: what may show a face is told in the report.
 
 ## Attributes without a row
 

@@ -46,6 +46,8 @@ clean pixel data is claimed where pixels were masked, clean recognizable visual 
 
 LONGEST_LABEL: Final = 64
 """Characters of a number or label in an image (LO, PS3.5 6.2)."""
+CLEAN_PIXELS: Final = "113101"
+"""The code of what holds for single instances: their pixels were covered, or a person looked at them."""
 REVIEWERS: Final = ("site", "imaging_qc")
 _KEYS: Final = frozenset(
     {
