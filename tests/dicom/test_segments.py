@@ -243,3 +243,11 @@ def test_an_rle_frame_has_as_many_segments_as_its_pixels_have_bytes(planes, is_u
     quiet = Quiet(in_memory(value), find_fragments(in_memory(value), 0, len(value)), 1, RLE, 16, planes)
     quiet.look()
     assert quiet.is_understood is is_understood
+
+
+@pytest.mark.parametrize("no_jp2", [None, True, False])
+def test_a_picture_of_another_size_than_the_image_has_is_not_understood(no_jp2):
+    frame, syntax = (jpeg(), JPEG) if no_jp2 is None else (j2k(no_jp2=no_jp2), J2K)
+    assert understood(encapsulated(frame), 1, syntax, 32 * 32)
+    assert not understood(encapsulated(frame), 1, syntax, 32 * 31)
+    assert not understood(encapsulated(frame), 1, syntax, 64 * 64)

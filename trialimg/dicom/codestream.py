@@ -20,7 +20,8 @@ from trialimg.domain.pattern import late
 SOI, SOC, JP2 = b"\xff\xd8\xff", b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  "
 _EOI: Final = 0xD9
 _SOS, _COM = 0xDA, 0xFE
-_J2K_COM, _SOT, _SOD = 0x64, 0x90, 0x93
+_J2K_COM, _SIZ, _SOT, _SOD = 0x64, 0x51, 0x90, 0x93
+_FRAMES: Final = frozenset({*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC})
 _STANDALONE: Final = frozenset({0x01, *range(0xD0, 0xD8)})
 _JPEG_SEGMENTS: Final = frozenset({*range(0xC0, 0xD0), 0xDA, 0xDB, 0xDC, 0xDD, 0xDE, 0xDF, 0xF7, 0xF8} - {0xC8})
 """Frame headers, tables, restart, scan; of JPEG-LS its frame header and presets."""
@@ -69,8 +70,11 @@ def _quieten_segment(made: bytearray, start: int, end: int, *, comment: bool) ->
     blank(made, start, end)
 
 
-def quieten_jpeg(made: bytearray) -> bool:
-    """Go from marker to marker (ITU-T T.81 B.1.1.2, T.87 for JPEG-LS), over the coded data between them."""
+def quieten_jpeg(made: bytearray, pixels: int = 0) -> bool:
+    """Go from marker to marker (ITU-T T.81 B.1.1.2, T.87 for JPEG-LS), over the coded data between them.
+
+    ``pixels`` is how many the picture has, here and in the other forms; 0 where that is not known.
+    """
     position, end = 2, len(made)
     for _ in range(_MOST_SEGMENTS):
         if position + 2 > end or made[position] != 0xFF:  # noqa: PLR2004 - the byte that begins a marker
@@ -87,7 +91,7 @@ def quieten_jpeg(made: bytearray) -> bool:
             return False
         if marker not in _JPEG_SEGMENTS:
             _quieten_segment(made, position + 4, stop, comment=marker == _COM)
-        elif not fits_jpeg(marker, bytes(made[position + 4 : stop])):
+        elif not fits_jpeg(marker, bytes(made[position + 4 : stop])) or not _is_of_size(made, marker, position, pixels):
             return False
         position = stop
         if marker == _SOS:
@@ -106,7 +110,7 @@ def _end_of_segment(made: bytearray, position: int, end: int) -> int | None:
     return stop if length >= 2 and stop <= end else None  # noqa: PLR2004 - the length counts itself
 
 
-def quieten_j2k(made: bytearray, start: int = 0, stop: int | None = None) -> bool:
+def quieten_j2k(made: bytearray, pixels: int = 0, start: int = 0, stop: int | None = None) -> bool:
     """Go through main and tile-part headers (ITU-T T.800 A.4), over the coded data of each part."""
     position, end = start + 2, len(made) if stop is None else stop
     part_start, part_end, parts = position, end, TileParts()
@@ -125,7 +129,8 @@ def quieten_j2k(made: bytearray, start: int = 0, stop: int | None = None) -> boo
             parts.end(made, position - part_start, position - data)
             continue
         after = _end_of_segment(made, position, end)
-        if after is None or not _quieten_j2k_segment(made, marker, (position, after), parts):
+        fits = after is not None and _quieten_j2k_segment(made, marker, (position, after), parts)
+        if after is None or not fits or not (marker != _SIZ or _is_of_size(made, marker, position, pixels)):
             return False
         if marker == _SOT:
             tile, size = struct.unpack_from(">HL", made, position + 4)
@@ -135,6 +140,19 @@ def quieten_j2k(made: bytearray, start: int = 0, stop: int | None = None) -> boo
                 return False
         position = after
     return False
+
+
+def _is_of_size(made: bytearray, marker: int, position: int, pixels: int) -> bool:
+    """Tell whether a picture is as large as the image, of which a pixel may be a bit."""
+    if marker == _SIZ:
+        right, bottom, left, top = struct.unpack_from(">4L", made, position + 6)
+        area = (right - left) * (bottom - top)
+    elif marker in _FRAMES:
+        rows, columns = struct.unpack_from(">HH", made, position + 5)
+        area = rows * columns or pixels  # none, where they are counted behind the picture
+    else:
+        return True
+    return not pixels or pixels in {area, (area + 7) // 8}
 
 
 def _quieten_j2k_segment(made: bytearray, marker: int, where: tuple[int, int], parts: TileParts) -> bool:
@@ -154,7 +172,7 @@ def _quieten_j2k_segment(made: bytearray, marker: int, where: tuple[int, int], p
     return True
 
 
-def quieten_boxes(made: bytearray) -> bool:
+def quieten_boxes(made: bytearray, pixels: int = 0) -> bool:
     """Blank every box of a JP2 file but the picture's (ITU-T T.800 I.4)."""
     position, end, understood = 0, len(made), False
     content = _without_zeros(made)
@@ -166,7 +184,7 @@ def quieten_boxes(made: bytearray) -> bool:
         if stop < start or stop > end:
             return False
         if kind == b"jp2c":
-            understood = quieten_j2k(made, start, stop)
+            understood = quieten_j2k(made, pixels, start, stop)
         elif kind == b"jp2h":
             if not _quieten_header_boxes(made, start, stop):
                 return False

@@ -200,7 +200,7 @@ class Quiet:
         for frame in self._each(first):
             count += 1
             made = self._joined(frame)
-            understood = _quieten(made) if self._jpeg else quieten_rle(made, self._plane, self._planes)
+            understood = _quieten(made, self._plane) if self._jpeg else quieten_rle(made, self._plane, self._planes)
             self.is_understood = self.is_understood and understood
             self.is_changed = self.is_changed or not self._is_there(frame, made)
             yield frame, made
@@ -258,12 +258,12 @@ def in_chunks(pieces: Iterable[Piece]) -> Iterator[Piece]:
         yield b"".join(held)
 
 
-def _quieten(made: bytearray) -> bool:
+def _quieten(made: bytearray, pixels: int) -> bool:
     if made.startswith(SOI):
-        return quieten_jpeg(made)
+        return quieten_jpeg(made, pixels)
     if made.startswith(SOC):
-        return quieten_j2k(made)
-    return made.startswith(JP2) and quieten_boxes(made)
+        return quieten_j2k(made, pixels)
+    return made.startswith(JP2) and quieten_boxes(made, pixels)
 
 
 def offsets_are_true(value: bytes | memoryview, frames: int, offsets: bytes, lengths: bytes) -> bool:
