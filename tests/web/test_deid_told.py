@@ -21,7 +21,7 @@ from tests.dicom.test_told import differences, lies
 from tests.pipeline.bed import PATIENT, Bed, small_ct
 from tests.web.imaging_bed import bed as bed  # noqa: PLC0414 (a fixture)
 from tests.web.imaging_bed import visitor, words
-from tests.web.test_deid_report import made
+from tests.web.test_deid_report import api, claimed, made, told
 from trialimg.casework import pixel_review
 from trialimg.casework.access import submission_place
 from trialimg.casework.definition import definition
@@ -283,3 +283,40 @@ def test_rules_faces_and_what_people_decided_on_pixels_are_told_alike_and_are_wh
     assert REASON in words(visitor(bed).get(f"/submissions/{key}"))
     for value in ("Quillfeather", "0.75", *planted_strings(PATIENT)):
         assert value not in page + paper + json.dumps(document)
+
+
+# --- what was cleaned before it was sent --------------------------------------------------------------------
+
+
+def test_what_a_sender_tells_is_told_alike_on_page_paper_and_in_the_json_as_its_word(bed: Bed, tmp_path: Path) -> None:
+    """Its actions, its search, its faces and its looks at pixels; nothing of it is told as what was seen here."""
+    claim = claimed(bed)
+    rows = [("(0010,0010)", "PatientName", "D", 5), ("(0008,103E)", "SeriesDescription", "C", 5), ("(0010,0030)", "PatientBirthDate", "Z", 5)]
+    counts = [{"decision": SHOWN, "role": "whoever ran the command", "instances": 1, "by_rule": 0, "by_text": 0, "by_person": 0}]
+    document = told(bed) | {"actions": rows, "pixels": counts, "recognisable": 4, "residue": {"searched": 5, "held": 0, "paths": []}}
+    answer = bed.app.test_client().post(f"{claim}/report", json=document, headers=api(bed))
+    assert answer.status_code == 200, answer.get_data(as_text=True)
+
+    address = f"/submissions/{claim.rsplit('/', 1)[1]}/deidentification"
+    taken = json.loads(visitor(bed).get(f"{address}.json").get_data())
+    assert (taken["report"], taken["cleaned_at_source"]) == (None, True)
+    assert [tuple(row) for row in taken["as_told_by_the_sender"]["actions"]] == rows
+    page, paper = visitor(bed).get(address).get_data(as_text=True), on_paper(bed, address, tmp_path)
+    shown = [tuple(html.unescape(part).strip() for part in row) for row in ROW.findall(page)]
+    wanted = [(keyword, tag, ACTIONS[action], str(times)) for tag, keyword, action, times in rows]
+    assert shown == wanted
+    solid, said = unspaced(paper), words(visitor(bed).get(address))
+    assert [row for row in wanted if unspaced("".join(row)) not in solid] == []
+    for sentence in (
+        "They were cleaned at their source, before they were sent (profile ",
+        "as told by the sender 5 were emptied, 5 were replaced, 5 were cleaned.",
+        "As told by the sender, 5 images were searched after cleaning for what the original says of the patient: nothing of it was found.",
+        "4 images are thin slices of a head",
+        "The server has verified none of them yet: all that stands here is the sender's word.",
+        "The sender says that the pixels of 1 image were looked at by whoever ran the command before they were sent: sent as they are. That is its word.",
+        "Pixels, as told by the sender", "Objects, as told by the sender",
+    ):  # fmt: skip
+        assert sentence in said
+        assert unspaced(sentence) in solid
+    for untrue in ("objects were received", "decided by", "that every element which is left"):
+        assert untrue not in said + paper

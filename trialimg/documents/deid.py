@@ -134,6 +134,11 @@ class DeidAccount:
         return self.report or self.told
 
     @property
+    def is_claim(self) -> bool:
+        """Say whether all that is told is the sender's word, since the server has looked at nothing yet."""
+        return self.report is None and self.told is not None
+
+    @property
     def rows(self) -> tuple[Row, ...]:
         """Give the table of paths."""
         return tuple(_row(action) for action in (self.source.actions if self.source else ()))
@@ -176,26 +181,13 @@ def _sentences(account: DeidAccount) -> Iterable[str]:
     if report is None:
         yield "Nothing has been cleaned yet, so there is nothing to tell."
         return
-    outcomes: Counter[str] = Counter()
-    for outcome in report.outcomes:
-        outcomes[outcome.outcome] += outcome.times
-    counted = ", ".join(f"{outcomes[key]:,} {word}" for key, word in _OUTCOMES.items() if outcomes[key])
-    yield f"{sum(outcomes.values()):,} objects were received: {counted}."
-    rules = f"profile {report.profile}, version {report.version}, table E.1-1 of PS3.15 {report.table}"
-    if account.cleaned_at_source:
-        yield (
-            f"They were cleaned at their source, before they were sent. The server has verified ({rules}) that every "
-            "element which is left is one the profile lets stand, that UIDs are new ones, and that cleaning again "
-            "changes nothing."
-        )
-        if account.told is None:
-            yield "The sender has told no report, so what was removed there is not known here."
-    else:
-        yield f"They were cleaned here by trialimg {report.engine}: {rules}."
+    yield from _received(account)
+    yield from _cleaned(account, report)
     yield from _removed(account)
     yield next((text for code, text in _DATES.items() if code in report.options), "Dates and times are removed.")
     yield from _residue(account)
-    yield from _pixels(tuple(row for row in report.pixels if row.decision != UNSEEN))
+    if account.report:
+        yield from _pixels(tuple(row for row in report.pixels if row.decision != UNSEEN))
     yield from _claimed(account)
     if report.unseen:
         yield told_of_unseen(report.unseen)
@@ -205,6 +197,35 @@ def _sentences(account: DeidAccount) -> Iterable[str]:
             f"{images(faces)} {'is a thin slice' if faces == 1 else 'are thin slices'} of a head: a face can be "
             "computed from them, and nothing was done against that."
         )
+
+
+def _received(account: DeidAccount) -> Iterable[str]:
+    outcomes: Counter[str] = Counter()
+    for outcome in account.report.outcomes if account.report else ():
+        outcomes[outcome.outcome] += outcome.times
+    counted = ", ".join(f"{outcomes[key]:,} {word}" for key, word in _OUTCOMES.items() if outcomes[key])
+    if counted:
+        yield f"{sum(outcomes.values()):,} objects were received: {counted}."
+
+
+def _cleaned(account: DeidAccount, report: Report) -> Iterable[str]:
+    """Tell where they were cleaned, by which rules, and what the server itself knows of it."""
+    rules = f"profile {report.profile}, version {report.version}, table E.1-1 of PS3.15 {report.table}"
+    if not account.cleaned_at_source:
+        yield f"They were cleaned here by trialimg {report.engine}: {rules}."
+    elif account.report is None:
+        yield (
+            f"They were cleaned at their source, before they were sent ({rules}). The server has verified none of them "
+            "yet: all that stands here is the sender's word."
+        )
+    else:
+        yield (
+            f"They were cleaned at their source, before they were sent. The server has verified ({rules}) that every "
+            "element which is left is one the profile lets stand, that UIDs are new ones, and that cleaning again "
+            "changes nothing."
+        )
+        if account.told is None:
+            yield "The sender has told no report, so what was removed there is not known here."
 
 
 def _removed(account: DeidAccount) -> Iterable[str]:
@@ -243,13 +264,14 @@ def _pixels(pixels: tuple[PixelCount, ...]) -> Iterable[str]:
 
 
 def _claimed(account: DeidAccount) -> Iterable[str]:
-    """Tell what the sender says of pixels, where ours is not the account of it."""
-    for each in account.told.pixels if account.told and account.report else ():
+    """Tell what the sender says of pixels, which is its word and no decision made here."""
+    here = "; what is told above was decided here" if account.report else ""
+    for each in account.told.pixels if account.told else ():
         if each.decision in {SHOWN, MASKED}:
             by = f" by {each.role}" if each.role else ""
             yield (
                 f"The sender says that the pixels of {images(each.instances)} were looked at{by} before they were "
-                f"sent: {_DECISIONS[each.decision]}. That is its word; what is told above was decided here."
+                f"sent: {_DECISIONS[each.decision]}. That is its word{here}."
             )
 
 
