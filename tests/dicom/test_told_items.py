@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from io import BytesIO
 
@@ -9,6 +10,7 @@ import pydicom
 import pytest
 from pydicom.data import get_testdata_file
 
+from bench.validity import violations
 from tests.dicom.planted_places import item, nest, put
 from trialimg.dicom.deidentify import clean_into, plan_of, verify_clean
 from trialimg.dicom.explain import steps_of
@@ -202,3 +204,21 @@ def test_the_subjects_own_number_does_not_stay_in_a_report_even_where_it_is_shor
     profile = Profile("demo", "1", chosen=frozenset({"clean_structured_content"}))
     clean = cleaned(file_with(CONTENT, made), profile)
     assert values_of(clean[CONTENT].value[0]) == {0x0040A160: "REMOVED"}
+
+
+@pytest.mark.skipif(shutil.which("dciodvfy") is None, reason="dciodvfy (dicom3tools) is not installed")
+@pytest.mark.parametrize("dates", ["removed", "shifted"])
+def test_a_report_that_told_of_the_patient_is_as_valid_as_before(dates, cleaned, tmp_path):
+    report = pydicom.dcmread(get_testdata_file("reportsi.dcm"))
+    told_in_it = [told("DATE", BIRTH), told("CODE", SEX), told("NUM", AGE), told("TEXT", SIZE), told("NUM", WEIGHT)]
+    for one in told_in_it:
+        put(one, 0x0040A010, "CS", "HAS OBS CONTEXT")
+        for measured in one.get("MeasuredValueSequence", ()):
+            del measured[0x0040A161]
+    nest(report, CONTENT, *told_in_it, *report.ContentSequence)
+    report.save_as(tmp_path / "before")
+    stream = BytesIO((tmp_path / "before").read_bytes())
+    clean = cleaned(stream, Profile("demo", "1", dates))
+    clean.save_as(tmp_path / "after")
+    assert violations(tmp_path / "after")[0] - violations(tmp_path / "before")[0] == Counter()
+    assert values_of(clean[CONTENT].value[0]) == {0x0040A010: "HAS OBS CONTEXT", 0x0040A121: "19000101"}
