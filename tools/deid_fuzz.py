@@ -1,9 +1,11 @@
 """Damages planted objects in every way that can be thought of, and looks whether the engine crashes, hangs or tells.
 
-Usage: nice -n 15 python -m tools.deid_fuzz --count 20000 [--state var/deid_fuzz.json] [--seed 1]
+Usage: nice -n 15 python -m tools.deid_fuzz --count 20000 [--state var/deid_fuzz.json] [--seed 1] [--corpora FOLDER]
 
-Each mutant is made from its number and the seed alone, so that one can be made again: ``--only NUMBER --keep FILE``. A
-run goes on where the last one with the same state file ended. It ends with 1 where anything was found.
+Each mutant is made from its number, the seed and the files that are damaged, so that one can be made again: ``--only
+NUMBER --keep FILE``. Beside the planted objects these are real ones of the corpora, where they are, with a name planted
+into each. A run goes on where the last one with the same state file ended. It ends with 1 where anything was found, a
+fault of ours among it.
 """
 
 from __future__ import annotations
@@ -22,11 +24,14 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
+from pydicom import dcmread
+
+from tests.dicom.conftest import corpora as _corpora
 from tests.dicom.planted_objects import KINDS, plant_object
 from tests.dicom.planted_places import ENCODINGS
 from trialimg.dicom.deidentify import clean_file, verify_clean
 from trialimg.domain.deidentification import Profile, SubjectIdentity
-from trialimg.errors import BadInput, OurFault
+from trialimg.errors import BadInput
 
 _BATCH: Final = 250
 _SECONDS: Final = 30
@@ -51,8 +56,7 @@ _NEEDLES: Final = frozenset(
     for encoding in ENCODINGS
     if stem.encode(encoding, "ignore").decode(encoding, "ignore") == stem and len(stem.encode(encoding)) > 5
 )
-_COMPARED: Final = "refused: what was cleaned is no longer the image that was described"
-"""Where Rows or the like are written as what they cannot be, they go, and the engine's last comparison says so."""
+_MOST_REAL, _LARGEST_REAL = 120, 2**20
 _VRS: Final = b"AE AS AT CS DA DS DT FD FL IS LO LT OB OW PN SH SL SQ SS ST TM UC UI UL UN UR US UT XX".split()
 
 
@@ -151,15 +155,36 @@ def tells(content: bytes) -> bool:
     return any(needle in small for needle in _NEEDLES)
 
 
-def seeds() -> list[bytes]:
-    """Make the objects that are damaged."""
+def real_ones(folder: Path) -> list[bytes]:
+    """Give real objects of many kinds, each with a name planted where names stand; what cannot be written as it is."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.stat().st_size < _LARGEST_REAL)
+    chosen = random.Random("real ones").sample(files, min(_MOST_REAL, len(files)))  # noqa: S311 - no secret
+    return [_named(path, number) for number, path in enumerate(sorted(chosen))]
+
+
+def _named(path: Path, number: int) -> bytes:
+    stream = BytesIO()
+    try:
+        dataset = dcmread(path)
+        dataset.PatientName = dataset.ReferringPhysicianName = f"OkonkwoReal{number:03d}^Ada"
+        dataset.OperatorsName = f"OkonkwoOperator{number:03d}"
+        dataset.InstitutionAddress = f"{number} Okonkwostrasse"
+        dataset.PatientComments = dataset.ImageComments = f"seen by Dr. Okonkwo{number:03d}"
+        dataset.save_as(stream)
+    except Exception:  # noqa: BLE001 - damaged already
+        return path.read_bytes()
+    return stream.getvalue()
+
+
+def seeds(corpora: Path | None = None) -> list[bytes]:
+    """Make the objects that are damaged; real ones among them where there is a folder of such."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "seed.dcm"
         made = []
         for kind in KINDS:
             plant_object(kind, path)
             made.append(path.read_bytes())
-    return made
+    return made + (real_ones(corpora) if corpora is not None and corpora.is_dir() else [])
 
 
 def try_one(data: bytes, number: int, target: Path) -> str:
@@ -176,8 +201,6 @@ def try_one(data: bytes, number: int, target: Path) -> str:
         if target.exists() and not target.stat().st_size:
             return "!half a file"
         return "!the refusal tells" if tells(refusal.sentence.encode()) else "refused"
-    except OurFault:
-        return _COMPARED
     except Exception as error:  # noqa: BLE001 - every other end is what is looked for
         return f"!{type(error).__name__}"
     finally:
@@ -185,9 +208,9 @@ def try_one(data: bytes, number: int, target: Path) -> str:
         target.unlink(missing_ok=True)
 
 
-def run(first: int, count: int, seed: int) -> dict[str, Any]:
+def run(first: int, count: int, seed: int, corpora: Path | None = None) -> dict[str, Any]:
     """Try mutants in this process; give the count of each end, and the numbers of the wrong ones."""
-    made, ends, wrong = seeds(), Counter[str](), []
+    made, ends, wrong = seeds(corpora), Counter[str](), []
     signal.signal(signal.SIGPROF, _out_of_time)
     with tempfile.TemporaryDirectory() as folder:
         for number in range(first, first + count):
@@ -202,11 +225,12 @@ def _out_of_time(_signal: int, _frame: FrameType | None) -> None:
     raise TooSlow
 
 
-def _go_on(state: dict[str, Any], count: int, seed: int, path: Path) -> None:
+def _go_on(state: dict[str, Any], count: int, seed: int, path: Path, corpora: Path) -> None:
     """Run batches in child processes: a crash of the interpreter is an end like any other."""
     while state["done"] < count:
         size = min(_BATCH, count - state["done"])
         order = [sys.executable, "-m", "tools.deid_fuzz", "--batch", str(state["done"]), str(size), "--seed", str(seed)]
+        order += ["--corpora", str(corpora)]
         done = subprocess.run(order, capture_output=True, text=True, check=False)
         if done.returncode == 0:
             told = json.loads(done.stdout.splitlines()[-1])
@@ -229,19 +253,20 @@ def main(arguments: list[str]) -> int:
     reader.add_argument("--batch", type=int, nargs=2, metavar=("FIRST", "COUNT"))
     reader.add_argument("--only", type=int)
     reader.add_argument("--keep", type=Path)
+    reader.add_argument("--corpora", type=Path, default=_corpora())
     order = reader.parse_args(arguments)
     if order.batch:
-        print(json.dumps(run(order.batch[0], order.batch[1], order.seed)))
+        print(json.dumps(run(order.batch[0], order.batch[1], order.seed, order.corpora)))
         return 0
     if order.only is not None:
         if order.keep:
-            order.keep.write_bytes(mutant(seeds(), order.seed, order.only))
-        print(json.dumps(run(order.only, 1, order.seed)))
+            order.keep.write_bytes(mutant(seeds(order.corpora), order.seed, order.only))
+        print(json.dumps(run(order.only, 1, order.seed, order.corpora)))
         return 0
     state: dict[str, Any] = {"done": 0, "ends": {}, "wrong": []}
     if order.state.exists():
         state = json.loads(order.state.read_text())
-    _go_on(state, order.count, order.seed, order.state)
+    _go_on(state, order.count, order.seed, order.state, order.corpora)
     print(f"{state['done']} mutants: {state['ends']}; wrong: {state['wrong'][:20] or 'none'}")
     return 1 if state["wrong"] else 0
 

@@ -19,12 +19,13 @@ from pydicom.data import get_testdata_file
 from tests.client.hostile import make_hostile
 from tests.dicom.conftest import corpora, pydicom_files
 from tests.dicom.planted_places import Ledger
+from tools import deid_fuzz
 from tools.deid_fuzz import mutant, run, seeds
 from trialimg.dicom.deidentify import clean_file
 from trialimg.dicom.needles import InBytes
 from trialimg.dicom.residue import identifying_values
 from trialimg.dicom.words import cleaned_words
-from trialimg.errors import BadInput, NotDicom, UnreadableObject
+from trialimg.errors import BadInput, NotDicom, OurFault, UnreadableObject
 
 MEGABYTE = 2**20
 
@@ -39,7 +40,25 @@ def test_damaged_objects_are_refused_held_or_clean_and_never_tell():
 
 def test_a_mutant_can_be_made_again():
     made = seeds()
+    assert made == seeds()
     assert mutant(made, 1, 5) == mutant(made, 1, 5) != mutant(made, 1, 6)
+
+
+def test_a_fault_of_ours_is_a_finding(tmp_path, monkeypatch):
+    def fails(*_given, **_more):
+        raise OurFault("Something of ours failed.")
+
+    monkeypatch.setattr(deid_fuzz, "clean_file", fails)
+    assert deid_fuzz.try_one(seeds()[0], 0, tmp_path / "out.dcm") == "!OurFault"
+
+
+def test_real_objects_are_damaged_too_where_they_are(tmp_path):
+    (tmp_path / "ct.dcm").write_bytes(Path(get_testdata_file("CT_small.dcm")).read_bytes())
+    (tmp_path / "no image").write_bytes(b"nothing")
+    planted, nothing = deid_fuzz.real_ones(tmp_path)
+    assert deid_fuzz.tells(planted)
+    assert nothing == b"nothing"
+    assert seeds(tmp_path) == [*seeds(), planted, nothing]
 
 
 def damaged(chance, data):
