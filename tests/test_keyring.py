@@ -72,6 +72,25 @@ def test_a_damaged_key_is_told_so_and_never_shown(tmp_path: Path, text: str) -> 
     assert not text or text not in caught.value.sentence
 
 
+def test_a_key_that_is_no_text_is_damaged(tmp_path: Path) -> None:
+    Keyring(tmp_path).make(AUDIT)
+    (tmp_path / "audit.key").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(OurFault, match="damaged"):
+        Keyring(tmp_path).get(AUDIT)
+
+
+def test_a_key_or_folder_that_cannot_be_read_is_told_and_not_taken_for_none(tmp_path: Path) -> None:
+    """Whoever may not look has no key, which is not the same as there being none: a random one would be taken."""
+    (tmp_path / "audit.key").mkdir(mode=0o700)
+    with pytest.raises(Misconfigured, match="cannot be read"):
+        Keyring(tmp_path).get(AUDIT)
+    (tmp_path / "circle").symlink_to("circle")
+    for folder in (tmp_path / "circle", tmp_path / ("x" * 300)):
+        with pytest.raises(Misconfigured, match="cannot be looked into"):
+            Keyring(folder).has(AUDIT)
+    assert not Keyring(tmp_path / "nowhere").has(AUDIT)
+
+
 @pytest.mark.parametrize("name", ["", "../audit", "a/b", ".hidden", "a" * 80, "a\nb", "ä"])
 def test_a_name_that_could_leave_the_folder_is_refused(tmp_path: Path, name: str) -> None:
     keyring = Keyring(tmp_path)

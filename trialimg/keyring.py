@@ -49,17 +49,29 @@ class Keyring:
             fresh.unlink()
 
     def has(self, name: str) -> bool:
-        """Say whether the key exists."""
-        return self._path(name).exists()
+        """Say whether the key exists; raises :class:`Misconfigured` where nobody can tell."""
+        try:
+            self._path(name).stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError as error:
+            raise Misconfigured(
+                f"The folder of keys cannot be looked into ({error.strerror}). Run this as who has the installation."
+            ) from None
+        return True
 
     def get(self, name: str) -> bytes:
         """Give a key; raises :class:`Misconfigured` where others can read it, :class:`OurFault` where it is gone."""
         path = self._path(name)
         try:
             mode = path.stat().st_mode
-            text = path.read_text("ascii").strip()
+            text = path.read_text("latin-1").strip()
         except (FileNotFoundError, NotADirectoryError):
             raise OurFault(f"The key {name} is missing from the folder of keys; restore it from its backup.") from None
+        except OSError as error:
+            raise Misconfigured(
+                f"The key file {path.name} cannot be read ({error.strerror}). Run this as who has the installation."
+            ) from None
         if mode & 0o077:
             raise Misconfigured(f"The key file {path.name} can be read by others; run: chmod 600 {path}")
         try:

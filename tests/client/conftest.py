@@ -123,6 +123,8 @@ def served(peopled: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 @pytest.fixture
 def ct(tmp_path: Path) -> Path:
-    """A small CT of one person, as it lies on a disc."""
-    small_ct(tmp_path / "ct", study_date=DAY.strftime("%Y%m%d"))
+    """Five slices of a CT of one person, as they lie on a disc; of the localizer, which may be held, nothing."""
+    localizer, *_slices = small_ct(tmp_path / "ct", slices=5, study_date=DAY.strftime("%Y%m%d"))
+    localizer.unlink()
+    localizer.parent.rmdir()
     return tmp_path / "ct"

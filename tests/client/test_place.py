@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -83,3 +84,25 @@ def test_of_several_places_the_one_that_is_not_there_is_told(ct: Path, tmp_path:
     done = run(tmp_path / "none", "deidentify", ct, tmp_path / "nosuch", tmp_path / "out", *BASIC)
     assert done.returncode == 65
     assert "number 2 of what you gave" in done.stderr
+
+
+@pytest.mark.parametrize("site", ["a\nb", "x" * 65, "\ud800", "a\\b"])
+def test_a_key_file_of_a_site_that_no_image_can_name_is_none_of_ours(tmp_path: Path, site: str) -> None:
+    key = tmp_path / "key"
+    key.write_text(json.dumps({"trial": "", "site": site, "version": 1, "key": "ab" * 32}))
+    key.chmod(0o600)
+    with pytest.raises(BadInput, match="none that trialimg wrote"):
+        find_key(lambda: tmp_path, "", "", key)
+
+
+def test_whoever_names_a_site_where_its_trial_has_no_key_is_told_what_is_missing(tmp_path: Path) -> None:
+    found = find_key(lambda: tmp_path, "DEMO", "101", None)
+    assert found.kind == "random"
+    assert "no key of trial DEMO here" in found.sentence
+    assert "no key here" in find_key(lambda: tmp_path, "DEMO", "", None).sentence
+
+
+def test_a_key_file_made_without_a_trial_is_told_as_that(tmp_path: Path) -> None:
+    find_key(lambda: tmp_path, "", "", tmp_path / "key")
+    with pytest.raises(BadInput, match="was made without a trial, and --trial says DEMO"):
+        find_key(lambda: tmp_path, "DEMO", "", tmp_path / "key")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from trialimg.client.place import is_file, is_folder, is_there
 from trialimg.deidentify import KEY_BYTES, NOT_GIVEN, basic_profile
-from trialimg.domain.deidentification import Profile
+from trialimg.domain.deidentification import Profile, fits_an_image
 from trialimg.domain.pseudonym import site_key
 from trialimg.errors import BadInput, Misconfigured
 
@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from trialimg.domain.trial import TrialDefinition
 
 FORMS: Final = Path(__file__).resolve().parent.parent.parent / "forms"
+_NONE: Final = "There is no key here (give --key-file, or --site in an installation)"
+_NONE_FOR_SITE: Final = (
+    "There is no key of trial {trial} here (give --key-file, or --data with the folder of the installation that has it)"
+)
+_RANDOM: Final = "a random one is used for this run: UIDs will not agree with those of any other run."
 _LONGEST: Final = 1 << 16
 """Bytes of a key file that are read: one of ours has some hundred."""
 
@@ -95,13 +100,8 @@ def find_key(keys: Callable[[], Path], trial: str, site: str, key_file: Path | N
         if versions:
             key = site_key(keyring.trial_key(trial, versions[-1]), site)
             return SiteKey(site, key, "installation", f"Using the key of site {site} of this installation.")
-    return SiteKey(
-        site,
-        os.urandom(KEY_BYTES),
-        "random",
-        "There is no key here (give --key-file, or --site in an installation), so a random one is used for this run: "
-        "UIDs will not agree with those of any other run.",
-    )
+    none = _NONE_FOR_SITE.format(trial=trial) if trial and site else _NONE
+    return SiteKey(site, os.urandom(KEY_BYTES), "random", f"{none}, so {_RANDOM}")
 
 
 def _content(path: Path) -> tuple[bytes, int]:
@@ -153,8 +153,10 @@ def _read(path: Path, trial: str, site: str) -> SiteKey:
         of_site, of_trial, key = str(kept["site"]), str(kept["trial"]), bytes.fromhex(kept["key"])
     except (ValueError, KeyError, TypeError, RecursionError):
         key = b""
-    if len(key) != KEY_BYTES:
-        raise BadInput("The key file is none that trialimg wrote. Ask the trial's administrator for it.")
+    if len(key) != KEY_BYTES or not fits_an_image(of_site):
+        raise BadInput(
+            "The key file is none that trialimg wrote. Nothing was done; ask the trial's administrator for it."
+        )
     if mode & 0o077:
         raise Misconfigured(
             f"The key file can be read by others, and whoever has it can compute this site's "
@@ -164,6 +166,7 @@ def _read(path: Path, trial: str, site: str) -> SiteKey:
         whose = f"is that of site {of_site}" if of_site else "names no site"
         raise BadInput(f"The key file {whose}, and --site says {site}. Nothing was done.")
     if trial and of_trial != trial:
-        raise BadInput(f"The key file is that of trial {of_trial or '(none)'}, not {trial}. Nothing was done.")
+        whose = f"is that of trial {of_trial}" if of_trial else "was made without a trial"
+        raise BadInput(f"The key file {whose}, and --trial says {trial}. Nothing was done.")
     whose = f"of site {of_site}" if of_site else f"in {path.name}"
     return SiteKey(of_site, key, "file", f"Using the key {whose}.")

@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Sequence
 from contextlib import suppress
+from errno import EINVAL, ENOTSUP
 from pathlib import Path
 from typing import Final
 
@@ -129,8 +130,8 @@ class Shelf:
                     folder.rmdir()
                 elif self._wish.durable:
                     to_disk(folder, os.O_RDONLY)
-            except OSError:
-                self._account.gone = True
+            except OSError as error:  # some disks do not know of forcing a folder
+                self._account.gone |= error.errno not in {EINVAL, ENOTSUP}
 
 
 def _short(what: str, uid: str) -> str:
