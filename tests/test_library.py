@@ -12,7 +12,8 @@ import pytest
 from pydicom import dcmread
 from pydicom.data import get_testdata_file
 
-from trialimg.deidentify import NOT_GIVEN, Subject, basic_profile, clean, explain
+from trialimg.client.explain import explained
+from trialimg.deidentify import NOT_GIVEN, Profile, Subject, basic_profile, clean, explain
 from trialimg.dicom.deidentify import verify_clean
 from trialimg.domain.deid_report import SHOWN, PixelCount
 from trialimg.domain.deidentification import SubjectIdentity
@@ -138,3 +139,21 @@ def test_what_is_no_image_or_no_profile_is_refused() -> None:
 
 def test_it_says_which_rule_applies_and_why() -> None:
     assert "table E.1-1" in explain(0x00080020, basic_profile())
+
+
+def test_a_rule_for_some_classes_or_some_creator_is_told_where_a_tag_is_explained() -> None:
+    rules = [
+        {"tag": "0008,0080", "action": "K", "why": "centres are compared", "sop_class": ["CT Image Storage"]},
+        {"private": {"creator": "ACME 1.1", "element": "0019,xx10", "vr": "LO"}, "action": "K", "why": "dose"},
+    ]
+    profile = Profile.from_mapping({"version": "1", "rules": rules, "options": ["retain_safe_private"]})
+    told = explain(0x00080080, profile)
+    assert told.startswith("table E.1-1: X")
+    assert told.endswith("; in CT Image Storage only: own rule K: centres are compared")
+    assert "own rule" not in explain(0x00080081, profile)
+    assert "; of the private creator ACME 1.1: own rule K: dose" in explain(0x00191010, profile)
+    assert "; of the private creator SIEMENS MR HEADER: option retain safe private" in explain(0x0019100C, profile)
+    assert "creator" not in explain(0x0019100C, basic_profile())
+    _, first, second = explained("0008,0080", profile)
+    assert ("removed" in first, "table E.1-1: X" in first) == (True, True)
+    assert ("kept" in second, "in CT Image Storage only: own rule K: centres are compared" in second) == (True, True)

@@ -106,8 +106,12 @@ def clean(
 
 
 def explain(tag: int, profile: Profile) -> str:
-    """Say which rule applies to an attribute of an image under a profile, and why."""
-    return plan_of(profile).place(()).step(tag, None).why
+    """Say which rule applies to an attribute of an image under a profile, and why; and where another one does."""
+    from trialimg.dicom.own_rules import exceptions  # not loaded where files are cleaned
+
+    plan = plan_of(profile)
+    others = (f"; {where}: {step.why}" for where, step in exceptions(plan, tag))
+    return plan.of_class().step(tag, None).why + "".join(others)
 
 
 def _source(file: str | Path | bytes | BinaryIO) -> Path | BinaryIO:

@@ -93,7 +93,7 @@ def test_the_subject_the_trial_and_the_method_are_written(tmp_path, clean, key):
     assert (made.ClinicalTrialTimePointID, made.ClinicalTrialTimePointDescription) == ("W8", "Week 8")
     assert (made.ClinicalTrialProtocolName, made.ClinicalTrialSiteName) == ("A phase II", "Site one")
     assert made.PatientIdentityRemoved == "YES"
-    assert made.DeidentificationMethod == "PS3.15 E.1 Basic Profile, demo 1, own rules: 0"
+    assert made.DeidentificationMethod == ["PS3.15 E.1 Basic Profile", "demo", "version 1", "own rules: 0"]
     assert made.LongitudinalTemporalInformationModified == "UNMODIFIED"
     assert [item.CodeValue for item in made.DeidentificationMethodCodeSequence] == [
         "113100",
@@ -110,6 +110,21 @@ def test_the_subject_the_trial_and_the_method_are_written(tmp_path, clean, key):
         *("FileMetaInformationGroupLength", "FileMetaInformationVersion", "MediaStorageSOPClassUID"),
         *("MediaStorageSOPInstanceUID", "TransferSyntaxUID", "ImplementationClassUID", "ImplementationVersionName"),
     }
+
+
+@pytest.mark.parametrize("path", ["CT_small.dcm", "MR_small_bigendian.dcm"])
+@pytest.mark.parametrize("name", ["A Phase III Study of Lungs " * 5, "Étude des poumons " * 5, "A" * 64, "B\\C"])
+def test_the_method_names_trial_version_and_rules_however_long_they_are(tmp_path, name, path, identity, key):
+    rules = [{"tag": "0008,0070", "action": "Z"}]
+    profile = Profile.from_mapping({"version": "2026-11", "rules": rules}, name=name)
+    made = clean_file(pydicom_path(path), tmp_path / "out", profile=profile, identity=identity, subject_key=key)
+    values = pydicom.dcmread(tmp_path / "out").DeidentificationMethod
+    assert values[0] == "PS3.15 E.1 Basic Profile"
+    assert list(values[-2:]) == ["version 2026-11", "own rules: 1"]
+    assert all(len(value) <= 64 for value in values)
+    assert "".join("".join(values[1:-2]).split()) == "".join(name.replace("\\", "/").split())
+    checked = verify_clean(tmp_path / "out", profile=profile, identity=identity)
+    assert checked.canonical_hash == made.canonical_hash
 
 
 def test_removed_dates_and_characteristics_are_gone(tmp_path, clean):

@@ -11,6 +11,7 @@ from typing import Final
 from trialimg.client.children import Children
 from trialimg.client.place import is_file
 from trialimg.dicom.deidentify import plan_of
+from trialimg.dicom.own_rules import exceptions
 from trialimg.dicom.plan import Do, Step
 from trialimg.dicom.table import edition, keyword_of, tag_of, tag_text
 from trialimg.domain.deidentification import Profile
@@ -60,7 +61,7 @@ def explained(what: str, profile: Profile) -> Iterator[str]:
         if isinstance(lines, str):
             raise BadInput(lines)
     else:
-        lines = [_of_tag(_tag(what), profile)]
+        lines = _of_tag(_tag(what), profile)
     yield f"Profile {profile.name}, version {profile.version}; table E.1-1 of PS3.15 {edition()}"
     # One deep path does not push what is said of every other element off the screen.
     widths = [min(max(len(line[column]) for line in lines), most) for column, most in enumerate(_WIDEST)]
@@ -78,8 +79,14 @@ def _tag(what: str) -> int:
         raise BadInput(_NEITHER) from None
 
 
-def _of_tag(tag: int, profile: Profile) -> _Line:
-    return _line((tag,), plan_of(profile).place(()).step(tag, None), 1)
+def _of_tag(tag: int, profile: Profile) -> list[_Line]:
+    """Explain a tag, and in lines of their own where another rule applies to it: in some classes, or of a creator."""
+    plan = plan_of(profile)
+    lines = [_line((tag,), plan.of_class().step(tag, None), 1)]
+    for where, step in exceptions(plan, tag):
+        path, keyword, word, why = _line((tag,), step, 1)
+        lines.append((path, keyword, word, f"{where}: {why}"))
+    return lines
 
 
 def _line(path: tuple[int, ...], step: Step, times: int) -> _Line:

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
 from trialimg.dicom.canonical import hash_part
 from trialimg.dicom.ground import Unusual
 from trialimg.dicom.header import InstanceFacts, facts_and_end, facts_of
-from trialimg.dicom.markers import CLAIMS_A_LOOK
 from trialimg.dicom.part10 import Part10, buffer_of, open_part10
 from trialimg.dicom.plan import Plan
-from trialimg.dicom.screen import FACE, is_recognisable, pixel_risk
+from trialimg.dicom.screen import CLAIMS_A_LOOK, FACE, is_recognisable, pixel_risk
 from trialimg.dicom.splice_file import splice_file
 from trialimg.dicom.strange import is_built_strangely, strange_frames
 from trialimg.dicom.syntaxes import ENCAPSULATED
@@ -63,10 +62,7 @@ class CleanResult(NamedTuple):
 
 
 class Made(NamedTuple):
-    """What was made of one file: the facts of the original and of the clean file, the account, and why it may wait.
-
-    ``original`` holds a patient's identity: only for whoever has the original.
-    """
+    """What was made of one file: the account, why it may wait, and its facts before (with the identity) and after."""
 
     original: InstanceFacts
     facts: InstanceFacts
@@ -293,8 +289,8 @@ def verify_clean(source: Path | BinaryIO, *, profile: Profile, identity: Subject
         raise NotClean("The file is damaged inside an attribute, so it cannot be checked. Send it again.") from None
     report = Report(profile.name, profile.version, 1, tuple(sorted(codes)), rules=rules_of(profile), table=edition())
     strange = strange_frames(part, facts)
-    claimed = CLAIMS_A_LOOK if CLEAN_PIXELS in codes and facts.has_pixels else None
-    reason = _reasons(_risk(facts, profile) or claimed, strange, ())
+    risk = _risk(facts, profile) or (CLAIMS_A_LOOK if CLEAN_PIXELS in codes and facts.has_pixels else None)
+    reason = _reasons(risk, strange, ())
     report = _with_pixels(report, has_face=is_recognisable(facts), is_unseen=facts.has_pixels and reason is None)
     return _result(data, report, reason, None)._replace(is_built_strangely=is_built_strangely(facts, strange))
 

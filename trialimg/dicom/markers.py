@@ -17,12 +17,10 @@ METHOD_CODES: Final = 0x00120064
 STUDY_ID: Final = 0x00200010
 STUDY_UID: Final = 0x0020000D
 BIRTH_DATE: Final = 0x00100030
+_METHOD: Final = 0x00120063
+_LONGEST_LO: Final = 64
 _CHARACTER_SET: Final = 0x00080005
 
-CLAIMS_A_LOOK: Final = (
-    "It says that a person looked at its pixels before it came here, or covered parts of them. That is the word of "
-    "whoever sent it. A person must look at it before it leaves."
-)
 ALWAYS_PRESENT: Final[Mapping[int, str]] = {
     0x00080020: "DA",
     0x00080030: "TM",
@@ -37,9 +35,9 @@ ALWAYS_PRESENT: Final[Mapping[int, str]] = {
 def expected_markers(profile: Profile, identity: SubjectIdentity, mapped_study_uid: str) -> dict[int, tuple[str, str]]:
     """Give the VR and text of every attribute that the engine writes itself, by tag.
 
-    Text is cut to what the VR holds (PS3.5 6.2) and holds no backslash, which would part it in two.
+    Text is cut to what the VR holds (PS3.5 6.2) and holds no backslash, which would part it in two; the method is
+    told in as many values as it needs.
     """
-    method = f"PS3.15 E.1 Basic Profile, {profile.name} {profile.version}, own rules: {len(profile.rules)}"
     texts = {
         PATIENT_NAME: ("PN", identity.subject_number),
         PATIENT_ID: ("LO", identity.subject_number),
@@ -53,11 +51,20 @@ def expected_markers(profile: Profile, identity: SubjectIdentity, mapped_study_u
         0x00120050: ("LO", identity.time_point_id),
         0x00120051: ("ST", identity.time_point_description),
         0x00120062: ("CS", "YES"),
-        0x00120063: ("LO", method),
         0x00280303: ("CS", profile.temporal_information),
     }
-    room = {"LO": 64, "PN": 64, "SH": 16, "ST": 1024, "CS": 16}
-    return {tag: (vr, text.replace("\\", "/")[: room[vr]].strip()) for tag, (vr, text) in texts.items()}
+    room = {"LO": _LONGEST_LO, "PN": 64, "SH": 16, "ST": 1024, "CS": 16}
+    markers = {tag: (vr, text.replace("\\", "/")[: room[vr]].strip()) for tag, (vr, text) in texts.items()}
+    markers[_METHOD] = ("LO", _method(profile))
+    return markers
+
+
+def _method(profile: Profile) -> str:
+    """Give the values of De-identification Method; one that is longer than a value may be is parted in several."""
+    told = ("PS3.15 E.1 Basic Profile", profile.name, f"version {profile.version}", f"own rules: {len(profile.rules)}")
+    texts = [text.replace("\\", "/").strip() for text in told]
+    parts = [text[at : at + _LONGEST_LO].strip() for text in texts for at in range(0, len(text), _LONGEST_LO)]
+    return "\\".join(filter(None, parts))
 
 
 def write_markers(dataset: Dataset, profile: Profile, identity: SubjectIdentity, codes: tuple[str, ...]) -> None:

@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from trialimg.dicom.actions import CLASSES_AND_SCHEMES, DATES, NEEDED, NUMBERS, is_never_carried
+from trialimg.dicom.actions import CLASSES_AND_SCHEMES, DATES, NEEDED, NUMBERS, Step, is_never_carried
 from trialimg.dicom.iod import is_code_anywhere, is_known, types_anywhere
-from trialimg.dicom.plan import WORDED
-from trialimg.dicom.table import confidentiality_table, keyword_of, vr_of
+from trialimg.dicom.plan import WORDED, Plan
+from trialimg.dicom.private import safe_private, without_block
+from trialimg.dicom.table import confidentiality_table, keyword_of, uid_name, vr_of
 from trialimg.domain.deid_rule import Rule
 from trialimg.domain.deidentification import Profile
 from trialimg.errors import BadDefinition
@@ -141,6 +142,24 @@ def _doubtful(rule: Rule) -> str:
             "(dicom3tools) before the trial begins"
         )
     return ""
+
+
+def exceptions(plan: Plan, tag: int) -> Iterator[tuple[str, Step]]:
+    """Give where an attribute is treated otherwise: in which classes, or of which private creator, and how."""
+    rules, block = plan.profile.rules, without_block(tag)
+    for rule in rules:
+        if rule.tag != (block if rule.creator else tag) or not (rule.creator or rule.sop_classes):
+            continue
+        place = plan.of_class(rule.sop_classes[0] if rule.sop_classes else "")
+        step = place.private(rule.creator, tag, None) if rule.creator else place.step(tag, None)
+        classes = ", ".join(uid_name(uid) or uid for uid in rule.sop_classes)
+        whose = f"of the private creator {rule.creator}" if rule.creator else ""
+        yield ", ".join(filter(None, (whose, f"in {classes} only" if classes else ""))), step
+    if tag >> 16 & 1 and "retain_safe_private" in plan.profile.chosen:
+        ruled = {rule.creator for rule in rules if rule.creator and rule.tag == block and not rule.sop_classes}
+        for creator, known in safe_private(plan.profile.safe_private):
+            if known == block and creator not in ruled:
+                yield f"of the private creator {creator}", plan.of_class().private(creator, tag, None)
 
 
 def _vrs(tag: int) -> frozenset[str]:

@@ -150,6 +150,10 @@ class Plan:
         """Give the place of a whole data set of a class, by the tags it has."""
         return self.place(place_of(sop_class_uid, present), self._rules(sop_class_uid))
 
+    def of_class(self, sop_class_uid: str = "") -> Place:
+        """Give what the rules for a class say, whatever the Types in its objects are."""
+        return self.place((), self._rules(sop_class_uid))
+
     def place(self, at: At, rules: _Rules | None = None) -> Place:
         """Give the decisions for one place in the standard."""
         rules = rules or self._everywhere

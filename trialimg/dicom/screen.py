@@ -30,6 +30,10 @@ _DECIDE: Final = "Somebody who knows what is inside must decide before it leaves
 _BELIEVED: Final = ("an angiography", "an ophthalmic", "a computed radiograph")
 """Kinds of which few show text, so that a file that says it shows none is believed."""
 _UNLISTED: Final = f"It is of a kind (SOP class) that nobody has listed as safe. {_DECIDE}"
+CLAIMS_A_LOOK: Final = (
+    "It says that a person looked at its pixels before it came here, or covered parts of them. That is the word of "
+    f"whoever sent it. {_LOOK}"
+)
 FACE: Final = f"It is a head in thin slices, of which a face can be made, and this trial holds such images. {_LOOK}"
 _LOCALIZER: Final = f"It is a localizer, into which some scanners write the patient's name. {_LOOK}"
 _PLANNING: Final = ("LOCALI", "TOPOGRAM", "SCOUT", "SURVIEW", "SCANO")

@@ -37,7 +37,9 @@ stay, Measured Value Sequence is emptied and any other value becomes a dummy ([r
 
 Where an action would leave less than the class of the object demands, the attribute's Type at its place decides: Type 1
 gets a dummy, Type 2 is emptied, a UID is replaced. A sequence that must stay is cleaned inside.
-`trialimg deidentify --explain` tells for each attribute which of these it was.
+`trialimg deidentify --explain` tells for each attribute which of these it was. The report of a study tells every
+attribute that the table or a rule names: what went, what was changed, and as kept (K) what an option, a rule or the
+trial lets stay as it was. A public attribute that neither names has a line only where it was changed.
 
 ## Options
 """
@@ -68,7 +70,10 @@ OPTIONS_SAID: Final = {
     ),
     "dates: kept": "dates and times stay where they are such; the birth date always goes, from reports too",
     "dates: shifted": "dates move by 1 to 365 days, the subject's own number; times of day and offsets stay",
-    "keep: […]": "sex, age (up to 89), size, weight: each by itself; reports tell of them what the header may",
+    "keep: […]": (
+        "sex, age (up to 89), size, weight: each by itself, the rest of the column goes; the code warns that some of a "
+        "patient's characteristics stay, the report says which; structured reports tell of them what the header may"
+    ),
     "mask": (
         "named where boxes were laid over pixels, and where a person looked and nothing had to be covered: on the page "
         "for held pixels, by `--pixels reviewed`, or by `reviewed=True`; the report tells whose decision it was"
