@@ -129,3 +129,19 @@ def test_a_text_made_to_take_long_comes_to_an_end(unit):
     """Each pass is bounded, and so is their number; a text that would change for ever is given up."""
     once = cleaned_words(unit * (100_000 // len(unit)))
     assert cleaned_words(once) == once
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["CT HEAD 91F", "CT HEAD 91 m", "F/91 CT HEAD", "CT 91/F HEAD", "CT HEAD M/101", "CT HEAD 64-M", "CT HEAD 64/w"],
+)
+def test_an_age_beside_a_sex_goes(text):
+    assert cleaned_words(text) == "CT HEAD"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["18F FDG PET", "F18 FDG", "F-18", "99mTc bone", "99m Tc", "68Ga", "3D 60 W", "T2 64 Matrix", "60 mGy", "B30f"],
+)
+def test_an_isotope_and_a_measure_are_no_age(text):
+    assert cleaned_words(text) == text

@@ -33,6 +33,12 @@ AGE_FORMS: Final = (
     r"(?<![\w.])\d{1,3} ?-?(?:years?|yrs?|yo|y/o|y|jahre?|j|ans?|a[nñ]os|m[oe]nate?|months?)(?![^\W\d_])"
     r"|(?<![^\W_])(?:aged?|alter|edad|[aâ]ge|et[aà]) ?[:=]? ?\d{1,3}(?!\d)"
 )
+_AGE_AND_SEX: Final = (
+    r"(?<![\w.])(?!99[ -]?m[ -]?tc)(?:[2-9]\d|1[01]\d)(?: ?[/-] ?| ?)[mf](?![^\W_])"
+    r"|(?<![\w.])(?:[2-9]\d|1[01]\d) ?/ ?w(?![^\W_])"
+    r"|(?<![^\W_])[mfw] ?/ ?(?:[2-9]\d|1[01]\d)(?!\d)"
+)
+"""91F, 64/m, F/91: not 18F and F18, which are isotopes."""
 WRITTEN_DATES: Final = (
     rf"(?<!\w)\d{{1,4}}(?:st|nd|rd|th|er|\.)?{_MARKS}{_MONTH}(?![^\W\d_]){_MARKS}\d{{0,4}}(?!\d)"
     rf"|(?<![^\W\d_]){_MONTH}{_MARKS}\d{{1,4}}(?!\d)"
@@ -47,6 +53,7 @@ _SOMEBODYS: Final = late(
     "|".join(
         (
             AGE_FORMS,
+            _AGE_AND_SEX,
             WRITTEN_DATES,
             _RECORD,
             r"[a-z]{0,16}://\S*|(?<!\w)www\.\S+|(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,64}\.[\w.-]{0,64}[a-z]\S*",
