@@ -88,7 +88,14 @@ def send(paths: tuple[Path, ...], server: str, token_file: Path, jobs: int | Non
     """
     from trialimg.client.sender import Target, judge
     from trialimg.client.sender import send as send_images
+    from trialimg.domain.deidentification import LONGEST_LABEL, fits_an_image
 
+    for name in ("subject", "visit", "slot", "trial_code"):
+        if not fits_an_image(given[name]):
+            raise click.UsageError(
+                f"--{name.removesuffix('_code')} takes up to {LONGEST_LABEL} characters that can be printed and no "
+                "backslash."
+            )
     acquired: datetime | None = given["acquired"]
     day: date | None = acquired.date() if acquired else None
     try:

@@ -12,7 +12,7 @@ import sys
 from contextlib import suppress
 from typing import Any, Final, NoReturn
 
-_DATA, _DEIDENTIFY, _SEND = "--data", "deidentify", "send"
+_DATA, _DEIDENTIFY, _SEND, _JSON = "--data", "deidentify", "send", "--json"
 _AFTER_DATA: Final = 3
 _IN_ORDER: Final = 1.0
 """Seconds in which work that was stopped is put in order before it can be stopped again."""
@@ -28,8 +28,10 @@ def main() -> None:
             _end_in_order()
         _begin(data, words)
     except KeyboardInterrupt as stopped:  # before there was anything to end
-        from trialimg.terminal import ended_by
+        from trialimg.terminal import ended_by, result_of
 
+        if _JSON in words:
+            result_of(stopped)
         os._exit(ended_by(stopped))
 
 

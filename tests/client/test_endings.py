@@ -186,3 +186,27 @@ def test_the_folder_in_which_it_runs_may_be_gone(ct: Path, tmp_path: Path) -> No
         assert done.returncode == 64, done.stderr
         assert "Nothing was done" in done.stderr
         assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("option", ["--subject", "--visit", "--slot", "--trial"])
+def test_what_nothing_can_be_called_is_no_place_to_send_to(ct: Path, tmp_path: Path, option: str) -> None:
+    (tmp_path / "token").write_text("x")
+    words = ["--server", "http://127.0.0.1:9", "--token-file", tmp_path / "token", "--visit", "V", "--slot", "CT"]
+    done = run(tmp_path / "none", "send", ct, *words, "--subject", "1", "--json", option, "\udcff")
+    assert done.returncode == json.loads(done.stdout)["exit"] == 64
+    assert f"{option} takes up to 64 characters" in done.stderr
+
+
+def test_whoever_stops_it_before_it_has_begun_gets_a_document_too(tmp_path: Path) -> None:
+    code = (
+        "import sys\n"
+        "from trialimg import start\n"
+        "def stopped(_data, _words):\n"
+        "    raise KeyboardInterrupt\n"
+        "start._begin = stopped\n"
+        "sys.argv = ['trialimg', 'deidentify', 'in', 'out', '--json']\n"
+        "start.main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "Ended.\n")
+    assert json.loads(done.stdout)["exit"] == 130
