@@ -12,10 +12,12 @@ from typing import Any
 import pytest
 from pydicom import dcmread
 from pydicom.data import get_testdata_file
+from pydicom.uid import UID
 
 from trialimg.client import source as sources
 from trialimg.client.account import NotTaken
 from trialimg.client.clean import clean_folder
+from trialimg.client.sender import Target, _clean
 from trialimg.client.shelf import Shelf
 from trialimg.client.source import Kind, Source
 from trialimg.client.work import Done, Recipe, Run, Wish, one, ordinary
@@ -95,7 +97,7 @@ def test_what_several_files_claim_is_looked_for_once_however_many_there_are(
     (tmp_path / "in").mkdir()
     image = dcmread(str(get_testdata_file("CT_small.dcm")))
     for number in range(20):
-        image.SOPInstanceUID = image.file_meta.MediaStorageSOPInstanceUID = f"1.2.3.{number // 2}"
+        image.SOPInstanceUID = image.file_meta.MediaStorageSOPInstanceUID = UID(f"1.2.3.{number // 2}")
         image.PixelData = bytes([number % 2]) * len(image.PixelData)
         image.save_as(tmp_path / "in" / f"{number:02}")
     walked, walk = [], sources._walk
@@ -110,3 +112,14 @@ def test_what_several_files_claim_is_looked_for_once_however_many_there_are(
     assert sorted(each.source.name for each in account.refused) == sorted(map(str, (tmp_path / "in").iterdir()))
     assert len(walked) == 2
     assert not list(tmp_path.glob("out/*"))
+
+
+def test_nothing_is_sent_of_a_folder_that_changes(ct: Path, tmp_path: Path) -> None:
+    def tell(sentence: str) -> None:
+        if sentence.startswith("De-identifying"):
+            next(path for path in ct.rglob("*") if path.is_file()).unlink()
+
+    (tmp_path / "clean").mkdir()
+    target = Target("http://127.0.0.1:9", "token", "1", "V", "CT")
+    with pytest.raises(BadInput, match="some came or went meanwhile. Nothing was sent"):
+        _clean(target, [ct], tmp_path / "clean", RECIPE, tell, jobs=1, named=False)

@@ -124,6 +124,11 @@ def _clean(
         raise TryLater(
             "The folder for temporary files of this computer went away meanwhile. Nothing was sent; try again."
         )
+    if clean.files != total:
+        raise BadInput(
+            f"{total} files were there at first, and {clean.files} were found: some came or went meanwhile. Nothing "
+            "was sent; run this again when nothing changes them any more."
+        )
     if len(clean.persons) > 1:
         raise WrongPatient(
             f"The files name {len(clean.persons)} persons, and a slot belongs to one subject. Nothing was sent. "
