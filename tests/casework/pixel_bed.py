@@ -64,12 +64,15 @@ def plate_study(folder: Path, *, columns: int = 3000, rows: int = 2000) -> list[
     return files
 
 
+FILM: Final = Path(__file__).parents[1] / "dicom" / "films" / "avc.mp4"
+
+
 def film_study(folder: Path) -> list[Path]:
     """A CT of two slices with a film in the same study, of which nothing here makes a picture."""
     files = clip_study(folder, frames=1)
     ds = dcmread(files[-1])
     ds.file_meta.TransferSyntaxUID = MPEG4HP41
-    ds.PixelData = encapsulate([b"\x00\x00\x01\xba" + bytes(252)])
+    ds.PixelData = encapsulate([FILM.read_bytes()])
     ds["PixelData"].is_undefined_length = True
     ds.save_as(files[-1])
     return files
