@@ -7,6 +7,8 @@ import pytest
 from pydicom.data import get_testdata_file
 
 from trialimg.deidentify import Subject, basic_profile, clean
+from trialimg.dicom import captures
+from trialimg.dicom.deidentify import clean_ordinary
 from trialimg.dicom.header import read_facts
 from trialimg.dicom.iod import _standard, is_known
 from trialimg.dicom.residue import find_residue, identifying_values
@@ -46,6 +48,96 @@ def test_an_ordinary_ct_goes_on():
 )
 def test_what_may_show_text_waits_for_a_person(changes):
     assert pixel_risk(CT._replace(**changes)).endswith(".")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"image_type": ("ORIGINAL", "PRIMARY", "DOSE")},
+        {"image_type": ("DERIVED", "SECONDARY", "OTHER", "CT_SOM5 PROT")},
+        {"image_type": ("DERIVED", "SECONDARY", "VOLREN")},
+        {"image_type": ("DERIVED", "SECONDARY", "POST_PROCESSED", "VXTL STATE"), "sop_class_uid": STORAGE + "4"},
+        *({"series_description": text} for text in (
+            "Dose Report", "DOSE", "Patient Protocol", "Patientenprotokoll", "Dosisprotokoll", "AVA Report", "Exam Summary",
+            "Screen Save", "screenshots", "Scanned form", "Rapport de dose", "MEDRAD injector", "Protocole patient",
+        )),
+        {"image_type": ("DERIVED", "SECONDARY")},
+        {"image_type": ("DERIVED", "SECONDARY", "OTHER")},
+        {"modality": "US"},
+        {"modality": "OT", "sop_class_uid": STORAGE + "4"},
+        {"image_type": ("DERIVED", "SECONDARY", "SCREEN SAVE"), "sop_class_uid": STORAGE + "481.1"},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_dose_reports_protocols_and_pictures_of_screens_are_told_by_their_words(changes):
+    assert "text" in pixel_risk(CT._replace(**changes)) or "screens" in pixel_risk(CT._replace(**changes))
+    assert looking_suffices(CT._replace(**changes))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"image_type": ("DERIVED", "SECONDARY", "MPR")},
+        {"image_type": ("DERIVED", "SECONDARY", "OTHER", "CSA MPR", "", "CSAPARALLEL")},
+        {"image_type": ("ORIGINAL", "PRIMARY", "AXIAL", "LOW DOSE")},
+        *({"series_description": text} for text in (
+            "LOW DOSE SCREENING", "low-dose chest", "Lung protocol", "CT THORAX PROTOCOL", "reported elsewhere",
+        )),
+        {"image_type": ("DERIVED", "SECONDARY", "OTHER"), "sop_class_uid": STORAGE + "4", "modality": "MR"},
+        {"image_type": ("ORIGINAL", "PRIMARY", "DOSE"), "sop_class_uid": STORAGE + "481.2", "modality": "RTDOSE"},
+        {"series_description": "report of segments", "sop_class_uid": STORAGE + "66.4", "modality": "SEG"},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_only_sounds_like_a_picture_of_a_screen_goes_on(changes):
+    assert pixel_risk(CT._replace(**changes)) is None
+
+
+PAGE = CT._replace(
+    manufacturer="TOSHIBA", model="AquilionONE", image_type=("DERIVED", "SECONDARY", "AXIAL"), rows=512, columns=512
+)
+
+
+def test_a_device_that_shows_text_in_some_pictures_is_believed_to_where_the_file_does_not_say_otherwise():
+    assert "device" in pixel_risk(PAGE)
+    assert "device" in pixel_risk(PAGE._replace(is_black_and_white=True))
+    for changes in ({"is_black_and_white": False}, {"rows": 400}, {"manufacturer": "GE"}, {"model": "Aquilion"}):
+        assert pixel_risk(PAGE._replace(**changes)) is None
+    radiograph = PAGE._replace(
+        sop_class_uid=STORAGE + "1.1.1", modality="DX", manufacturer="CANON", model="CXDI-50G", rows=2672, columns=2200,
+        image_type=("ORIGINAL", "PRIMARY"), software="",
+    )  # fmt: skip
+    assert "device" in pixel_risk(radiograph)
+    assert "device" in pixel_risk(radiograph._replace(software="V4.1"))
+    assert pixel_risk(radiograph._replace(software="V7.0")) is None
+
+
+def test_no_data_of_devices_is_read_for_an_ordinary_slice(monkeypatch):
+    def reads():
+        raise AssertionError("it was read")
+
+    monkeypatch.setattr(captures, "known_captures", reads)
+    for leaf, modality in (("2", "CT"), ("4", "MR"), ("4.1", "MR"), ("2.1", "CT")):
+        slice_of = CT._replace(sop_class_uid=STORAGE + leaf, modality=modality, image_type=("ORIGINAL", "PRIMARY", "AXIAL"))
+        assert pixel_risk(slice_of) is None
+
+
+def test_how_wide_the_window_is_is_told_alike_by_both_ways(tmp_path, request):
+    original = pydicom.dcmread(get_testdata_file("CT_small.dcm"))
+    given = dict(zip(("profile", "identity", "subject_key"), map(request.getfixturevalue, ("profile", "identity", "key")), strict=True))
+    original.Manufacturer, original.ManufacturerModelName = "TOSHIBA", "Aquilion ONE"
+    original.ImageType = ["DERIVED", "SECONDARY", "AXIAL"]
+    original.Rows = original.Columns = 512
+    original.PixelData = bytes(512 * 512 * 2)
+    for number, (width, held) in enumerate(((1, True), (400, False), (350, False), (None, True), (1, True))):
+        if width is None:
+            del original.WindowWidth
+        else:
+            original.WindowWidth = width
+        original.save_as(tmp_path / f"{number}")
+        quick = clean_ordinary(tmp_path / f"{number}", tmp_path / "clean", **given)
+        assert bool(quick.hold_reason) == held, width
+        assert quick.original == read_facts(tmp_path / f"{number}")
 
 
 def test_a_computed_radiograph_goes_on_where_it_says_that_it_shows_no_text():
@@ -94,6 +186,15 @@ HEAD = CT._replace(
         {"modality": "MR", "slice_thickness": "3.0"},
         {"body_part": "", "series_description": "t1_mprage_sag Brain 1mm"},
         {"body_part": "", "protocol_name": "Schädel nativ"},
+        *(
+            {"body_part": "", "series_description": text}
+            for text in (
+                "t1_mprage_sag_p2_iso", "MP2RAGE_UNI", "FLAIR 3D CUBE", "Gehirn", "MRT Schaedel", "Schädel", "Orbita",
+                "encephale", "encéphale", "CERVEAU", "Testa", "CABEZA", "hoofd", "t2_spc_dark-fluid", "Neurocranium",
+                "encefalo", "Kopf-Hals", "Crâne", "头部",
+            )
+        ),
+        {"body_part": "ORBITA"},
         {"slice_thickness": "", "frames": 176},
     ],
     ids=str,
@@ -113,7 +214,7 @@ def test_a_head_in_thin_slices_is_recognisable_and_held_where_the_trial_says_so(
         {"slice_thickness": "", "frames": 1},
         {"modality": "PT"},
         {"has_pixels": False},
-        {"body_part": "", "series_description": "HEADER of a series"},
+        *({"body_part": "", "series_description": text} for text in ("HEADER of a series", "t2_tse_sag LWS", "CARAMEL", "intestinal")),
     ],
     ids=str,
 )

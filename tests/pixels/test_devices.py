@@ -5,14 +5,19 @@ from __future__ import annotations
 import json
 from importlib.resources import files
 from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset
 
 from tests.pixels.rendered import image, written
+from trialimg.dicom.captures import known_captures
+from trialimg.dicom.header import read_facts
+from trialimg.dicom.screen import pixel_risk
 from trialimg.domain.mask import Box
 from trialimg.pixels.devices import OUTSIDE, known_devices, outside_the_regions, rule_for
 from trialimg.pixels.propose import propose
@@ -35,6 +40,39 @@ def region(x: int, y: int, width: int, height: int) -> Dataset:
     return item
 
 
+PAGE = {
+    "Modality": "CT", "Manufacturer": "TOSHIBA", "ManufacturerModelName": "Aquilion ONE", "Rows": 512, "Columns": 512,
+    "ImageType": ["DERIVED", "SECONDARY", "AXIAL"],
+}  # fmt: skip
+RADIOGRAPH = {
+    "Modality": "DX", "Manufacturer": "Canon", "ManufacturerModelName": "CXDI-50G", "Rows": 2672, "Columns": 2200
+}  # fmt: skip
+CLASSES = {"CT": "2", "NM": "20", "PT": "128"}
+
+
+def test_what_a_rule_covers_is_held_so_that_a_person_is_asked_at_all():
+    """Of classes whose pictures usually show none; ultrasound is held by its class."""
+    ct = read_facts(Path(get_testdata_file("CT_small.dcm")))
+    rules = [rule for rule in known_devices() if rule.get("modality") != "US"]
+    assert len(rules) > 15
+    for rule in rules:
+        modality = rule.get("modality", "DX")
+        facts = ct._replace(
+            sop_class_uid="1.2.840.10008.5.1.4.1.1." + CLASSES.get(modality, "1.1.1"), modality=modality,
+            manufacturer=rule["manufacturer"].upper(), model=rule.get("model", ""), rows=rule.get("rows", 512),
+            columns=rule.get("columns", 512), image_type=("DERIVED", "PRIMARY", rule.get("image_type", "")),
+            series_description=rule.get("description", ""), software=rule.get("software", ""),
+        )  # fmt: skip
+        assert pixel_risk(facts), rule
+        assert pixel_risk(facts._replace(image_type=("ORIGINAL", rule.get("image_type", "PRIMARY")))), rule
+
+
+def test_the_screening_asks_the_devices_under_the_same_conditions():
+    conditions = [{key: rule[key] for key in rule if key not in {"boxes", "source"}} for rule in known_devices()]
+    for rule in known_captures():
+        assert rule in conditions
+
+
 def test_every_rule_has_a_source_and_lies_on_an_image_of_its_size():
     data = json.loads(files("trialimg.pixels").joinpath("data/devices.json").read_text("utf-8"))
     assert len(known_devices()) == len(data["rules"]) > 70
@@ -51,6 +89,11 @@ def test_every_rule_has_a_source_and_lies_on_an_image_of_its_size():
         ({"Manufacturer": "Philips Medical Systems", "ManufacturerModelName": "iU22"}, "Philips iU22, 600 rows", [Box(0, 0, 800, 59)]),
         ({"Manufacturer": "PHILIPS", "ManufacturerModelName": "IU22", "Rows": 768, "Columns": 1024}, "Philips iU22, 768 rows", [Box(0, 0, 1024, 75)]),
         ({"Manufacturer": "GE Healthcare", "ManufacturerModelName": "LOGIQE9"}, "GE LOGIQE9", [Box(0, 0, 800, 70)]),
+        ({"Manufacturer": "GE Healthcare", "ManufacturerModelName": "LOGIQ E9"}, "GE LOGIQE9", [Box(0, 0, 800, 70)]),
+        ({**PAGE}, "Toshiba Aquilion ONE, 512 rows", [Box(0, 0, 410, 240)]),
+        ({**PAGE, "WindowWidth": 1}, "Toshiba Aquilion ONE, 512 rows", [Box(0, 0, 410, 240)]),
+        ({**RADIOGRAPH, "SoftwareVersions": "V4.2"}, "Canon CXDI, 2672 rows", [Box(0, 0, 2200, 64)]),
+        ({"Manufacturer": "GE MEDICAL SYSTEMS", "Modality": "CT", "SeriesDescription": "Dose Report"}, "GE", [Box(0, 0, 800, 110)]),
         ({"Manufacturer": "SIEMENS", "ManufacturerModelName": "ACUSON S2000", "Rows": 768, "Columns": 1024}, "Siemens S2000, 768 rows", [Box(0, 0, 1024, 60)]),
     ],
 )  # fmt: skip
@@ -68,6 +111,8 @@ def test_a_device_is_known_by_maker_model_and_size(attributes, name, boxes):
         {"Manufacturer": "Philips", "ManufacturerModelName": "iU22", "Modality": "OT"},
         {"Manufacturer": "Nobody", "ManufacturerModelName": "iU22"},
         {"Manufacturer": "Philips"},
+        {**PAGE, "WindowWidth": 400},
+        {**RADIOGRAPH, "SoftwareVersions": "V7.0"},
     ],
 )
 def test_a_device_nobody_listed_has_no_rule(attributes):

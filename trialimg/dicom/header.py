@@ -5,12 +5,13 @@ Reads originals, so its results hold a patient's identity: for the quarantine's 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
 
+from trialimg.dicom.decoded import ascii_of, decoded, is_one_wide, short_of
 from trialimg.dicom.part10 import PIXEL_DATA, Part10, buffer_of, open_part10
-from trialimg.dicom.syntaxes import CHARACTER_SETS, VIDEO_SYNTAXES
+from trialimg.dicom.syntaxes import VIDEO_SYNTAXES
 from trialimg.dicom.table import uid_name
 from trialimg.dicom.walk import is_followed_well, walk
 from trialimg.domain.pattern import late
@@ -34,6 +35,8 @@ _TEXT: Final[Mapping[str, int]] = {
     "sex": 0x00100040,
     "issuer": 0x00100021,
     "manufacturer": 0x00080070,
+    "model": 0x00081090,
+    "software": 0x00181020,
     "conversion_type": 0x00080064,
     "photometric_interpretation": 0x00280004,
     "body_part": 0x00180015,
@@ -44,11 +47,14 @@ _TEXT: Final[Mapping[str, int]] = {
 _NUMBERS: Final = {"series_number": 0x00200011, "instance_number": 0x00200013, "frames": NUMBER_OF_FRAMES}
 _ROWS, _COLUMNS, _SAMPLES, _BITS = 0x00280010, 0x00280011, 0x00280002, 0x00280100
 _CHARACTER_SET, _IMAGE_TYPE, BURNED_IN = 0x00080005, 0x00080008, 0x00280301
+WINDOW_WIDTH: Final = 0x00281051
 REGIONS, OVERLAY_BITS = 0x00186011, 0x0100
 _FLOAT_PIXELS, _DOUBLE_PIXELS = 0x7FE00008, 0x7FE00009
-_FREE_TEXT: Final = frozenset({0x0008103E, 0x00081030, 0x00100020, 0x00100010, 0x00100021, 0x00080070, 0x00181030})
+_FREE_TEXT: Final = frozenset(
+    {0x0008103E, 0x00081030, 0x00100020, 0x00100010, 0x00100021, 0x00080070, 0x00181030, 0x00081090, 0x00181020}
+)
 GATHERED: Final = frozenset(
-    {*_TEXT.values(), *_NUMBERS.values(), _ROWS, _COLUMNS, _SAMPLES, _BITS, _CHARACTER_SET, _IMAGE_TYPE}
+    {*_TEXT.values(), *_NUMBERS.values(), _ROWS, _COLUMNS, _SAMPLES, _BITS, _CHARACTER_SET, _IMAGE_TYPE, WINDOW_WIDTH}
 )
 _PIXEL_VRS: Final = frozenset({"", "OB", "OW", "UN", "OF", "OD"})
 _CLASS: Final = late(rb"[0-9.]+[ \0]*")
@@ -65,7 +71,7 @@ _SHAPE: Final[Mapping[int, tuple[str, frozenset[str]]]] = {
     _COLUMNS: ("Columns", _BINARY_VRS),
     _BITS: ("Bits Allocated", _BINARY_VRS),
 }
-"""What tells what an image is, and the VRs under which its value is read as what it is; as another it is changed."""
+"""What tells what an image is, and the VRs that its value is read by; as another it is changed."""
 _REQUIRED: Final[Mapping[int, str]] = {
     0x00080016: "SOP Class UID",
     0x00080018: "SOP Instance UID",
@@ -116,6 +122,9 @@ class InstanceFacts(NamedTuple):
     slice_thickness: str = ""
     protocol_name: str = ""
     label_in_image: str = ""  # of a slide
+    model: str = ""
+    software: str = ""
+    is_black_and_white: bool | None = None  # by the window to be shown with; None where the file names none
 
     @property
     def is_video(self) -> bool:
@@ -138,12 +147,12 @@ class Gathered:
 
     def take_burned_in(self, value: bytes, *, is_outermost: bool) -> None:
         """Take a Burned In Annotation: a YES from any depth, anything else from the outermost data set only."""
-        told = "YES" if "YES" in _ascii(value).upper() else _ascii(value).upper()
+        told = "YES" if "YES" in ascii_of(value).upper() else ascii_of(value).upper()
         self.burned_in = told if self.burned_in != "YES" and (is_outermost or told == "YES") else self.burned_in
 
     def take_overlay(self, value: bytes, *, little: bool = True) -> None:
         """Take the Overlay Bits Allocated of an overlay, at any depth."""
-        self.overlay_in_pixels = self.overlay_in_pixels or _short(value, little=little) > 1
+        self.overlay_in_pixels = self.overlay_in_pixels or short_of(value, little=little) > 1
 
 
 def is_dicomdir(source: Path | BinaryIO | memoryview) -> bool:
@@ -195,16 +204,17 @@ def described(found: Gathered, transfer_syntax: str, *, little: bool = True) -> 
         series_number=numbers["series_number"],
         instance_number=numbers["instance_number"],
         frames=frames,
-        rows=_short(values.get(_ROWS), little=little),
-        columns=_short(values.get(_COLUMNS), little=little),
+        rows=short_of(values.get(_ROWS), little=little),
+        columns=short_of(values.get(_COLUMNS), little=little),
         transfer_syntax=transfer_syntax,
         burned_in=found.burned_in,
-        image_type=tuple(_ascii(values.get(_IMAGE_TYPE, b"")).split("\\")),
+        image_type=tuple(ascii_of(values.get(_IMAGE_TYPE, b"")).split("\\")),
         has_pixels=found.native_length is not None or found.fragments is not None,
         has_regions=found.has_regions,
         has_overlay_in_pixels=found.overlay_in_pixels,
         pixel_surplus=surplus,
         is_followed_well=found.is_followed_well,
+        is_black_and_white=is_one_wide(values[WINDOW_WIDTH]) if WINDOW_WIDTH in values else None,
     )
 
 
@@ -236,10 +246,9 @@ def _gather(part: Part10) -> Gathered:
 
 def _refuse_misnamed(tag: int, vr: str) -> None:
     """Refuse a file that tells of its shape under a VR by which the value would be read, and cleaned, as another."""
-    name, vrs = _SHAPE.get(tag, ("", _BINARY_VRS))
-    if name and vr not in vrs:
+    if tag in _SHAPE and vr not in _SHAPE[tag][1]:
         raise UnreadableObject(
-            f"Its {name} is written as another kind of value (VR) than it is: the file is damaged there. "
+            f"Its {_SHAPE[tag][0]} is written as another kind of value (VR) than it is: the file is damaged there. "
             "Ask the site to export it again."
         )
 
@@ -271,15 +280,15 @@ def _check_pixels(found: Gathered, transfer_syntax: str, frames: int, *, little:
             )
         return 0
     if found.native_length is None:
-        if uid_name(_ascii(found.values[_TEXT["sop_class_uid"]])).endswith("Image Storage"):
+        if uid_name(ascii_of(found.values[_TEXT["sop_class_uid"]])).endswith("Image Storage"):
             raise UnreadableObject(
                 "It is an image by its class and has no pixel data: it was cut off. Ask for it again."
             )
         return 0
     rows, columns, samples, bits = (
-        _short(found.values.get(tag), little=little) for tag in (_ROWS, _COLUMNS, _SAMPLES, _BITS)
+        short_of(found.values.get(tag), little=little) for tag in (_ROWS, _COLUMNS, _SAMPLES, _BITS)
     )
-    if "422" in _ascii(found.values.get(_TEXT["photometric_interpretation"], b"")) and samples > 1:
+    if "422" in ascii_of(found.values.get(_TEXT["photometric_interpretation"], b"")) and samples > 1:
         samples = 2  # two pixels share their colour (PS3.3 C.7.6.3.1.2)
     expected = (rows * columns * (samples or 1) * (found.sample_bits or bits) * frames + 7) // 8
     if found.native_length < expected:
@@ -291,51 +300,21 @@ def _check_pixels(found: Gathered, transfer_syntax: str, frames: int, *, little:
     return surplus if surplus > 1 else 0
 
 
-def _ascii(value: bytes) -> str:
-    return value.decode("ascii", "replace").strip(" \0")
-
-
 def _decode(values: Mapping[int, bytes]) -> dict[str, str]:
-    """Decode the texts, free ones by the character set of the file (PS3.5 chapter 6)."""
+    """Decode the texts, free ones by the character set of the file."""
+    character_set = values.get(_CHARACTER_SET, b"")
     return {
-        name: _decode_one(tag, values.get(tag, b""), values.get(_CHARACTER_SET, b"")) for name, tag in _TEXT.items()
+        name: decoded(values.get(tag, b""), character_set, is_name=name == "patient_name")
+        if tag in _FREE_TEXT
+        else ascii_of(values.get(tag, b""))
+        for name, tag in _TEXT.items()
     }
-
-
-def _decode_one(tag: int, value: bytes, character_set: bytes) -> str:
-    if tag not in _FREE_TEXT or (value.isascii() and b"\x1b" not in value):
-        return _ascii(value)
-    return _decode_beyond_ascii(value, character_set, is_name=tag == _TEXT["patient_name"])
-
-
-def _decode_beyond_ascii(value: bytes, character_set: bytes, *, is_name: bool) -> str:
-    # Not loaded where every text is ASCII.
-    from pydicom.charset import convert_encodings, decode_bytes
-
-    from trialimg.dicom.quiet import silence_the_parser
-
-    silence_the_parser()
-    named = _ascii(character_set).split("\\")
-    declared = [name.strip() if name.strip() in CHARACTER_SETS else "" for name in named]
-    try:
-        encodings: Sequence[str] = convert_encodings(declared)
-    except (LookupError, ValueError):
-        encodings = ["iso8859"]
-    try:
-        return decode_bytes(value, encodings, {0x5E, 0x3D} if is_name else {0x5C}).strip(" \0")
-    except (LookupError, ValueError):
-        return value.decode("latin-1").strip(" \0")
 
 
 def whole(value: bytes | None) -> int | None:
     """Read the first value of an IS."""
-    first = _ascii(value or b"").split("\\")[0].strip()
+    first = ascii_of(value or b"").split("\\")[0].strip()
     try:
         return int(float(first)) if first else None
     except (ValueError, OverflowError):
         return None
-
-
-def _short(value: bytes | None, *, little: bool) -> int:
-    """Read the first value of a US; 0 where there is none."""
-    return int.from_bytes(value[:2], "little" if little else "big") if value is not None and len(value) > 1 else 0

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Final, NamedTuple
 
+from trialimg.dicom.captures import CT, MR, capture
 from trialimg.dicom.header import InstanceFacts
 from trialimg.dicom.iod import is_known
 from trialimg.dicom.table import read_data
@@ -15,16 +16,6 @@ from trialimg.domain.pattern import late
 _STORAGE: Final = "1.2.840.10008.5.1.4.1.1"
 _DOCUMENTS: Final = f"{_STORAGE}.104."
 _GREY: Final = frozenset(f"{_STORAGE}.{leaf}" for leaf in ("1", "1.1", "1.2", "2", "4", "20", "128"))
-_CAPTURED: Final = (
-    "SCREEN SAVE",
-    "SCREENSAVE",
-    "SCREEN",
-    "SNAPSHOT",
-    "DOSE_INFO",
-    "DOSE INFO",
-    "REPORT",
-    "SCANNED",
-)
 _LOOK: Final = "A person must look at it before it leaves."
 _DECIDE: Final = "Somebody who knows what is inside must decide before it leaves."
 _BELIEVED: Final = ("an angiography", "an ophthalmic", "a computed radiograph")
@@ -38,11 +29,12 @@ FACE: Final = f"It is a head in thin slices, of which a face can be made, and th
 _LOCALIZER: Final = f"It is a localizer, into which some scanners write the patient's name. {_LOOK}"
 _PLANNING: Final = ("LOCALI", "TOPOGRAM", "SCOUT", "SURVIEW", "SCANO")
 _PLANNED: Final = late(r"(?<![a-z])(locali[sz]er|topogram|scout|surview|scano)", re.IGNORECASE)
-_CT: Final = frozenset(f"{_STORAGE}.{leaf}" for leaf in ("2", "2.1", "2.2"))
-_MR: Final = frozenset(f"{_STORAGE}.{leaf}" for leaf in ("4", "4.1", "4.3", "4.4"))
 _HEAD: Final = late(
-    r"(?<![a-z])(head|brain|skull|face|facial|orbits?|sinus(es)?|crani\w*|cerebr\w*|neuro\w*|kopf|sch[aä]del|cabeza|"
-    r"cr[aâ]ne|t[eê]te|testa|iac|jaw|mandible|maxilla|pituitary|headneck)(?![a-z])",
+    r"(?<![a-z])(head|brain|skull|face|facial|orbit(s|as?|es?|en)?|sinus(es)?|crani\w*|cr[aáâ]neo|cr[aâ]ne|cerebr\w*|"
+    r"neuro\w*|en[ck][eé](ph|f)al\w*|iac|jaw|mandib\w+|maxill\w+|pituitar\w+|hypophys\w*|headneck|petrous|mastoids?|"
+    r"mp2?rage|mpr2?age|flair|dark[\W_]*fluid|kopf\w*|sch(ä|a|ae)del\w*|(ge|gross|klein)?hirn\w*|gesicht\w*|kiefer|nnh|"
+    r"felsenbeine?|t[eê]te|cerveau|visage|testa|cervello|cabe[zç]a|c[eé]rebro|cara|hoofd|hersenen|schedel|"
+    r"g[lł]ow\w+|m[oó]zg\w*|hlava|huvud|hjärna)(?![a-z])|голов|мозг|череп|[头頭脑脳颅顔]",
     re.IGNORECASE,
 )
 _THIN_MM: Final = 3.0
@@ -95,12 +87,12 @@ def is_localizer(facts: InstanceFacts) -> bool:
     derived from it is meant.
     """
     kinds = [kind.strip().upper() for kind in facts.image_type]
-    if not facts.has_pixels or (facts.sop_class_uid in _MR and kinds[:2] == ["ORIGINAL", "PRIMARY"]):
+    if not facts.has_pixels or (facts.sop_class_uid in MR and kinds[:2] == ["ORIGINAL", "PRIMARY"]):
         return False
     if any(word in kind for kind in kinds for word in _PLANNING):
         return True
     told = (facts.series_description, facts.protocol_name)
-    return facts.sop_class_uid in _CT and any(_PLANNED.search(text) for text in told)
+    return facts.sop_class_uid in CT and any(_PLANNED.search(text) for text in told)
 
 
 def is_recognisable(facts: InstanceFacts) -> bool:
@@ -147,8 +139,6 @@ def _held_because(sop_class_uid: str, what: str) -> str:
 
 
 def _what_the_file_says(facts: InstanceFacts) -> str | None:
-    kinds = {part.strip().upper() for part in facts.image_type}
-    captured = any(word in kind for kind in kinds for word in _CAPTURED) or bool(facts.conversion_type)
     coloured = facts.sop_class_uid in _GREY and not facts.photometric_interpretation.startswith("MONOCHROME")
     reasons = (
         (facts.burned_in == "YES", "The file says that text is burned into its pixels."),
@@ -166,15 +156,12 @@ def _what_the_file_says(facts: InstanceFacts) -> str | None:
             "There are more bytes of pixel data than the image needs; they may be anything.",
         ),
         (
-            captured,
-            "It is a picture of a screen, a scan of paper or a dose report, which usually shows text.",
-        ),
-        (
             coloured,
             "It is a colour picture where the scanner makes grey ones: a result page, which may show text.",
         ),
     )
-    return next((f"{sentence} {_LOOK}" for applies, sentence in reasons if applies), None)
+    told = next((sentence for applies, sentence in reasons if applies), None) or capture(facts)
+    return f"{told} {_LOOK}" if told else None
 
 
 def _what_the_class_says(facts: InstanceFacts, kind: _Kind) -> str | None:

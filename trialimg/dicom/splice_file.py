@@ -9,9 +9,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
 
+from trialimg.dicom.decoded import is_one_wide
 from trialimg.dicom.encode import encoded, encoded_codes, file_meta
 from trialimg.dicom.ground import Ground, Unusual
-from trialimg.dicom.header import Gathered, InstanceFacts, described, whole
+from trialimg.dicom.header import WINDOW_WIDTH, Gathered, InstanceFacts, described, whole
 from trialimg.dicom.left import needles_in, search
 from trialimg.dicom.look import UNDEFINED
 from trialimg.dicom.markers import ALWAYS_PRESENT, METHOD_CODES, expected_markers
@@ -30,7 +31,7 @@ from trialimg.errors import TrialimgError
 
 _SOP_CLASS, _SOP_INSTANCE = 0x00080016, 0x00080018
 _INSTANCE_NUMBER: Final = 0x00200013
-_OF_ONE: Final = frozenset({_SOP_INSTANCE, _INSTANCE_NUMBER})
+_OF_ONE: Final = frozenset({_SOP_INSTANCE, _INSTANCE_NUMBER, WINDOW_WIDTH})
 _MOST_ROOTS: Final = 64
 _LONGEST_TAIL: Final = 1 << 16
 _CODES_HERE: Final = b"(0012,0064)"
@@ -240,6 +241,8 @@ _Told = tuple[tuple[tuple[int, bytes], ...], str, bool, bool, int | None, int | 
 def _told(found: Gathered) -> _Told:
     """Give what a file tells that others of its series may tell too."""
     values = tuple(item for item in found.values.items() if item[0] not in _OF_ONE)
+    if (width := found.values.get(WINDOW_WIDTH)) is not None:
+        values += ((WINDOW_WIDTH, b"1" if is_one_wide(width) else b"2"),)  # each slice of MR may have its own
     told = found.burned_in, found.has_regions, found.overlay_in_pixels
     return values, *told, found.native_length, found.fragments
 

@@ -131,6 +131,12 @@ Besides these classes: films; what says that text is burned in; screens, scans o
 ultrasound; pixel data with bytes that no pixel explains, or frames that are none; where something that named the
 patient is found after cleaning. A person of the site looks and decides. What cannot be read is refused with a sentence.
 
+Screens, scans of paper and dose reports are told by words in Image Type (dose, protocol, report, screen, save, capture,
+volume rendering and others), by Conversion Type, by Series Description or Protocol Name (also in German, French and
+Spanish), by a Modality that is another than the class has, by colour, and by devices that public lists name, with size,
+software and window as there (`trialimg/dicom/data/captures.json`). A CT image is taken for one if it is SECONDARY and
+does not say what was computed. A picture of a screen that says nothing of all this is not told from a slice.
+
 A whole-slide image goes on by rule where it says that it shows the tissue and no label (PS3.3 C.8.12.4): Image Type has
 its four values, the third VOLUME or THUMBNAIL, the fourth NONE or RESAMPLED; Specimen Label in Image is NO; Burned In
 Annotation is NO. A label, an overview, another value, one too many or one that is missing: held. Angiography,

@@ -47,16 +47,33 @@ def rule_for(header: Dataset) -> DeviceRule | None:
 
 
 def _applies(rule: dict[str, Any], header: Dataset) -> bool:
+    software = rule.get("software", "").casefold()
     return all(
         (
             rule["manufacturer"].casefold() in _text(header, "Manufacturer"),
-            rule.get("model", "").casefold() in _text(header, "ManufacturerModelName"),
+            _plain(rule.get("model", "")) in _plain(_text(header, "ManufacturerModelName")),
             rule.get("image_type", "").casefold() in _text(header, "ImageType"),
+            rule.get("description", "").casefold() in _text(header, "SeriesDescription"),
             rule.get("modality", "").casefold() in {"", _text(header, "Modality")},
             rule.get("rows", header.Rows) == header.Rows,
             rule.get("columns", header.Columns) == header.Columns,
+            software in (_text(header, "SoftwareVersions") or software),
+            "window_width" not in rule or _width(header) in {None, rule["window_width"]},
         )
     )
+
+
+def _plain(model: str) -> str:
+    """Give a model as it is compared: LOGIQ E9 and LOGIQE9 are one."""
+    return "".join(model.split()).casefold()
+
+
+def _width(header: Dataset) -> float | None:
+    """Give the width of the window to be shown with; None where the file tells of none that can be read."""
+    try:
+        return float(_text(header, "WindowWidth"))
+    except ValueError:
+        return None
 
 
 def _text(header: Dataset, keyword: str) -> str:
