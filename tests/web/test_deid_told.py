@@ -318,5 +318,7 @@ def test_what_a_sender_tells_is_told_alike_on_page_paper_and_in_the_json_as_its_
     ):  # fmt: skip
         assert sentence in said
         assert unspaced(sentence) in solid
-    for untrue in ("objects were received", "decided by", "that every element which is left"):
+    assert "No object was counted yet." in said
+    assert "PS3.15, of another edition" in said  # the claim names none
+    for untrue in ("edition of another", "objects were received", "decided by", "that every element which is left"):
         assert untrue not in said + paper
