@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from trialimg.deidentify_cli import deidentify, send
-from trialimg.errors import USAGE, BadInput
+from trialimg.errors import USAGE, BadInput, NotFound
 from trialimg.report_cli import report
 from trialimg.terminal import ended_by, result, say
 
@@ -134,7 +134,12 @@ def trial_site_key(_app: Flask, code: str, site: str, file: Path) -> None:
     from trialimg.casework.services import services
     from trialimg.store.unit_of_work import unit_of_work
 
-    place = site_place(code, site)
+    try:
+        place = site_place(code, site)
+    except NotFound:
+        raise BadInput(
+            f"There is no site {site} in a trial {code} here; sites are set up on the trial's page."
+        ) from None
     with unit_of_work(OPERATOR.actor, "key file of a site written", trial_id=place.trial_id) as uow:
         write_site_key(uow, services(), place, file)
     say(f"The key of site {site} is in {file.name}. Whoever has it can compute this site's pseudonyms: guard it.")

@@ -81,7 +81,12 @@ def test_the_report_tells_tags_and_counts_and_never_a_value(data: Path, ct: Path
     run(data, "deidentify", ct, tmp_path / "out", *OPTIONS, "--report", tmp_path / "report.json")
     report = json.loads((tmp_path / "report.json").read_text())
     (study,) = report["studies"].values()
-    assert (study["instances"], study["residue"]["searched"], study["recognisable"], study["table"]) == (5, 5, 3, "2026c")
+    assert (study["instances"], study["residue"]["searched"], study["recognisable"], study["table"]) == (
+        5,
+        5,
+        3,
+        "2026c",
+    )
     assert [(row["decision"], row["instances"]) for row in study["pixels"]] == [("unseen", 5)]
     assert [row["times"] for row in study["outcomes"]] == [5]
     assert ["(0010,0010)", "PatientName", 5] in [[*action[:2], action[3]] for action in study["actions"]]
@@ -115,9 +120,7 @@ def test_a_random_key_is_said_to_be_one(data: Path, ct: Path, tmp_path: Path) ->
     assert not set(hashes(tmp_path / "one")) & set(hashes(tmp_path / "two"))
 
 
-def test_the_key_file_of_another_site_or_trial_is_refused(
-    data: Path, ct: Path, key_file: Path, tmp_path: Path
-) -> None:
+def test_the_key_file_of_another_site_or_trial_is_refused(data: Path, ct: Path, key_file: Path, tmp_path: Path) -> None:
     done = run(data, "deidentify", ct, tmp_path / "out", *OPTIONS, "--key-file", key_file, "--site", "102")
     assert done.returncode == 65
     assert "site 101" in done.stderr
@@ -129,14 +132,29 @@ def test_the_key_file_of_another_site_or_trial_is_refused(
     assert not (tmp_path / "out").exists()
 
 
-def test_a_key_file_lets_nobody_but_its_owner_read_it_and_is_never_written_over(
-    peopled: Path, key_file: Path
-) -> None:
+def test_a_key_file_lets_nobody_but_its_owner_read_it_and_is_never_written_over(peopled: Path, key_file: Path) -> None:
     assert key_file.stat().st_mode & 0o777 == 0o600
     before = key_file.read_text()
     done = run(key_file.parent / "data", "trial", "site-key", "DEMO", "102", key_file)
     assert done.returncode == 65
     assert key_file.read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("site", "file", "told"),
+    [
+        ("999", "key.json", "There is no site 999 in a trial DEMO here"),
+        ("101", "no/such/folder/key.json", "cannot be written (No such file or directory)"),
+        ("101", "x" * 300, "cannot be written (File name too long)"),
+    ],
+)
+def test_a_key_file_that_cannot_be_written_is_told_with_the_reason(
+    key_file: Path, tmp_path: Path, site: str, file: str, told: str
+) -> None:
+    done = run(key_file.parent / "data", "trial", "site-key", "DEMO", site, tmp_path / file)
+    assert done.returncode == (65 if file == "key.json" else 64), done.stderr
+    assert told in done.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_key_of_an_installation_is_that_of_the_sites_file_and_the_trials_own_is_in_no_file(
@@ -208,7 +226,9 @@ def test_out_may_not_lie_among_the_originals(data: Path, ct: Path, tmp_path: Pat
 
 
 @pytest.mark.parametrize("arguments", [("--trial", "nowhere", "--subject", "1"), ("--subject", "1")])
-def test_a_trial_that_is_not_there_or_not_named(data: Path, ct: Path, tmp_path: Path, arguments: tuple[str, ...]) -> None:
+def test_a_trial_that_is_not_there_or_not_named(
+    data: Path, ct: Path, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
     done = run(data, "deidentify", ct, tmp_path / "out", *arguments)
     assert done.returncode == (65 if "--trial" in arguments else 64)
     assert not (tmp_path / "out").exists()

@@ -15,7 +15,7 @@ from trialimg.casework.services import Services
 from trialimg.domain.deidentification import Profile, SubjectIdentity
 from trialimg.domain.permission import Permission
 from trialimg.domain.pseudonym import fingerprint_key, site_key, subject_key
-from trialimg.errors import BadInput, NotFound
+from trialimg.errors import BadInput, Misconfigured, NotFound
 from trialimg.store.base import db
 from trialimg.store.subject import Subject, Visit
 from trialimg.store.trial import Trial
@@ -90,8 +90,14 @@ def write_site_key(uow: UnitOfWork, services: Services, place: Place, file: Path
     text = json.dumps({"trial": trial.code, "site": place.site_code, "version": trial.key_version, "key": key.hex()})
     try:
         handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with os.fdopen(handle, "w") as stream:
+                stream.write(text + "\n")
+        except OSError:
+            file.unlink()  # half a key would be taken for a damaged one
+            raise
     except FileExistsError:
         raise BadInput("There is a file of that name already; it was not touched. Choose another name.") from None
-    with os.fdopen(handle, "w") as stream:
-        stream.write(text + "\n")
+    except OSError as error:
+        raise Misconfigured(f"The key file cannot be written ({error.strerror}). Name another place for it.") from None
     uow.note("give keys", "site", place.site_id)
