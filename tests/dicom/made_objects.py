@@ -42,7 +42,8 @@ def _items(sop_class, place, depth, only, known):
     if (place, depth) in known:
         return known[place, depth]
     parts = []
-    for tag, kind in sorted(iod.attributes_at(place).items()):
+    there = {tag for number in place for tag in iod._subtree(number)}
+    for tag, kind in sorted((tag, iod.type_at(place, tag)) for tag in there):
         vr = vr_of(tag).split(" or ")[0]
         if kind not in only or not vr or tag > 0x7FE00000 or tag in _TOO_MUCH:
             continue

@@ -79,7 +79,9 @@ def test_asking_the_standard_loads_neither_pydicom_nor_numpy():
 def test_content_items_are_judged_alike_at_every_depth():
     observed, content = table.tag_of("ObservationDateTime"), table.tag_of("ContentSequence")
     report = "1.2.840.10008.5.1.4.1.1.88.33"
+    place = iod.place_of(report)
     for depth in range(5):
-        assert iod.type_of(report, (content,) * depth, observed) == "1C", depth
-        assert iod.type_of(report, (content,) * depth, content) == "1C", depth
-    assert iod.type_of(report, (content,) * 3, table.tag_of("RelationshipType")) == "1"
+        assert iod.type_at(place, observed) == "1C", depth
+        assert iod.type_at(place, content) == "1C", depth
+        place = iod.inside(place, content)
+    assert iod.type_at(place, table.tag_of("RelationshipType")) == "1"

@@ -161,16 +161,3 @@ def is_code_anywhere(sequence: int) -> bool:
     """Tell whether the items of a sequence are codes wherever the standard has it."""
     below = _anywhere().get(sequence, ())
     return bool(below) and all(_CODE_MEANING in _subtree(number) for number in below)
-
-
-def attributes_at(place: At) -> dict[int, str]:
-    """Give every attribute that may stand at a place, with its Type."""
-    return {tag: type_at(place, tag) for number in place for tag in _subtree(number)}
-
-
-def type_of(sop_class_uid: str, path: Collection[int], tag: int, present: Collection[int] | None = None) -> str:
-    """Give the Type of an attribute below a path of sequences; ``present`` are the tags of the data set."""
-    place = place_of(sop_class_uid, present)
-    for sequence in path:
-        place = inside(place, sequence)
-    return type_at(place, tag)

@@ -144,3 +144,10 @@ def _overlap(one: Box, other: Box) -> float:
 def is_found(box: Box, found: Iterable[Box]) -> bool:
     """Say whether a box is about where something was found; else a person drew it."""
     return any(_overlap(box, known) >= _ALIKE for known in found)
+
+
+def spread(count: int, most: int) -> list[int]:
+    """Give at most ``most`` frames of ``count``, by their numbers from 0: evenly, with the first and the last."""
+    if count <= most:
+        return list(range(count))
+    return sorted({round(at * (count - 1) / max(1, most - 1)) for at in range(most)})

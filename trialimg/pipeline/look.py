@@ -11,7 +11,7 @@ from sqlalchemy import select
 from trialimg.casework.access import Place
 from trialimg.casework.pixel_series import MAY_SHOW_TEXT, held_reviews, open_review
 from trialimg.casework.submission import destroy_unneeded, load, picture_note
-from trialimg.domain.pixel_review import Look
+from trialimg.domain.pixel_review import Look, spread
 from trialimg.domain.submission import Fate, Step
 from trialimg.pipeline.child import Json, Limits, ask_each
 from trialimg.pipeline.claim import load_claim
@@ -114,13 +114,6 @@ def _ahead(frames: dict[int, int]) -> list[tuple[int, int]]:
     each = max(1, min(_EACH_AHEAD, MOST_PICTURES // max(1, len(frames))))
     chosen = [(n, frame) for n, count in frames.items() for frame in spread(count, each)]
     return sorted(chosen, key=lambda one: (one[1] > 0, one[0], one[1]))[: max(MOST_PICTURES, len(frames))]
-
-
-def spread(count: int, most: int) -> list[int]:
-    """Give at most ``most`` numbers below ``count``, evenly, the first and the last among them."""
-    if count <= most:
-        return list(range(count))
-    return sorted({round(at * (count - 1) / max(1, most - 1)) for at in range(most)})
 
 
 def _finish(uow: UnitOfWork, submission_id: str, seen: dict[int, _Seen]) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from trialimg.domain.mask import Box
+from trialimg.domain.pixel_review import spread
 from trialimg.pixels.frames import COLOURS, Frames, Pixels, stretched
 from trialimg.pixels.text import Found, Levels, find_text, joined
 
@@ -53,7 +54,7 @@ def look(frames: Frames) -> Looked:
     found: list[Found] = []
     for pixels in frames.decoded(indices):
         found += _in_picture(frames, pixels)
-    through = _spread(frames.frames, _THROUGH) if frames.frames > 1 else []
+    through = spread(frames.frames, _THROUGH) if frames.frames > 1 else []
     if through:
         for levels in _projections(frames, through):
             found += _in_levels(levels)
@@ -73,14 +74,7 @@ def _lengthened(box: Box) -> Box:
 
 def _chosen(frames: Frames) -> list[int]:
     most = _PIXELS // (frames.rows * frames.columns) - 2
-    return _spread(frames.frames, min(max(most, 1), _BETWEEN + 2))
-
-
-def _spread(count: int, most: int) -> list[int]:
-    """Give up to ``most`` numbers below ``count``, evenly spread, with the first and the last."""
-    if most < 2:  # noqa: PLR2004 - the first and the last
-        return [0]
-    return sorted({round(step * (count - 1) / (most - 1)) for step in range(most)}) if count > most else [*range(count)]
+    return spread(frames.frames, min(max(most, 1), _BETWEEN + 2))
 
 
 def _projections(frames: Frames, through: list[int]) -> tuple[Levels, Levels]:
