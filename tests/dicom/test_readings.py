@@ -175,3 +175,17 @@ def test_binary_values_are_read_as_text_only_where_a_word_of_what_is_sought_stan
     for text in ("by Quvendrith", "12 March 1945", "7734512", "(0761) 555 0123", "12.03.1945"):
         assert needles.in_binary(b"\1\2" + text.encode(encoding) + b"\3\4", among), text
     assert len(asked) == 5
+
+
+@pytest.mark.parametrize("character_set", ["ISO_IR 144", "ISO_IR 100", ""])
+def test_thirty_people_of_another_script_are_not_too_many(character_set):
+    people = "\\".join(f"Люксембург{chr(0x430 + n)}ж^Роза{chr(0x430 + n)}" for n in range(30))
+    assert len(reading(people.encode("iso8859-5"), character_set)) > 60
+
+
+def test_hundreds_of_people_of_another_script_cost_no_hours():
+    """What is found where another is would be left out, but to compare each with each is no bounded work."""
+    people = frozenset(f"люксембург{chr(0x430 + n % 32)}{chr(0x430 + n // 32)}ж" for n in range(900))
+    written = needles.among_of(people).written
+    assert len(written) > 900
+    assert "люксембургааж".encode("koi8-r") in written

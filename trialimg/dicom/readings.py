@@ -6,7 +6,7 @@ Loaded only where a value that identifies is not ASCII.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Final
 
@@ -22,6 +22,7 @@ OTHER_ENCODINGS: Final = (
 _RUN: Final = late(r"[^\x00-\x40\x5b-\x60\x7b-\x7f]+")
 """Letters beside each other, of which one may be no letter of ASCII."""
 _EAST_ASIAN: Final = frozenset({"HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA", "IDEOGRAPHIC", "HALFWIDTH", "FULLWIDTH"})
+_MOST_COMPARED: Final = 400
 _ESCAPE: Final = late(rb"\x1b[\x20-\x2f]+[\x30-\x7e]")
 
 
@@ -29,10 +30,11 @@ def forms_as_read(tag: int, value: bytes, declared: str) -> Iterator[str]:
     """Give the forms of a value as the file declares it to be read, and as it reads in other encodings.
 
     Of these only those count in which every word is of one script; and short forms without a letter that is not ASCII,
-    which might be anybody's, only where the bytes are UTF-8, as no other text is by chance.
+    which might be anybody's, only where the bytes are UTF-8, as no other text is by chance. What reads as
+    another script than Latin as it is declared is believed.
     """
     yield from forms_of(tag, declared)
-    if value.isascii() and b"\x1b" not in value:
+    if (value.isascii() and b"\x1b" not in value) or _is_of_another_script(declared):
         return
     known = {declared}
     for encoding in OTHER_ENCODINGS:
@@ -53,6 +55,13 @@ def forms_as_read(tag: int, value: bytes, declared: str) -> Iterator[str]:
 def _is_of_letters(text: str) -> bool:
     """Tell whether all that is not ASCII are letters, and those beside each other of one script."""
     return "\x1b" not in text and all(len({_script(c) for c in run}) == 1 for run in _RUN.findall(text))
+
+
+def _is_of_another_script(text: str) -> bool:
+    """Tell whether all that is not ASCII are letters of another script than Latin, and no word is of two."""
+    scripts = {_script(letter) for letter in text if not letter.isascii()}
+    letters = not any(len(script) == 1 for script in scripts)
+    return bool(scripts) and letters and "LATIN" not in scripts and _is_of_letters(text)
 
 
 @lru_cache(maxsize=4096)
@@ -76,12 +85,20 @@ def in_other_bytes(values: frozenset[str]) -> tuple[bytes, ...]:
     found: list[bytes] = []
     for encoding in (*OTHER_ENCODINGS, "utf-16-le", "utf-16-be"):
         written = {_ESCAPE.sub(b"", form.encode(encoding)).lower() for form in spelled if _fits(form, encoding)}
-        shortest: list[bytes] = []
-        for each in sorted(written, key=len):
-            if len(each) > LONG_WORD and not any(short in each for short in shortest):
-                shortest.append(each)
-        found += shortest
+        found += _shortest(each for each in written if len(each) > LONG_WORD)
     return tuple(dict.fromkeys(found))
+
+
+def _shortest(written: Iterable[bytes]) -> list[bytes]:
+    """Leave out what is found where another is; of more than a few hundred none, for each is compared with each."""
+    by_length = sorted(written, key=len)
+    if len(by_length) > _MOST_COMPARED:
+        return by_length
+    kept: list[bytes] = []
+    for each in by_length:
+        if not any(short in each for short in kept):
+            kept.append(each)
+    return kept
 
 
 def _fits(text: str, encoding: str) -> bool:
