@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from io import BytesIO
 
 import pydicom
 import pytest
+from pydicom.dataset import Dataset
 
 from tests.dicom.planted_objects import from_file, write_as_it_stands
 from trialimg.dicom.deidentify import clean_file, verify_clean
-from trialimg.errors import BadInput
+from trialimg.domain.deidentification import Profile
+from trialimg.errors import BadInput, NotClean
 
 NAME = b"Okonkwo "
 ITEM, ITEM_END, SEQUENCE_END = (struct.pack("<HH", 0xFFFE, part) for part in (0xE000, 0xE00D, 0xE0DD))
@@ -140,6 +143,46 @@ def test_a_preamble_says_nothing(tmp_path, profile, identity, key):
     spoken = NAME * 16 + data[128:]
     clean_file(BytesIO(spoken), tmp_path / "out.dcm", profile=profile, identity=identity, subject_key=key)
     assert (tmp_path / "out.dcm").read_bytes().startswith(bytes(128) + b"DICM")
+
+
+@pytest.mark.parametrize("name", ["CT_small.dcm", "MR_small.dcm", "rtdose.dcm"])
+def test_a_claim_that_no_text_is_burned_in_is_not_repeated_where_nobody_looked(name, tmp_path, profile, identity, key):
+    dataset, item = from_file(name), Dataset()
+    item.BurnedInAnnotation = "NO"
+    dataset.BurnedInAnnotation, dataset.SourceImageSequence = "NO", [item]
+    dataset.save_as(tmp_path / "in.dcm")
+    told = clean_file(tmp_path / "in.dcm", tmp_path / "out.dcm", profile=profile, identity=identity, subject_key=key)
+    made = pydicom.dcmread(tmp_path / "out.dcm")
+    assert (made["BurnedInAnnotation"].is_empty, made.SourceImageSequence[0]["BurnedInAnnotation"].is_empty) == (True, True)
+    assert ("(0028,0301)", "Z") in {(action.tag, action.action) for action in told.report.actions}
+    verify_clean(tmp_path / "out.dcm", profile=profile, identity=identity)
+    made.BurnedInAnnotation = "NO"
+    made.save_as(tmp_path / "false.dcm")
+    with pytest.raises(NotClean, match=re.escape("(0028,0301)")):
+        verify_clean(tmp_path / "false.dcm", profile=profile, identity=identity)
+
+
+@pytest.mark.parametrize(
+    ("name", "uid"),
+    [
+        ("MR_small.dcm", "1.2.840.10008.5.1.4.1.1.4.1"),  # Enhanced MR: Type 1C, and NO the only value
+        ("CT_small.dcm", "1.2.840.10008.5.1.4.1.1.1"),  # computed radiographs, angiography: NO lets them pass
+        ("CT_small.dcm", "1.2.840.10008.5.1.4.1.1.12.1"),
+    ],
+)
+def test_a_claim_that_no_text_is_burned_in_stays_where_a_value_must_stand_or_it_was_believed(
+    name, uid, tmp_path, identity, key
+):
+    profile = Profile("demo", "1")
+    for said, stands in (("NO", "NO"), ("YES", "YES"), ("ABC", "YES")):
+        dataset = from_file(name)
+        dataset.SOPClassUID, dataset.BurnedInAnnotation = uid, said
+        dataset.file_meta.MediaStorageSOPClassUID = uid
+        dataset.save_as(tmp_path / "in.dcm")
+        clean_file(tmp_path / "in.dcm", tmp_path / "out.dcm", profile=profile, identity=identity, subject_key=key)
+        made = verify_clean(tmp_path / "out.dcm", profile=profile, identity=identity)
+        assert pydicom.dcmread(tmp_path / "out.dcm").BurnedInAnnotation == stands
+        assert bool(made.hold_reason) == (said != "NO")
 
 
 @pytest.mark.parametrize("said", ["NO", "YES"])

@@ -10,19 +10,20 @@ from pydicom.sequence import Sequence
 
 from trialimg.dicom.apply import judged_bytes, kept_private_of, sop_class_of, steps_by_name, text_of
 from trialimg.dicom.encode import IMPLEMENTATION_CLASS_UID, META_TAGS
+from trialimg.dicom.header import BURNED_IN
 from trialimg.dicom.markers import ALWAYS_PRESENT, METHOD_CODES, expected_markers
 from trialimg.dicom.part10 import Part10
-from trialimg.dicom.plan import PIXELS, Do, Place, Plan, Step
+from trialimg.dicom.plan import CLAIMS, PIXELS, Do, Place, Plan, Step
 from trialimg.dicom.table import is_registered, tag_text
 from trialimg.dicom.unlisted import cleaned_value
-from trialimg.dicom.values import DUMMY_CODE, dummy, is_date, is_known_character_set, is_uid, nested_subject
-from trialimg.domain.deidentification import SubjectIdentity
+from trialimg.dicom.values import DUMMY_CODE, dummy, is_date, is_known_character_set, is_uid, nested_subject, says_no
+from trialimg.domain.deidentification import CLEAN_PIXELS, SubjectIdentity
 from trialimg.domain.pseudonym import cap_age, is_mapped_uid, shift_date
 from trialimg.errors import NotClean
 
 _STUDY_UID: Final = 0x0020000D
 _IMPLEMENTATION: Final = 0x00020012
-_OPTIONAL_CODES: Final = frozenset({"113101", "113104"})
+_OPTIONAL_CODES: Final = frozenset({CLEAN_PIXELS, "113104"})
 """What is true of some instances only: their pixels were looked at or covered; their structured content was cleaned."""
 
 
@@ -62,7 +63,7 @@ def check_data_set(dataset: Dataset, plan: Plan, identity: SubjectIdentity) -> t
         if tag not in dataset:
             raise _not_clean(tag_text(tag), "is missing")
     place = plan.root(sop_class_of(dataset), {int(tag) for tag in dataset.keys()})  # noqa: SIM118 - iterating decodes
-    wanted = _Wanted(nested_subject(identity.subject_number), plan)
+    wanted = _Wanted(nested_subject(identity.subject_number), plan, is_seen=CLEAN_PIXELS in codes)
     _check(dataset, place, wanted, "", frozenset({*markers, METHOD_CODES}))
     return codes
 
@@ -77,6 +78,8 @@ def _codes(dataset: Dataset) -> tuple[str, ...]:
 class _Wanted(NamedTuple):
     subject: str
     plan: Plan
+    is_seen: bool
+    """Whether it says that a person looked at its pixels."""
 
 
 def _check(dataset: Dataset, place: Place, wanted: _Wanted, path: str, ours: frozenset[int]) -> None:
@@ -121,7 +124,10 @@ def _objection(element: DataElement | RawDataElement, step: Step, wanted: _Wante
     if do is Do.JUDGE:
         value = judged_bytes(element, step.vr)
         # Where the text is not ASCII it holds words that no list knows, so its character set need not be asked.
-        after = cleaned_value(int(element.tag), step.vr, value, lambda: value.decode("latin-1"), wanted.plan.words)
+        tag = int(element.tag)
+        after = cleaned_value(tag, step.vr, value, lambda: value.decode("latin-1"), wanted.plan.words)
+        if tag in CLAIMS and says_no(text) and (step.needed or (wanted.is_seen and tag == BURNED_IN)):
+            return None
         allowed = after.rstrip(b" \0") == value.rstrip(b" \0") or (step.needed and _is_dummy(element, step))
         return None if allowed else "holds what the profile does not let stand"
     if do is Do.KEEP_DATE:

@@ -89,6 +89,7 @@ FORMS: Final = {
     for keyword, form in (
         ("PatientSex", "[MFO]?"),
         ("RecognizableVisualFeatures", "YES|"),  # a NO is a claim of others, and nothing here makes it true
+        ("BurnedInAnnotation", "YES|"),  # likewise, until a person has looked (``plan.CLAIMS`` tells where it stays)
         ("CorrectedImage", "DECY|ATTN|SCAT|DTIM|P?MOT|MOTN|CLN|RAN|RADL|DCAL|NORM|LIN|NRGY|FLD|FLT|UNIF|COR|NCO|"),
         ("LossyImageCompressionMethod", r"ISO_\d{5}(_\d{1,2})?|"),
         ("MappingResource", "DCMR|SDM|NCI|FMA|UCUM|SCT|99[A-Z]{0,4}(_[A-Z]{0,4})?|"),

@@ -27,6 +27,7 @@ from trialimg.dicom.actions import (
     kept_as,
     without_row,
 )
+from trialimg.dicom.header import BURNED_IN
 from trialimg.dicom.iod import At, inside, is_code, place_of, type_at
 from trialimg.dicom.part10 import PIXEL_DATA
 from trialimg.dicom.private import GOES, choose_private, safe_private, without_block
@@ -64,6 +65,10 @@ _NEVER: Final = "never carried on: file structure, overlay, curve, signature, en
 _OTHERS: Final = "what another trial said of the patient"
 _CLINICAL_TRIAL: Final = 0x0012
 _TIMEZONE: Final = 0x00080201
+CLAIMS: Final = frozenset({BURNED_IN, 0x00280302})
+"""Burned In Annotation, Recognizable Visual Features: a NO stays only where a value must stand."""
+_LET_PASS_BY_IT: Final = frozenset(f"1.2.840.10008.5.1.4.1.1.{leaf}" for leaf in ("1", "12.1", "12.3"))
+"""Computed radiographs and angiography, which a NO lets pass (``screen``) and where it is not demanded."""
 OF_EVERYBODY: Final = frozenset({0x00080106, 0x00080107, 0x0040DB06, 0x0040DB07})
 """Versions of published code lists and templates: the same in the files of everybody."""
 WORDED: Final = frozenset({"LO", "LT", "SH", "ST", "UC", "UT", "CS"})
@@ -79,6 +84,7 @@ class _Rules(NamedTuple):
 
     public: Mapping[int, Rule]
     private: Mapping[tuple[str, int], Rule]
+    pass_by_claim: bool
 
 
 class Place:
@@ -163,7 +169,7 @@ class Plan:
         return place
 
     def _rules(self, sop_class_uid: str) -> _Rules:
-        if sop_class_uid not in self._classes:
+        if sop_class_uid not in self._classes and sop_class_uid not in _LET_PASS_BY_IT:
             return self._everywhere
         rules = self._of_class.get(sop_class_uid)
         if rules is None:
@@ -186,7 +192,7 @@ class Plan:
         kind = type_at(at, tag)
         what = Attribute(tag, vr, kind, is_code=vr == "SQ" and is_code(at, tag))
         do, told, why = self.choose(what, rules.public.get(tag))
-        return Step(do, told, vr, needed=kind in NEEDED, why=why)
+        return Step(do, told, vr, kind in NEEDED or (tag == BURNED_IN and rules.pass_by_claim), why)
 
     def decide_private(self, creator: str, tag: int, stated: str, rules: _Rules) -> Step:
         """Decide about a private attribute, its block left out; ``stated`` is UN where the file tells no VR."""
@@ -281,6 +287,7 @@ def _rules_for(rules: tuple[Rule, ...], sop_class_uid: str) -> _Rules:
     return _Rules(
         {rule.tag: rule for rule in counting if not rule.creator},
         {(rule.creator, rule.tag): rule for rule in counting if rule.creator},
+        sop_class_uid in _LET_PASS_BY_IT,
     )
 
 

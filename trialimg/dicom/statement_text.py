@@ -104,8 +104,10 @@ Patient ID and name (the subject's number), Clinical Trial Subject and Study mod
 De-identification Method and its code sequence, Longitudinal Temporal Information Modified, and new file meta
 information. Burned In Annotation becomes NO where a person decided on held pixels, with boxes or without: on the page,
 or by `--pixels reviewed` or `reviewed=True`, which are somebody's word for all that was held; the report tells whose.
-Else it is what the scanner said. What the command sends is marked by the server, when somebody there has decided too.
-Recognizable Visual Features NO is a claim of others and is never repeated: what may show a face is told in the report.
+What the command sends is marked by the server, when somebody there has decided too. A NO that came with the file, here
+and in Recognizable Visual Features, is a claim that nobody here has looked into, so it is emptied; it stays only where
+PS3.3 demands a value, and in computed radiographs and angiography, which it lets pass. A YES stays. What may show a
+face is told in the report.
 
 ## Attributes without a row
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
 
-from trialimg.dicom.plan import Do, Plan, Step
+from trialimg.dicom.plan import CLAIMS, Do, Plan, Step
 from trialimg.dicom.syntaxes import CHARACTER_SETS
 from trialimg.dicom.table import edition, is_registered, keyword_of, tag_text, vm_of
 from trialimg.dicom.unlisted import cleaned_value
@@ -129,6 +129,11 @@ def is_uid(text: str) -> bool:
     return _UID.fullmatch(text) is not None
 
 
+def says_no(text: str) -> bool:
+    """Tell whether every value is a NO."""
+    return {value.strip(" \0") for value in text.split("\\")} == {"NO"}
+
+
 def _plain(value: bytes) -> str:
     return value.decode("latin-1").strip(" \0")
 
@@ -160,6 +165,8 @@ class Values:
             return dummy(step.vr, tag)
         if do is Do.KNOWN_CHARACTER_SET:
             return value if is_known_character_set(_plain(value)) else _known_character_sets(_plain(value))
+        if do is Do.JUDGE and step.needed and tag in CLAIMS and says_no(_plain(value)):
+            return value
         if do is Do.JUDGE:
             after = cleaned_value(tag, step.vr, value, text, self.plan.words)
             if tag in _REFERRED_TO and after != value:
