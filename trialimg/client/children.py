@@ -12,7 +12,7 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 from select import POLLIN, poll
 from types import FrameType
@@ -184,20 +184,28 @@ def _begun_with(preload: Sequence[str]) -> _Start:
     context = get_context("forkserver")
     context.set_forkserver_preload(list(preload))
     resource_tracker.ensure_running()  # which would let signals through again
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _OF_THE_PARENT)
-    try:
+    with _undisturbed():
         ensure_running()  # what begins children never hears of a signal, not even while it loads; it ends with us
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def clean(work: Callable[[Any], Any], _others: list[Any]) -> tuple[_Process, _Pipe]:
         mine, theirs = context.Pipe()
         process = context.Process(target=_serve_clean, args=(theirs, work), daemon=True)
-        process.start()
+        with _undisturbed():
+            process.start()  # half a message would be told of by the child
         theirs.close()
         return process, mine
 
     return clean
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Answer a signal that comes meanwhile when this is done; what is begun meanwhile never hears of one."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _OF_THE_PARENT)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _as_it_is(work: Callable[[Any], Any], others: list[Any]) -> tuple[_Process, _Pipe]:
