@@ -84,7 +84,7 @@ def test_the_demo_trial_is_the_one_the_issue_describes():
     assert [visit.key for visit in demo.visits if "MR" in visit.optional_slots] == ["SCR", "UNS"]
     assert all("CT" not in visit.optional_slots for visit in demo.visits if not visit.repeating)
     assert demo.deidentification == {
-        "version": "1.0", "deidentify_at": "server", "dates": "kept",
+        "version": "1.0", "deidentify_at": "server", "dates": "kept", "hold_localizers": False,
         "keep": ["sex", "age", "size", "weight"], "rules": [], "held_days": 14,
     }  # fmt: skip
 
