@@ -68,6 +68,8 @@ def test_reports_of_one_profile_add_up_and_others_do_not():
     two = Report("demo", "1", 2, ("113100", "113104"), (ActionCount("(0010,0010)", "PatientName", "D", 3),))
     both = one + two
     assert both.instances == 3
+    found = joined(each._replace(residue=Residue(n, 1, (path,))) for n, (each, path) in enumerate(((one, "(0018,1030)"), (two, "(0008,103E)")), 1))
+    assert found.residue == Residue(3, 2, ("(0008,103E)", "(0018,1030)"))
     assert both.options == ("113100", "113104")
     assert both.actions == (ActionCount("(0010,0010)", "PatientName", "D", 4),)
     assert Report.from_json(json.loads(json.dumps(both.to_json()))) == both

@@ -285,6 +285,31 @@ def test_rules_faces_and_what_people_decided_on_pixels_are_told_alike_and_are_wh
         assert value not in page + paper + json.dumps(document)
 
 
+@pytest.mark.usefixtures("ruled")
+def test_where_something_of_the_patient_was_still_named_page_paper_and_json_name_the_place_and_not_the_value(
+    bed: Bed, tmp_path: Path
+) -> None:
+    files = small_ct(tmp_path / "ct", slices=2)
+    ds = dcmread(files[-1])
+    ds.SeriesDescription = f"CHEST {PATIENT.family_name}"  # a rule of the trial keeps it
+    ds.save_as(files[-1])
+    key = bed.link(files)
+    assert bed.fates(key)[-1] is Fate.HELD
+    address = f"/submissions/{key}/deidentification"
+    residue = json.loads(visitor(bed).get(f"{address}.json").get_data())["report"]["residue"]
+    assert residue == {"searched": 3, "held": 1, "paths": ["(0008,103E)"]}
+    page, paper = visitor(bed).get(address).get_data(as_text=True), on_paper(bed, address, tmp_path)
+    said, found = words(visitor(bed).get(address)), re.search(r'id="residue".*?</section>', page, re.DOTALL)
+    assert found is not None
+    assert '<code class="text-break">(0008,103E)</code>' in found[0]
+    sentence = "for what the original says of the patient: 1 image still named something and is held."
+    for text in (sentence, "Where something of the patient was still named"):
+        assert text in said
+        assert unspaced(text) in unspaced(paper)
+    assert paper.count("(0008,103E)") >= 2  # among the attributes, and there
+    assert PATIENT.family_name not in page + paper
+
+
 # --- what was cleaned before it was sent --------------------------------------------------------------------
 
 
