@@ -101,6 +101,9 @@ def _deidentify(order: Any, data: str | None) -> NoReturn:
                 stream.flush()
     if "multiprocessing" in sys.modules:
         from atexit import _run_exitfuncs
+        from multiprocessing import active_children
 
+        for child in active_children():
+            child.kill()  # it hears of nothing else, and would be waited for
         _run_exitfuncs()  # it has a folder of its own among the temporary ones
     os._exit(code)

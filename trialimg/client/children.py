@@ -190,8 +190,13 @@ def _begun_with(preload: Sequence[str]) -> _Start:
     def clean(work: Callable[[Any], Any], _others: list[Any]) -> tuple[_Process, _Pipe]:
         mine, theirs = context.Pipe()
         process = context.Process(target=_serve_clean, args=(theirs, work), daemon=True)
-        with _undisturbed():
-            process.start()  # half a message would be told of by the child
+        try:
+            with _undisturbed():
+                process.start()  # half a message would be told of by the child
+        except BaseException:
+            if process.is_alive():
+                process.kill()
+            raise
         theirs.close()
         return process, mine
 
