@@ -194,7 +194,9 @@ def _leave(  # noqa: PLR0917 (all that is told)
     ends = [] if end is None else [end]
     if order.report is not None:
         try:
-            write_report(order.report, report_of(account, **told), instances_of(account, order.folder))
+            write_report(
+                order.report, report_of(account, **told), account.reports(), instances_of(account, order.folder)
+            )
         except TrialimgError as error:
             ends.append(error)
     if order.id_map is not None and account.cleaned:
@@ -231,9 +233,9 @@ def _tell(account: Account) -> None:
         say(_TELLS)
     if len(account.persons) > 1:
         say(_SEVERAL.format(count=len(account.persons)))
-    reports = account.reports().values()
-    if unseen := sum(report.unseen for report in reports):
+    unseen, faces = account.ledger.looks()
+    if unseen:
         say(told_of_unseen(unseen))
-    if faces := sum(report.recognisable for report in reports):
+    if faces:
         say(f"{faces} images are thin slices of a head: a face can be computed from them. Hand them on as such.")
     say(f"{account.equation}.")

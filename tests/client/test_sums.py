@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 from collections import Counter
@@ -19,6 +20,7 @@ from pydicom.uid import generate_uid
 from trialimg.client.account import Account
 from trialimg.client.clean import clean_folder
 from trialimg.client.work import Recipe, Wish
+from trialimg.client.written import report_of, write_report
 from trialimg.deidentify import basic_profile
 from trialimg.domain.deidentification import SubjectIdentity
 
@@ -97,7 +99,7 @@ def test_every_file_ends_in_one_way_and_the_sums_add_up(pool: dict[str, Path], k
         assert sorted(numbers) == list(range(1, len(kinds) + 1))
         written = [path for path in out.rglob("*") if path.is_file()]
         assert {path.resolve() for path in written} == {item.target.resolve() for item in account.cleaned}
-        told = sum(report.instances for report in account.reports().values())
+        told = sum(report.instances for _study, report in account.reports())
         assert told == counts["cleaned"] + counts["held"]
         assert all(any(path.iterdir()) for path in out.rglob("*") if path.is_dir())
 
@@ -110,3 +112,20 @@ def test_the_way_it_ends_does_not_depend_on_the_number_of_jobs(pool: dict[str, P
     first, second = cleaned(folder, tmp_path / "one", 1), cleaned(folder, tmp_path / "two", 3)
     assert first.to_json() == second.to_json()
     assert first.equation == second.equation
+
+
+def test_the_report_is_written_study_by_study_and_is_the_account(pool: dict[str, Path], tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for number, kind in enumerate(KINDS):
+        shutil.copy(pool[kind], folder / f"{number:02d}", follow_symlinks=False)
+    account = cleaned(folder, tmp_path / "out", 1)
+    read: list[str] = []
+    studies = ((read.append(study) or study, report) for study, report in account.reports())
+    write_report(tmp_path / "report.json", report_of(account, trial="T"), studies)
+    assert json.loads((tmp_path / "report.json").read_text()) == {"trial": "T", **account.to_json(), "instances": []}
+    assert len(read) == len(set(read)) > 1
+    told = [report for _study, report in account.reports()]
+    sums = sum(report.unseen for report in told), sum(report.recognisable for report in told)
+    assert account.ledger.looks() == sums
+    assert sums[0] > 0

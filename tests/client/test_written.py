@@ -39,7 +39,7 @@ def test_a_link_stays_a_link_and_what_it_leads_to_is_written(tmp_path):
     (tmp_path / "link").symlink_to(tmp_path / "real")
     write_report(tmp_path / "link", REPORT)
     assert (tmp_path / "link").is_symlink()
-    assert json.loads((tmp_path / "real").read_text()) == {**REPORT, "instances": []}
+    assert json.loads((tmp_path / "real").read_text()) == {**REPORT, "studies": {}, "instances": []}
 
 
 def test_a_pipe_is_written_to_and_not_replaced(tmp_path):
@@ -49,7 +49,7 @@ def test_a_pipe_is_written_to_and_not_replaced(tmp_path):
     reader.start()
     write_report(pipe, REPORT)
     reader.join(10)
-    assert json.loads(read[0]) == {**REPORT, "instances": []}
+    assert json.loads(read[0]) == {**REPORT, "studies": {}, "instances": []}
     assert pipe.is_fifo()
 
 

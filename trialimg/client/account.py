@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -17,6 +17,7 @@ from trialimg.domain.deid_report import (
     LEFT_OUT,
     REFUSED,
     SHOWN,
+    UNSEEN,
     WAITING,
     OutcomeCount,
     PixelCount,
@@ -96,14 +97,23 @@ class Ledger:
         """Count an instance no longer, of which it was learned that nobody can tell which it is."""
         self._kept[study][hold_code, number] -= 1
 
-    def studies(self, outcomes: Mapping[str, Mapping[tuple[str, str], int]]) -> dict[str, Report]:
-        """Give the report of each study with how many of its instances ended in which outcome, with which code."""
-        found, reports = {}, list(self._numbers)
+    def studies(self, outcomes: Mapping[str, Mapping[tuple[str, str], int]]) -> Iterator[tuple[str, Report]]:
+        """Give each study's report with how many of its instances ended in which outcome, with which code."""
+        reports = list(self._numbers)
         for study, kept in sorted(self._kept.items()):
             parts = [_times(reports[number], times, code) for (code, number), times in kept.items() if times]
             if parts:
-                found[study] = joined(parts).with_outcomes(outcomes.get(study, {}))
-        return found
+                yield study, joined(parts).with_outcomes(outcomes.get(study, {}))
+
+    def looks(self) -> tuple[int, int]:
+        """Count the images at whose pixels nobody looked, and those from which a face can be computed."""
+        reports, unseen, faces = list(self._numbers), 0, 0
+        for kept in self._kept.values():
+            for (code, number), times in kept.items():
+                rows = _decided(reports[number], code, times)
+                unseen += sum(row.instances for row in rows if row.decision == UNSEEN)
+                faces += reports[number].recognisable * times
+        return unseen, faces
 
 
 def _times(report: Report, times: int, hold_code: str) -> Report:
@@ -178,8 +188,8 @@ class Account:
         """Say whether nothing was held or refused."""
         return not self.held and not self.refused
 
-    def reports(self) -> dict[str, Report]:
-        """Give the report of each study, by its new StudyInstanceUID."""
+    def reports(self) -> Iterator[tuple[str, Report]]:
+        """Give the report of each study with its new StudyInstanceUID, one by one: there may be thousands."""
         outcomes = {study: Counter({(CLEANED, ""): count}) for study, count in self.cleaned.studies.items() if count}
         for each in self.held:
             outcomes.setdefault(each.study, Counter())[HELD, each.code] += 1
@@ -194,12 +204,15 @@ class Account:
         return [OutcomeCount(*key, times) for key, times in counts.items() if times]
 
     def to_json(self) -> dict[str, Any]:
-        """Give the whole as plain values; files that were not taken by their number among those given."""
+        """Give the whole as plain values."""
+        return {**self.summary(), "studies": {study: report.to_json() for study, report in self.reports()}}
+
+    def summary(self) -> dict[str, Any]:
+        """Give all but the reports of studies; files that were not taken by their number among those given."""
         return {
             "files": self.files,
             "counts": self.counts,
             "outcomes": [entry._asdict() for entry in self.outcomes()],
-            "studies": {study: report.to_json() for study, report in self.reports().items()},
             "held": _numbered(self.held),
             "refused": _numbered(self.refused),
             "left_out": _numbered(self.left_out),

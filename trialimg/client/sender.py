@@ -142,7 +142,7 @@ def _clean(
 
 def _warn_of_second_look(clean: Account, tell: Tell) -> None:
     """Say what becomes of images sent because somebody here has looked at their pixels: the server holds them."""
-    rows = (each for report in clean.reports().values() for each in report.pixels)
+    rows = (each for _study, report in clean.reports() for each in report.pixels)
     seen = sum(each.instances for each in rows if each.decision == SHOWN)
     if seen:
         told = "1 image that may show text is" if seen == 1 else f"{seen} images that may show text are"
@@ -175,7 +175,7 @@ def _deliver(server: Server, target: Target, clean: Account, tell: Tell) -> dict
 
 def _tell_report(server: Server, key: str, clean: Account, tell: Tell) -> None:
     """Give the server the account of the cleaning, in which nothing is of a file; what was not sent is in it too."""
-    told = joined(clean.reports().values())._replace(outcomes=tuple(clean.outcomes()))
+    told = joined(report for _study, report in clean.reports())._replace(outcomes=tuple(clean.outcomes()))
     try:
         server.call("POST", f"submissions/{key}/report", json=told.to_json())
     except BadInput as error:

@@ -10,6 +10,7 @@ from typing import Any, Final, TextIO
 
 from trialimg.client.account import FULL, Account
 from trialimg.client.place import is_file, is_there, real, refusal
+from trialimg.domain.deid_report import Report
 from trialimg.errors import BadInput, Misconfigured, NoSpace
 
 REPORT, MAP = "report", "map of identifiers"
@@ -17,8 +18,8 @@ _BEGINNING: Final = b'{\n "trial": '
 
 
 def report_of(account: Account, **told: Any) -> dict[str, Any]:
-    """Give what was done: per study paths, actions and counts; per file its number and code; never a value or name."""
-    return {**told, **account.to_json()}
+    """Give what was done but for the studies: files that were not taken by number and code; never a value or name."""
+    return {**told, **account.summary()}
 
 
 def instances_of(account: Account, out: Path) -> Iterator[dict[str, str]]:
@@ -28,15 +29,25 @@ def instances_of(account: Account, out: Path) -> Iterator[dict[str, str]]:
         yield {"file": item.place.removeprefix(f"{out}/"), "sop_instance_uid": item.instance, **hashed}
 
 
-def write_report(path: Path, document: dict[str, Any], instances: Iterable[dict[str, str]] = ()) -> None:
-    """Write a report, the last of it its clean files: whole or not at all, and over nothing but an earlier report.
+def write_report(
+    path: Path,
+    document: dict[str, Any],
+    studies: Iterable[tuple[str, Report]] = (),
+    instances: Iterable[dict[str, str]] = (),
+) -> None:
+    """Write a report: what it says of all, then of each study paths, actions and counts, and last its clean files.
 
-    A device or pipe is written to.
+    It is written whole or not at all, and over nothing but an earlier report. A device or pipe is written to.
     """
 
     def write(stream: TextIO) -> None:
         stream.write(json.dumps(document, indent=1).removesuffix("\n}"))
-        stream.write(',\n "instances": [')
+        stream.write(',\n "studies": {')
+        between = "\n  "
+        for study, report in studies:
+            stream.write(f"{between}{json.dumps(study)}: {json.dumps(report.to_json(), indent=1)}")
+            between = ",\n  "
+        stream.write('\n },\n "instances": [')
         between = "\n  "
         for each in instances:
             stream.write(between + json.dumps(each))
