@@ -36,8 +36,8 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 from bench.answer_key import RETAINED, Planted, is_safe_kept, lost_dates, mapped_uids, moved_dates, plant, things
 from tests.dicom.pictures import same_image
 from trialimg.dicom.deidentify import clean_file
-from trialimg.dicom.quiet import silence_the_parser
-from trialimg.dicom.table import keyword_of
+from trialimg.dicom.standard.quiet import silence_the_parser
+from trialimg.dicom.standard.table import keyword_of
 from trialimg.domain.deidentification import Profile, SubjectIdentity
 from trialimg.domain.mask import Box, Mask
 from trialimg.domain.pseudonym import date_shift, site_key, subject_key

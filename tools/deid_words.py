@@ -21,9 +21,9 @@ from typing import Final
 
 import pydicom
 
-from trialimg.dicom.quiet import silence_the_parser
-from trialimg.dicom.table import confidentiality_table, keyword_of
-from trialimg.dicom.words import REMOVED, cleaned_words
+from trialimg.dicom.standard.quiet import silence_the_parser
+from trialimg.dicom.standard.table import confidentiality_table, keyword_of
+from trialimg.dicom.standard.words import REMOVED, cleaned_words
 
 RIGHTLY: Final = frozenset({"cheng", "scott", "kaufman", "douglas", "davidson", "ashvins", "dlamb"})
 """Names that stand in descriptions of the corpora."""

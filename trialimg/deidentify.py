@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final, NamedTuple
 
 from trialimg.dicom.deidentify import clean_into, plan_of
-from trialimg.dicom.screen import looking_suffices
-from trialimg.dicom.table import edition
+from trialimg.dicom.files.screen import looking_suffices
+from trialimg.dicom.standard.table import edition
 from trialimg.domain.deid_report import SHOWN, PixelCount, Report
 from trialimg.domain.deidentification import LONGEST_LABEL, Profile, SubjectIdentity, fits_an_image
 from trialimg.domain.pseudonym import subject_key
@@ -99,7 +99,7 @@ def clean(
         if passes:
             report = report._replace(pixels=(PixelCount(SHOWN, WHOEVER_CALLED, 1),))
         if passes and made.hold_code == "image.may_show_text" and made.facts.has_pixels:
-            from trialimg.dicom.seen import say_seen  # brings the parser
+            from trialimg.dicom.parsing.seen import say_seen  # brings the parser
 
             report = say_seen(target, report)
         return target.read_bytes(), report
@@ -107,7 +107,7 @@ def clean(
 
 def explain(tag: int, profile: Profile) -> str:
     """Say which rule applies to an attribute of an image under a profile, and why; and where another one does."""
-    from trialimg.dicom.own_rules import exceptions  # not loaded where files are cleaned
+    from trialimg.dicom.rules.own_rules import exceptions  # not loaded where files are cleaned
 
     plan = plan_of(profile)
     others = (f"; {where}: {step.why}" for where, step in exceptions(plan, tag))

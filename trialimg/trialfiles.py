@@ -14,7 +14,7 @@ from typing import Any, Final
 import yaml
 from jsonschema import Draft202012Validator, ValidationError
 
-from trialimg.dicom.own_rules import objections
+from trialimg.dicom.rules.own_rules import objections
 from trialimg.domain.definition import Problem, WrongHere
 from trialimg.domain.definition_lint import lint
 from trialimg.domain.deidentification import Profile

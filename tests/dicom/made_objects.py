@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import struct
 
-from trialimg.dicom import iod
-from trialimg.dicom.encode import encoded
-from trialimg.dicom.table import keyword_of, vr_of
+from trialimg.dicom.files.encode import encoded
+from trialimg.dicom.standard import iod
+from trialimg.dicom.standard.table import keyword_of, vr_of
 
 CODE_ATTRIBUTES = frozenset({0x00080100, 0x00080102, 0x00080104})
 _TOO_MUCH = frozenset({0x00660002})

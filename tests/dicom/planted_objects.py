@@ -18,7 +18,7 @@ from pydicom.uid import UID, ExplicitVRLittleEndian, JPEGBaseline8Bit
 from pypdf import PdfWriter
 
 from tests.dicom.planted_places import Ledger, code, everywhere, item, nest, put, the_patient
-from trialimg.dicom.quiet import silence_the_parser
+from trialimg.dicom.standard.quiet import silence_the_parser
 
 _STORAGE = "1.2.840.10008.5.1.4.1.1"
 _UID = "1.2.826.0.1.3680043.9.7.4711"

@@ -28,8 +28,8 @@ from trialimg.archive.part10 import attributes
 from trialimg.dicom import blind_file as under_test
 from trialimg.dicom.blind import Mask, blind_json, may_be_told
 from trialimg.dicom.blind_file import blind_file
-from trialimg.dicom.canonical import canonical_hash
 from trialimg.dicom.deidentify import clean_file
+from trialimg.dicom.files.canonical import canonical_hash
 from trialimg.errors import BadInput, NotDicom, UnreadableObject
 
 MASK = Mask("R7KQ-2M", -100, ("101-001",))

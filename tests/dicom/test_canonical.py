@@ -11,9 +11,9 @@ from pydicom.encaps import encapsulate, generate_frames
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from tests.dicom.conftest import pydicom_files
-from trialimg.dicom.canonical import canonical_hash
 from trialimg.dicom.deidentify import clean_file
-from trialimg.dicom.header import read_facts
+from trialimg.dicom.files.canonical import canonical_hash
+from trialimg.dicom.files.header import read_facts
 from trialimg.errors import BadInput
 
 

@@ -10,11 +10,11 @@ from bench.validity import IDENTITY, KEY, PROFILES, judge, violations
 from tests.dicom.conftest import pydicom_files
 from tests.dicom.made_objects import classes, made_object
 from tests.dicom.test_plan import parsed
-from trialimg.dicom.apply import Cleaning
-from trialimg.dicom.dataset import write_file
-from trialimg.dicom.markers import write_markers
-from trialimg.dicom.plan import Plan
-from trialimg.dicom.syntaxes import EXPLICIT
+from trialimg.dicom.parsing.apply import Cleaning
+from trialimg.dicom.parsing.dataset import write_file
+from trialimg.dicom.parsing.markers import write_markers
+from trialimg.dicom.rules.plan import Plan
+from trialimg.dicom.standard.syntaxes import EXPLICIT
 
 pytestmark = pytest.mark.skipif(shutil.which("dciodvfy") is None, reason="dciodvfy (dicom3tools) is not installed")
 FEWEST = 90

@@ -8,7 +8,7 @@ import pytest
 from tests.dicom.conftest import corpora
 from tests.dicom.pictures import same_image
 from trialimg.dicom.deidentify import clean_file, verify_clean
-from trialimg.dicom.residue import identifying_values
+from trialimg.dicom.parsing.residue import identifying_values
 from trialimg.domain.deidentification import Profile
 from trialimg.errors import BadInput
 

@@ -12,10 +12,10 @@ from pydicom.uid import UID
 from tests.dicom.conftest import pydicom_files
 from tests.dicom.pictures import same_picture
 from tests.dicom.planted import STUDY_DATE, make_planted
-from trialimg.dicom.canonical import canonical_hash
 from trialimg.dicom.deidentify import clean_file, deidentify, verify_clean
-from trialimg.dicom.header import read_facts
-from trialimg.dicom.plan import CLASSES_AND_SCHEMES
+from trialimg.dicom.files.canonical import canonical_hash
+from trialimg.dicom.files.header import read_facts
+from trialimg.dicom.rules.plan import CLASSES_AND_SCHEMES
 from trialimg.domain.deidentification import Profile, Rule
 from trialimg.domain.pseudonym import date_shift, is_mapped_uid, map_uid, shift_date
 from trialimg.errors import BadInput, NotClean, UnreadableObject

@@ -13,8 +13,8 @@ from pydicom.data import get_testdata_file
 
 from bench.validity import IDENTITY, KEY, new_violations, violations
 from trialimg.dicom.deidentify import clean_file, verify_clean
-from trialimg.dicom.table import vm_of, vr_of
-from trialimg.dicom.values import dummy
+from trialimg.dicom.rules.values import dummy
+from trialimg.dicom.standard.table import vm_of, vr_of
 from trialimg.domain.deid_rule import Rule
 from trialimg.domain.deidentification import Profile
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, ImageCms, JpegImagePlugin
 
 from tests.dicom.conftest import pydicom_files
-from trialimg.dicom.frames import Quiet, find_fragments, has_comments, in_memory, offsets_are_true
+from trialimg.dicom.encapsulated.frames import Quiet, find_fragments, has_comments, in_memory, offsets_are_true
 
 NAME = b"seen with Okonkwo"
 JPEG, J2K, RLE = "1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.5"

@@ -22,9 +22,9 @@ from tests.dicom.planted_places import Ledger
 from tools import deid_fuzz
 from tools.deid_fuzz import mutant, run, seeds
 from trialimg.dicom.deidentify import clean_file
-from trialimg.dicom.needles import InBytes
-from trialimg.dicom.residue import identifying_values
-from trialimg.dicom.words import cleaned_words
+from trialimg.dicom.parsing.residue import identifying_values
+from trialimg.dicom.rules.needles import InBytes
+from trialimg.dicom.standard.words import cleaned_words
 from trialimg.errors import BadInput, NotDicom, OurFault, UnreadableObject
 
 MEGABYTE = 2**20

@@ -18,11 +18,11 @@ from pydicom.uid import (
 )
 
 from tests.dicom.conftest import pydicom_files
-from trialimg.dicom import part10
 from trialimg.dicom.deidentify import clean_file, clean_ordinary
-from trialimg.dicom.ground import Unusual
-from trialimg.dicom.header import is_dicomdir, read_facts
-from trialimg.dicom.walk import MAX_DEPTH
+from trialimg.dicom.files.header import is_dicomdir, read_facts
+from trialimg.dicom.splicing.ground import Unusual
+from trialimg.dicom.standard import part10
+from trialimg.dicom.standard.walk import MAX_DEPTH
 from trialimg.errors import NotDicom, UnreadableObject
 
 

@@ -13,7 +13,7 @@ from pydicom.encaps import encapsulate
 from tests.dicom.planted_objects import from_file, write_as_it_stands
 from tests.dicom.planted_places import item, nest, put
 from trialimg.dicom.deidentify import clean_file, verify_clean
-from trialimg.dicom.unlisted import cleaned_value
+from trialimg.dicom.rules.unlisted import cleaned_value
 
 NAME = "Okonkwo Adaeze"
 NEEDLES = (

@@ -8,7 +8,7 @@ from io import BytesIO
 import pytest
 from PIL import Image, ImageCms
 
-from trialimg.dicom.icc import cleaned_profile
+from trialimg.dicom.standard.icc import cleaned_profile
 
 NAME = b"seen with Okonkwo"
 

@@ -13,7 +13,7 @@ from pydicom.datadict import dictionary_is_retired, dictionary_keyword, dictiona
 from pynetdicom import sop_class
 
 from tools import make_iod_data
-from trialimg.dicom import iod, table
+from trialimg.dicom.standard import iod, table
 
 
 def test_the_dictionary_says_what_pydicoms_says():
@@ -68,7 +68,7 @@ def test_the_recipe_gives_the_data_that_the_package_carries():
 
 def test_asking_the_standard_loads_neither_pydicom_nor_numpy():
     code = (
-        "import sys; from trialimg.dicom import table; table.vr_of(0x00100010); table.is_registered('1.2');"
+        "import sys; from trialimg.dicom.standard import table; table.vr_of(0x00100010); table.is_registered('1.2');"
         "print([name for name in sys.modules if name.split('.')[0] in {'pydicom', 'numpy'}])"
     )
     root = Path(__file__).parents[2]

@@ -20,10 +20,10 @@ from tests.conftest import ROOT
 from tests.dicom import large_files
 from tests.dicom.conftest import pydicom_files
 from tests.dicom.large_files import JPEG, NAME, header, item, picture, write_large
-from trialimg.dicom import codestream, frames
 from trialimg.dicom.deidentify import clean_file, clean_into, clean_unusual, plan_of, verify_clean
-from trialimg.dicom.ground import Unusual
-from trialimg.dicom.splice_file import splice_file
+from trialimg.dicom.encapsulated import codestream, frames
+from trialimg.dicom.splicing.ground import Unusual
+from trialimg.dicom.splicing.splice_file import splice_file
 from trialimg.domain.deidentification import Profile, SubjectIdentity
 from trialimg.errors import NotClean, UnreadableObject
 
@@ -35,7 +35,7 @@ import resource, sys
 import pydicom, pydicom.filereader, pydicom.filewriter
 from pathlib import Path
 from trialimg.dicom.deidentify import clean_file, clean_into, clean_unusual, plan_of, verify_clean
-from trialimg.dicom.splice_file import splice_file
+from trialimg.dicom.splicing.splice_file import splice_file
 from trialimg.domain.deidentification import Profile, SubjectIdentity
 profile = Profile("large", "1")
 identity = SubjectIdentity("S", "P", "T", "101", "", "101-001", "", "")

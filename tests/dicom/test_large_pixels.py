@@ -11,8 +11,8 @@ from pydicom import dcmread, dcmwrite
 from pydicom.data import get_testdata_file
 from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from trialimg.dicom import dataset as held
 from trialimg.dicom.deidentify import clean_file, clean_unusual, plan_of, verify_clean
+from trialimg.dicom.parsing import dataset as held
 from trialimg.domain.deidentification import Profile, SubjectIdentity
 from trialimg.errors import NotClean
 

@@ -6,11 +6,11 @@ import re
 
 import pytest
 
-from trialimg.dicom.machine import OF_THE_MACHINE, machine_words
-from trialimg.dicom.plan import Do, Plan, Step
-from trialimg.dicom.table import tag_of, vr_of
-from trialimg.dicom.unlisted import cleaned_value
-from trialimg.dicom.values import Values
+from trialimg.dicom.rules.plan import Do, Plan, Step
+from trialimg.dicom.rules.unlisted import cleaned_value
+from trialimg.dicom.rules.values import Values
+from trialimg.dicom.standard.machine import OF_THE_MACHINE, machine_words
+from trialimg.dicom.standard.table import tag_of, vr_of
 from trialimg.domain.deidentification import Profile
 
 LABELS = ("LUTLabel", "StackID", "OpticalPathIdentifier", "ReferencedOpticalPathIdentifier", "EnergyWindowName")

@@ -11,8 +11,8 @@ from tests.dicom.planted_objects import KINDS, from_file, plant_object
 from tests.dicom.planted_places import item, nest, put
 from tests.dicom.test_planted import found_in
 from trialimg.dicom.deidentify import clean_file, verify_clean
-from trialimg.dicom.plan import _ALSO, _FIXED, Do, Plan
-from trialimg.dicom.table import FULL_DATES, confidentiality_table, keyword_of, tag_of, vr_of
+from trialimg.dicom.rules.plan import _ALSO, _FIXED, Do, Plan
+from trialimg.dicom.standard.table import FULL_DATES, confidentiality_table, keyword_of, tag_of, vr_of
 from trialimg.domain.deidentification import OPTIONS, Profile
 
 CT = "1.2.840.10008.5.1.4.1.1.2"

@@ -13,8 +13,8 @@ from bench.validity import IDENTITY, KEY, new_violations, violations
 from tests.dicom.conftest import pydicom_files
 from trialimg.deidentify import Subject, clean
 from trialimg.dicom.deidentify import clean_file
-from trialimg.dicom.own_rules import objections
-from trialimg.dicom.table import tag_of
+from trialimg.dicom.rules.own_rules import objections
+from trialimg.dicom.standard.table import tag_of
 from trialimg.domain.deid_rule import Rule
 from trialimg.domain.deidentification import Profile
 from trialimg.errors import BadDefinition, Held

@@ -9,12 +9,12 @@ from pydicom.filereader import read_dataset
 from pydicom.valuerep import validate_value
 
 from tests.dicom.made_objects import classes, made_object
-from trialimg.dicom import iod
-from trialimg.dicom.actions import _OTHER_STATES, BEYOND
-from trialimg.dicom.apply import Cleaning
-from trialimg.dicom.plan import Do, Plan
-from trialimg.dicom.table import confidentiality_table, keyword_of, vr_of
-from trialimg.dicom.values import dummy
+from trialimg.dicom.parsing.apply import Cleaning
+from trialimg.dicom.rules.actions import _OTHER_STATES, BEYOND
+from trialimg.dicom.rules.plan import Do, Plan
+from trialimg.dicom.rules.values import dummy
+from trialimg.dicom.standard import iod
+from trialimg.dicom.standard.table import confidentiality_table, keyword_of, vr_of
 from trialimg.domain.deid_rule import Rule
 from trialimg.domain.deidentification import OPTIONS, Profile
 
@@ -41,7 +41,7 @@ def step(sop_class, tag, *, path=(), present=None, profile=PROFILES["removed"]):
 
 @pytest.mark.parametrize("kind", ["1", "2", "3"])
 def test_every_row_of_the_table_is_obeyed_whatever_the_type(kind, monkeypatch):
-    monkeypatch.setattr("trialimg.dicom.plan.type_at", lambda at, tag: kind)
+    monkeypatch.setattr("trialimg.dicom.rules.plan.type_at", lambda at, tag: kind)
     place = Plan(PROFILES["removed"]).place(())
     wanted = {"1": Do.DUMMY, "2": Do.EMPTY}
     for tag, row in confidentiality_table().rows.items():

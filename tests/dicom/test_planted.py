@@ -17,11 +17,11 @@ from tests.client.conftest import run
 from tests.dicom.planted_objects import KINDS, from_file, plant_object, write_as_it_stands
 from tests.dicom.planted_places import DATES, ENCODINGS, item, nest, put
 from trialimg.dicom.deidentify import clean_file, verify_clean
-from trialimg.dicom.encode import encoded
-from trialimg.dicom.part10 import open_part10
-from trialimg.dicom.plan import CLASSES_AND_SCHEMES, PIXELS
-from trialimg.dicom.table import keyword_of, tag_of, tag_text, vr_of
-from trialimg.dicom.unlisted import OF_THE_MACHINE
+from trialimg.dicom.files.encode import encoded
+from trialimg.dicom.rules.plan import CLASSES_AND_SCHEMES, PIXELS
+from trialimg.dicom.rules.unlisted import OF_THE_MACHINE
+from trialimg.dicom.standard.part10 import open_part10
+from trialimg.dicom.standard.table import keyword_of, tag_of, tag_text, vr_of
 from trialimg.domain.deidentification import Profile
 from trialimg.errors import BadInput
 

@@ -18,8 +18,8 @@ from tests.dicom.planted_objects import from_file
 from tests.dicom.planted_places import item
 from tools.make_safe_private import TARGET, entries
 from trialimg.dicom.deidentify import clean_file, verify_clean
-from trialimg.dicom.private import safe_private
-from trialimg.dicom.table import read_data
+from trialimg.dicom.rules.private import safe_private
+from trialimg.dicom.standard.table import read_data
 from trialimg.domain.deidentification import Profile
 from trialimg.errors import NotClean
 

@@ -9,9 +9,9 @@ import pytest
 from pydicom.data import get_testdata_file
 
 from tests.dicom.planted_places import put
-from trialimg.dicom import needles
 from trialimg.dicom.deidentify import clean_file
-from trialimg.dicom.residue import find_residue, identifying_values
+from trialimg.dicom.parsing.residue import find_residue, identifying_values
+from trialimg.dicom.rules import needles
 from trialimg.domain.deidentification import Profile
 
 NAMES = {

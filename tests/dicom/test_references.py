@@ -13,7 +13,7 @@ from pydicom.dataset import Dataset
 from tests.dicom.planted_objects import KINDS, Ledger, from_file, write_as_it_stands
 from tests.dicom.planted_places import item, nest, put
 from trialimg.dicom.deidentify import clean_file
-from trialimg.dicom.plan import CLASSES_AND_SCHEMES
+from trialimg.dicom.rules.plan import CLASSES_AND_SCHEMES
 from trialimg.domain.pseudonym import is_mapped_uid
 
 CT, SERIES, FRAME = (f"1.2.826.0.1.3680043.9.7.{n}.55" for n in (1, 2, 3))

@@ -11,10 +11,10 @@ from tests.dicom.conftest import pydicom_files
 from tests.dicom.planted_objects import write_as_it_stands
 from tests.dicom.planted_places import CODECS, PERSONS, put
 from trialimg.dicom.deidentify import clean_file, clean_ordinary
-from trialimg.dicom.ground import Unusual
-from trialimg.dicom.needles import needles_of, pattern_of
-from trialimg.dicom.residue import find_residue, identifying_values
-from trialimg.dicom.table import vr_of
+from trialimg.dicom.parsing.residue import find_residue, identifying_values
+from trialimg.dicom.rules.needles import needles_of, pattern_of
+from trialimg.dicom.splicing.ground import Unusual
+from trialimg.dicom.standard.table import vr_of
 from trialimg.errors import BadInput, UnreadableObject
 
 MAKER = 0x00080070

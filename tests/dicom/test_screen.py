@@ -7,12 +7,12 @@ import pytest
 from pydicom.data import get_testdata_file
 
 from trialimg.deidentify import Subject, basic_profile, clean
-from trialimg.dicom import captures
 from trialimg.dicom.deidentify import clean_ordinary
-from trialimg.dicom.header import read_facts
-from trialimg.dicom.iod import _standard, is_known
-from trialimg.dicom.residue import find_residue, identifying_values
-from trialimg.dicom.screen import FACE, _kind_of, _kinds, is_recognisable, looking_suffices, pixel_risk
+from trialimg.dicom.files import captures
+from trialimg.dicom.files.header import read_facts
+from trialimg.dicom.files.screen import FACE, _kind_of, _kinds, is_recognisable, looking_suffices, pixel_risk
+from trialimg.dicom.parsing.residue import find_residue, identifying_values
+from trialimg.dicom.standard.iod import _standard, is_known
 from trialimg.errors import Held
 
 CT = read_facts(Path(get_testdata_file("CT_small.dcm")))

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from tests.dicom.test_frames import J2K, JPEG, RLE, encapsulated, jpeg, quiet_frames, rle, segment, understood
-from trialimg.dicom.frames import Quiet, find_fragments, in_memory
+from trialimg.dicom.encapsulated.frames import Quiet, find_fragments, in_memory
 
 NAME = b" Ng, Vy "
 SCAN = b"\xff\xda"

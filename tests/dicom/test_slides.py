@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 from tests.dicom.conftest import corpora, pydicom_files
 from tests.dicom.test_splice import Both
 from trialimg.dicom.deidentify import clean_file, verify_clean
-from trialimg.dicom.screen import looking_suffices
+from trialimg.dicom.files.screen import looking_suffices
 from trialimg.domain.deidentification import Profile
 
 WHOLE_SLIDE = "1.2.840.10008.5.1.4.1.1.77.1.6"

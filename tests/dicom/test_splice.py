@@ -15,9 +15,9 @@ from tests.dicom.conftest import pydicom_files
 from tests.dicom.planted_objects import write_as_it_stands
 from tools.deid_fuzz import mutant, seeds
 from trialimg.dicom.deidentify import clean_file, clean_unusual, plan_of
-from trialimg.dicom.ground import Unusual
-from trialimg.dicom.header import read_facts
-from trialimg.dicom.splice_file import splice_file
+from trialimg.dicom.files.header import read_facts
+from trialimg.dicom.splicing.ground import Unusual
+from trialimg.dicom.splicing.splice_file import splice_file
 from trialimg.domain.deidentification import OPTIONS, Profile, Rule
 from trialimg.errors import TrialimgError
 

@@ -9,15 +9,15 @@ from pydicom.charset import python_encoding
 from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset
 
-from trialimg.dicom import left
-from trialimg.dicom import splice_file as ours
-from trialimg.dicom.dataset import parse
 from trialimg.dicom.deidentify import clean_file, clean_unusual, plan_of
-from trialimg.dicom.ground import Unusual
-from trialimg.dicom.header import facts_and_end
-from trialimg.dicom.part10 import open_part10
-from trialimg.dicom.residue import identifying_values
-from trialimg.dicom.syntaxes import SIMPLE_ENCODINGS
+from trialimg.dicom.files.header import facts_and_end
+from trialimg.dicom.parsing.dataset import parse
+from trialimg.dicom.parsing.residue import identifying_values
+from trialimg.dicom.splicing import left
+from trialimg.dicom.splicing import splice_file as ours
+from trialimg.dicom.splicing.ground import Unusual
+from trialimg.dicom.standard.part10 import open_part10
+from trialimg.dicom.standard.syntaxes import SIMPLE_ENCODINGS
 from trialimg.domain.deidentification import Profile
 
 NAMES = {

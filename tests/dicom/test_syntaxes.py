@@ -3,7 +3,7 @@ from __future__ import annotations
 from pydicom.charset import python_encoding
 from pydicom.uid import UID, AllTransferSyntaxes, MPEGTransferSyntaxes
 
-from trialimg.dicom.syntaxes import CHARACTER_SETS, ENCAPSULATED, TRANSFER_SYNTAXES, VIDEO_SYNTAXES
+from trialimg.dicom.standard.syntaxes import CHARACTER_SETS, ENCAPSULATED, TRANSFER_SYNTAXES, VIDEO_SYNTAXES
 
 
 def test_the_lists_of_encodings_are_those_of_the_parser():

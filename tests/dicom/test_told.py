@@ -13,10 +13,10 @@ from pydicom.dataset import Dataset
 
 from bench.validity import IDENTITY, KEY
 from tests.dicom.conftest import pydicom_files
-from trialimg.dicom.actions import Attribute, Do
 from trialimg.dicom.deidentify import clean_into, clean_ordinary, clean_unusual, plan_of
-from trialimg.dicom.ground import Unusual
-from trialimg.dicom.table import confidentiality_table, vr_of
+from trialimg.dicom.rules.actions import Attribute, Do
+from trialimg.dicom.splicing.ground import Unusual
+from trialimg.dicom.standard.table import confidentiality_table, vr_of
 from trialimg.domain.deid_report import Report
 from trialimg.domain.deidentification import OPTIONS, Profile
 from trialimg.errors import BadInput

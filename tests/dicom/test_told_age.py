@@ -7,7 +7,7 @@ import struct
 import pytest
 
 from tests.dicom.planted_places import item, nest, put
-from trialimg.dicom.told_age import cap_told_ages
+from trialimg.dicom.parsing.told_age import cap_told_ages
 
 
 def of_code(code, meaning):

@@ -14,8 +14,8 @@ from bench.validity import violations
 from tests.dicom.planted_places import item, nest, put
 from trialimg.dicom.deidentify import clean_into, plan_of, verify_clean
 from trialimg.dicom.explain import steps_of
-from trialimg.dicom.ground import Unusual
-from trialimg.dicom.splice_file import splice_file
+from trialimg.dicom.splicing.ground import Unusual
+from trialimg.dicom.splicing.splice_file import splice_file
 from trialimg.domain.deidentification import Profile, Rule
 
 VALUES = {

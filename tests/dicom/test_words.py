@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tools.make_vocabulary import BOTH, NAMES, TARGET
-from trialimg.dicom.words import cleaned_words, is_term, vocabulary
+from trialimg.dicom.standard.words import cleaned_words, is_term, vocabulary
 
 ROOT = Path(__file__).parents[2]
 

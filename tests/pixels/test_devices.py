@@ -15,9 +15,9 @@ from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset
 
 from tests.pixels.rendered import image, written
-from trialimg.dicom.captures import known_captures
-from trialimg.dicom.header import read_facts
-from trialimg.dicom.screen import pixel_risk
+from trialimg.dicom.files.captures import known_captures
+from trialimg.dicom.files.header import read_facts
+from trialimg.dicom.files.screen import pixel_risk
 from trialimg.domain.mask import Box
 from trialimg.pixels.devices import OUTSIDE, known_devices, outside_the_regions, rule_for
 from trialimg.pixels.propose import propose

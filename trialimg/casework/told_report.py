@@ -9,7 +9,7 @@ from typing import Any, Final
 from trialimg.casework.access import Place
 from trialimg.casework.definition import definition
 from trialimg.casework.submission import load
-from trialimg.dicom.table import edition, keyword_of
+from trialimg.dicom.standard.table import edition, keyword_of
 from trialimg.domain.deid_report import ActionCount, PixelCount, Report, rules_of
 from trialimg.domain.deidentification import Profile
 from trialimg.domain.permission import Role

@@ -38,7 +38,7 @@ _WINDOW: Final = 64
 """Files looked at in this process before those that are not ordinary go to a child."""
 _BATCH: Final = 16
 """Files in one message to a child."""
-_ENGINE, _PARSER = "trialimg.client.work", "trialimg.dicom.by_parser"
+_ENGINE, _PARSER = "trialimg.client.work", "trialimg.dicom.parsing.by_parser"
 
 
 def clean_folder(

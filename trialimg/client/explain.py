@@ -11,9 +11,9 @@ from typing import Final
 from trialimg.client.children import Children
 from trialimg.client.place import is_file
 from trialimg.dicom.deidentify import plan_of
-from trialimg.dicom.own_rules import exceptions
-from trialimg.dicom.plan import Do, Step
-from trialimg.dicom.table import edition, keyword_of, tag_of, tag_text
+from trialimg.dicom.rules.own_rules import exceptions
+from trialimg.dicom.rules.plan import Do, Step
+from trialimg.dicom.standard.table import edition, keyword_of, tag_of, tag_text
 from trialimg.domain.deidentification import Profile
 from trialimg.errors import BadInput, TrialimgError
 

@@ -14,7 +14,7 @@ from trialimg.client.account import Account, Cleaned, NotTaken
 from trialimg.client.inventory import CLEAN, HELD, SPOILED, Entry, Series
 from trialimg.client.source import numbered
 from trialimg.client.work import Done, Wish, to_disk, told
-from trialimg.dicom.canonical import canonical_hash
+from trialimg.dicom.files.canonical import canonical_hash
 from trialimg.domain.deid_report import SHOWN
 
 SAME_UID: Final = "image.same_uid_other_content"

@@ -12,11 +12,11 @@ from typing import Final, NamedTuple
 
 from trialimg.client.account import FULL, LOOKED_AT, Cleaned, NotTaken
 from trialimg.client.source import Kind, Source
-from trialimg.dicom.canonical import canonical_hash
 from trialimg.dicom.deidentify import Made, clean_into, clean_ordinary
-from trialimg.dicom.ground import Unusual
-from trialimg.dicom.header import InstanceFacts, is_dicomdir
-from trialimg.dicom.screen import looking_suffices
+from trialimg.dicom.files.canonical import canonical_hash
+from trialimg.dicom.files.header import InstanceFacts, is_dicomdir
+from trialimg.dicom.files.screen import looking_suffices
+from trialimg.dicom.splicing.ground import Unusual
 from trialimg.domain.deid_report import Report
 from trialimg.domain.deidentification import Profile, SubjectIdentity
 from trialimg.domain.pseudonym import fingerprint, marks_of_person
@@ -234,7 +234,7 @@ def _cleaned(run: Run, source: Source, clean: Callable[..., Made]) -> Done:
     )
     passes, report = _passes(made, wish), made.report
     if passes and wish.says_seen and made.hold_code == "image.may_show_text" and made.facts.has_pixels:
-        from trialimg.dicom.seen import say_seen  # brings the parser
+        from trialimg.dicom.parsing.seen import say_seen  # brings the parser
 
         report = say_seen(Path(target), report)
         if wish.durable:

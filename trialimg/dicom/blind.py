@@ -13,9 +13,9 @@ from enum import Enum, auto
 from functools import cache
 from typing import Any, Final
 
-from trialimg.dicom.plan import OF_EVERYBODY, PATIENT_ID, PATIENT_NAME
-from trialimg.dicom.table import confidentiality_table, vr_of
-from trialimg.dicom.values import dummy
+from trialimg.dicom.rules.plan import OF_EVERYBODY, PATIENT_ID, PATIENT_NAME
+from trialimg.dicom.rules.values import dummy
+from trialimg.dicom.standard.table import confidentiality_table, vr_of
 from trialimg.domain.deidentification import CID_7050
 from trialimg.domain.pseudonym import shift_date
 

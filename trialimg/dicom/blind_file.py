@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from trialimg.dicom.blind import TEXT, Act, Mask, new_text
-from trialimg.dicom.encode import META_TAGS, encoded
-from trialimg.dicom.part10 import LONG_FORM, PIXEL_DATA, Part10, open_part10
-from trialimg.dicom.syntaxes import DEFLATED
-from trialimg.dicom.table import vr_of
-from trialimg.dicom.walk import Event, walk
+from trialimg.dicom.files.encode import META_TAGS, encoded
+from trialimg.dicom.standard.part10 import LONG_FORM, PIXEL_DATA, Part10, open_part10
+from trialimg.dicom.standard.syntaxes import DEFLATED
+from trialimg.dicom.standard.table import vr_of
+from trialimg.dicom.standard.walk import Event, walk
 
 _CHUNK: Final = 1 << 18
 

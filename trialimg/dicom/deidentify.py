@@ -9,16 +9,16 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
 
-from trialimg.dicom.canonical import hash_part
-from trialimg.dicom.ground import Unusual
-from trialimg.dicom.header import InstanceFacts, facts_and_end, facts_of
-from trialimg.dicom.part10 import Part10, buffer_of, open_part10
-from trialimg.dicom.plan import Plan
-from trialimg.dicom.screen import CLAIMS_A_LOOK, FACE, is_recognisable, pixel_risk
-from trialimg.dicom.splice_file import splice_file
-from trialimg.dicom.strange import is_built_strangely, strange_frames
-from trialimg.dicom.syntaxes import ENCAPSULATED
-from trialimg.dicom.table import edition
+from trialimg.dicom.encapsulated.strange import is_built_strangely, strange_frames
+from trialimg.dicom.files.canonical import hash_part
+from trialimg.dicom.files.header import InstanceFacts, facts_and_end, facts_of
+from trialimg.dicom.files.screen import CLAIMS_A_LOOK, FACE, is_recognisable, pixel_risk
+from trialimg.dicom.rules.plan import Plan
+from trialimg.dicom.splicing.ground import Unusual
+from trialimg.dicom.splicing.splice_file import splice_file
+from trialimg.dicom.standard.part10 import Part10, buffer_of, open_part10
+from trialimg.dicom.standard.syntaxes import ENCAPSULATED
+from trialimg.dicom.standard.table import edition
 from trialimg.domain.deid_report import UNSEEN, PixelCount, Report, rules_of
 from trialimg.domain.deidentification import CLEAN_PIXELS, Profile, SubjectIdentity
 from trialimg.domain.pseudonym import fingerprint
@@ -95,7 +95,7 @@ def plan_of(profile: Profile) -> Plan:
     plan = _PLANS.get(profile)
     if plan is None:
         if profile.rules:
-            from trialimg.dicom.own_rules import refuse_impossible  # not loaded where a profile has none
+            from trialimg.dicom.rules.own_rules import refuse_impossible  # not loaded where a profile has none
 
             refuse_impossible(profile)
         plan = _PLANS[profile] = Plan(profile)
@@ -109,7 +109,7 @@ def deidentify(
 
     File meta information and preamble are written by ``clean_file``; the copy has none.
     """
-    from trialimg.dicom.by_parser import cleaned_copy  # the parser is not loaded before it is needed
+    from trialimg.dicom.parsing.by_parser import cleaned_copy  # the parser is not loaded before it is needed
 
     return cleaned_copy(dataset, plan_of(profile), identity, subject_key)
 
@@ -240,7 +240,7 @@ def clean_unusual(
     """Clean a file by the parser; give the facts of the original, the account, and where something is left."""
     part = open_part10(buffer_of(source))
     facts, end = facts_and_end(part)
-    from trialimg.dicom.by_parser import PARSER_GIVES_UP, clean_by_parser  # not loaded before a file needs it
+    from trialimg.dicom.parsing.by_parser import PARSER_GIVES_UP, clean_by_parser  # not loaded before a file needs it
 
     try:
         with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as stream:
@@ -281,7 +281,7 @@ def verify_clean(source: Path | BinaryIO, *, profile: Profile, identity: Subject
     data = buffer_of(source)
     part = open_part10(data)
     facts, end = facts_and_end(part)
-    from trialimg.dicom.by_parser import PARSER_GIVES_UP, check_by_parser  # not loaded before a file needs it
+    from trialimg.dicom.parsing.by_parser import PARSER_GIVES_UP, check_by_parser  # not loaded before a file needs it
 
     try:
         codes = check_by_parser(part, end, plan_of(profile), identity)

@@ -10,12 +10,12 @@ from typing import BinaryIO
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
-from trialimg.dicom.apply import kept_private_of, sop_class_of, steps_by_name
-from trialimg.dicom.by_parser import PARSER_GIVES_UP
-from trialimg.dicom.dataset import parse
-from trialimg.dicom.header import facts_and_end
-from trialimg.dicom.part10 import buffer_of, open_part10
-from trialimg.dicom.plan import Do, Place, Plan, Step
+from trialimg.dicom.files.header import facts_and_end
+from trialimg.dicom.parsing.apply import kept_private_of, sop_class_of, steps_by_name
+from trialimg.dicom.parsing.by_parser import PARSER_GIVES_UP
+from trialimg.dicom.parsing.dataset import parse
+from trialimg.dicom.rules.plan import Do, Place, Plan, Step
+from trialimg.dicom.standard.part10 import buffer_of, open_part10
 from trialimg.errors import UnreadableObject
 
 Tags = tuple[int, ...]

@@ -7,13 +7,21 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Final, Literal
 
-from trialimg.dicom.actions import BEYOND, DATES, Attribute, Do
-from trialimg.dicom.machine import OF_THE_MACHINE
-from trialimg.dicom.plan import OF_EVERYBODY, Plan
-from trialimg.dicom.private import safe_private
+from trialimg.dicom.rules.actions import BEYOND, DATES, Attribute, Do
+from trialimg.dicom.rules.plan import OF_EVERYBODY, Plan
+from trialimg.dicom.rules.private import safe_private
+from trialimg.dicom.rules.unlisted import NEVER_KEPT
+from trialimg.dicom.standard.machine import OF_THE_MACHINE
+from trialimg.dicom.standard.table import (
+    confidentiality_table,
+    is_retired,
+    keyword_of,
+    read_data,
+    tag_text,
+    uid_name,
+    vr_of,
+)
 from trialimg.dicom.statement_text import AFTER_CLASSES, HEAD, OPTIONS_SAID, PRIVATE, RULES, TABLE_HEAD
-from trialimg.dicom.table import confidentiality_table, is_retired, keyword_of, read_data, tag_text, uid_name, vr_of
-from trialimg.dicom.unlisted import NEVER_KEPT
 from trialimg.domain.deidentification import CID_7050, OPTIONS, Profile
 
 _LETTERS: Final = {

@@ -20,10 +20,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-from trialimg.dicom.canonical import canonical_hash
 from trialimg.dicom.deidentify import CleanResult, clean_file, verify_clean
-from trialimg.dicom.header import InstanceFacts, is_dicomdir, read_facts
-from trialimg.dicom.screen import pixel_risk
+from trialimg.dicom.files.canonical import canonical_hash
+from trialimg.dicom.files.header import InstanceFacts, is_dicomdir, read_facts
+from trialimg.dicom.files.screen import pixel_risk
 from trialimg.domain.deid_report import Report, joined
 from trialimg.domain.deidentification import Profile, SubjectIdentity
 from trialimg.domain.mask import Mask

@@ -15,8 +15,8 @@ from sqlalchemy import select
 
 from trialimg.archive.port import Archive
 from trialimg.casework.submission import load, move
-from trialimg.dicom.canonical import canonical_hash
-from trialimg.dicom.header import read_facts
+from trialimg.dicom.files.canonical import canonical_hash
+from trialimg.dicom.files.header import read_facts
 from trialimg.domain.submission import Equation, Fate, Outcome, delay, equation
 from trialimg.errors import BadInput, Held, NotFound
 from trialimg.pipeline.claim import Claim, load_claim

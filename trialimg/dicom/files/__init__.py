@@ -1,0 +1,1 @@
+"""What one file says of itself, and how its elements are written."""

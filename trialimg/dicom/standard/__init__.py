@@ -1,0 +1,1 @@
+"""What the standards say, as data and as form: attributes, objects, registered UIDs, encodings, words."""
