@@ -143,10 +143,10 @@ def mistake(order: Order) -> str | None:
     """Say what is wrong with an order; None where it can be carried out. Files are looked for, nothing is opened."""
     from trialimg.domain.deidentification import LONGEST_LABEL, fits_an_image
 
-    if not order.basic and not order.trial_name:
-        return "Name the trial with --trial, or use the Basic Profile alone with --profile basic."
     if order.explain is not None:
         return None
+    if not order.basic and not order.trial_name:
+        return "Name the trial with --trial, or use the Basic Profile alone with --profile basic."
     if not order.source or order.out is None:
         return "Give the files or folders to clean and, last, the folder for the clean ones."
     if not order.subject.strip():

@@ -378,6 +378,30 @@ def test_one_deep_element_does_not_push_what_is_said_of_all_others_off_the_scree
     assert name.index("PatientName") < 40
 
 
+def test_what_is_asked_without_a_trial_is_answered_by_the_basic_profile(data: Path) -> None:
+    done = run(data, "deidentify", "--explain", "ContentDate")
+    assert done.returncode == 0, done.stderr
+    emptied, demanded = done.stdout.splitlines()[1:]
+    assert " emptied " in emptied
+    assert " dummy " in demanded
+    assert "(Type 1)" in demanded
+    assert "never carried on" in run(data, "deidentify", "--explain", "0008,0000").stdout
+
+
+def test_what_becomes_of_each_value_of_a_file_is_told(data: Path, tmp_path: Path) -> None:
+    original = dcmread(str(get_testdata_file("CT_small.dcm")))
+    original.SoftwareVersions, original.ConvolutionKernel, original.PatientAge = "7.5", "Mrs Okonkwo", "091Y"
+    original.ProtocolName = "CT CHEST OKONKWO"
+    original.save_as(tmp_path / "in.dcm")
+    done = run(data, "deidentify", "--explain", tmp_path / "in.dcm", "--trial", "demo")
+    assert done.returncode == 0, done.stderr
+    lines = {words[1]: " ".join(words[2:]) for words in map(str.split, done.stdout.splitlines()[1:]) if len(words) > 2}
+    assert lines["SoftwareVersions"].startswith("kept ")
+    assert lines["ConvolutionKernel"].startswith(("removed ", "emptied ", "cleaned "))
+    assert "(0002,xxxx)" in done.stdout
+    assert "judged" not in {rest.split()[0] for rest in lines.values()}
+
+
 @pytest.mark.parametrize("what", ["nonsense", "/nowhere/at/all"])
 def test_what_cannot_be_explained_is_a_sentence(data: Path, what: str) -> None:
     done = run(data, "deidentify", "--explain", what, "--profile", "basic")

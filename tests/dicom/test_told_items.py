@@ -193,7 +193,7 @@ def test_the_report_and_the_explanation_tell_what_became_of_them(identity, key, 
     assert counts["(0040,A730).(0040,A300)", "Z"] == 1
     assert counts["(0040,A730).(0040,A168)", "D"] == counts["(0040,A730).(0040,A121)", "D"] == 1
     stream.seek(0)
-    why = {path: step.why for path, step in steps_of(stream, plan_of(profile)) if path[0] == CONTENT}
+    why = {path: step.why for path, step, _ in steps_of(stream, plan_of(profile)) if path[0] == CONTENT}
     assert "patient" in why[CONTENT, 0x0040A121]
     assert why[CONTENT, 0x0040A121] == why[CONTENT, 0x0040A168] == why[CONTENT, 0x0040A300]
 

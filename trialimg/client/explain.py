@@ -11,7 +11,7 @@ from typing import Final
 from trialimg.client.children import Children
 from trialimg.client.place import is_file
 from trialimg.dicom.deidentify import plan_of
-from trialimg.dicom.rules.own_rules import exceptions
+from trialimg.dicom.rules.own_rules import demanded, exceptions
 from trialimg.dicom.rules.plan import Do, Step
 from trialimg.dicom.standard.table import edition, keyword_of, tag_of, tag_text
 from trialimg.domain.deidentification import Profile
@@ -33,12 +33,19 @@ WORDS: Final = {
     Do.CLEAN_ITEMS: "cleaned in",
 }
 """What is done with an element, in a word or two."""
+_CHANGED: Final = {Do.SHIFT: WORDS[Do.SHIFT], Do.CAP_AGE: WORDS[Do.CAP_AGE], Do.KEEP_UID: WORDS[Do.MAP_UID]}
+"""Where it is not that some of it went."""
 _TAG: Final = re.compile(r"\(?([0-9A-Fa-f]{4}),? ?([0-9A-Fa-f]{4})\)?")
 _NEITHER: Final = (
     "This is neither a file nor a tag. Give a file, a tag as 0008,1030, or a keyword of PS3.6 as StudyDescription."
 )
 _LOST: Final = "Reading it needs more than the reader's limits."
 _Line = tuple[str, str, str, str]
+_META: Final = "(0002,xxxx)", "file meta information", "written anew", "who wrote the file, and for whom, is left out"
+_DEMANDS: Final = (
+    (frozenset({"1", "1C"}), "where the standard demands a value (Type 1)"),
+    (frozenset({"2", "2C"}), "where it may be empty and not absent (Type 2)"),
+)
 _WIDEST: Final = (36, 40, 20)
 """Characters of the first three columns, beyond which a text only moves the rest of its own line."""
 
@@ -82,16 +89,22 @@ def _tag(what: str) -> int:
 def _of_tag(tag: int, profile: Profile) -> list[_Line]:
     """Explain a tag, and in lines of their own where another rule applies to it: in some classes, or of a creator."""
     plan = plan_of(profile)
-    lines = [_line((tag,), plan.of_class().step(tag, None), 1)]
+    step = plan.of_class().step(tag, None)
+    lines = [_line((tag,), step, 1)]
+    for types, where in _DEMANDS:
+        other = demanded(plan, tag, types)
+        if other is not None and other.do is not step.do:
+            lines.append((*_line((tag,), other, 1)[:3], f"{where}: {other.why}"))
     for where, step in exceptions(plan, tag):
         path, keyword, word, why = _line((tag,), step, 1)
         lines.append((path, keyword, word, f"{where}: {why}"))
     return lines
 
 
-def _line(path: tuple[int, ...], step: Step, times: int) -> _Line:
+def _line(path: tuple[int, ...], step: Step, times: int, came: str = "") -> _Line:
     where = ".".join(tag_text(tag) for tag in path) + (f" ({times} times)" if times > 1 else "")
-    return where, keyword_of(path[-1]), WORDS[step.do], step.why
+    word = _CHANGED.get(step.do, "cleaned") if came == "changed" else came or WORDS[step.do]
+    return where, keyword_of(path[-1]), word, step.why
 
 
 def _of_file(asked: _Asked) -> list[_Line] | str:
@@ -104,4 +117,4 @@ def _of_file(asked: _Asked) -> list[_Line] | str:
         return error.sentence
     except OSError:
         return "The file cannot be read. Check that you may read it, and its medium."
-    return [_line(path, step, times) for (path, step), times in found.items()]
+    return [_META, *(_line(path, step, times, came) for (path, step, came), times in found.items())]

@@ -78,6 +78,7 @@ _FORMED: Final = DATES | {"AS"}
 NEEDED: Final = frozenset({"1", "1C"})
 _MAY_BE_EMPTY: Final = frozenset({"2", "2C"})
 UNKNOWN: Final = Step(Do.REMOVE, "X", "", why="nobody knows it, or it is written as what it cannot be: removed")
+LENGTH: Final = Step(Do.REMOVE, "X", "", why="the length of a group: never carried on")
 CLASSES_AND_SCHEMES: Final = frozenset(
     {
         *(0x00080016, 0x0008001A, 0x0008001B, 0x00080062, 0x0008010C, 0x00080117, 0x00080118, 0x0008040E),

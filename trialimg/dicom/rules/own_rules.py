@@ -10,7 +10,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from trialimg.dicom.rules.actions import CLASSES_AND_SCHEMES, DATES, NEEDED, NUMBERS, Step, is_never_carried
+from trialimg.dicom.rules.actions import (
+    CLASSES_AND_SCHEMES,
+    DATES,
+    NEEDED,
+    NUMBERS,
+    Attribute,
+    Step,
+    effective_vr,
+    is_never_carried,
+)
 from trialimg.dicom.rules.plan import WORDED, Plan
 from trialimg.dicom.rules.private import safe_private, without_block
 from trialimg.dicom.standard.iod import is_code_anywhere, is_known, types_anywhere
@@ -142,6 +151,18 @@ def _doubtful(rule: Rule) -> str:
             "(dicom3tools) before the trial begins"
         )
     return ""
+
+
+def demanded(plan: Plan, tag: int, types: frozenset[str]) -> Step | None:
+    """Give what is done where PS3.3 gives an attribute one of these Types; None where it does so nowhere."""
+    found = sorted(types & types_anywhere(tag))
+    vr = effective_vr(tag, "UN")
+    if not found or not vr:
+        return None
+    everywhere = (rule for rule in plan.profile.rules if not rule.creator and not rule.sop_classes)
+    rule = next((rule for rule in everywhere if rule.tag == tag), None)
+    do, told, why = plan.choose(Attribute(tag, vr, found[0], is_code=vr == "SQ" and is_code_anywhere(tag)), rule)
+    return Step(do, told, vr, why=why)
 
 
 def exceptions(plan: Plan, tag: int) -> Iterator[tuple[str, Step]]:

@@ -15,6 +15,7 @@ from trialimg.dicom.rules.actions import (
     BEYOND,
     CLASSES_AND_SCHEMES,
     DATES,
+    LENGTH,
     NEEDED,
     NUMBERS,
     UNKNOWN,
@@ -104,7 +105,8 @@ class Place:
         if step is None:
             vr = effective_vr(tag, key[1])
             if not vr:
-                return GOES if tag >> 16 & 1 else UNKNOWN  # not remembered: a file may hold any number of such tags
+                # Not remembered: a file may hold any number of such tags.
+                return LENGTH if not tag & 0xFFFF else GOES if tag >> 16 & 1 else UNKNOWN
             step = self._steps[key] = self._plan.decide(self._at, tag, vr, self._rules)
         return step
 
