@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from PIL import Image
 from pydicom import dcmread
+from pydicom.uid import ComprehensiveSRStorage, ExplicitVRLittleEndian
 from sqlalchemy import select
 
 from seed_data.phantom.uids import made_uid
@@ -173,6 +174,23 @@ def test_of_what_cannot_be_shown_the_submission_says_so(
     page = visitor(bed).get(f"/submissions/{key}")
     assert "It cannot be shown here. Look at the original where it was made" in words(page)
     assert "It is a film" in words(page)
+    assert f"/objects/{ordinal}/picture" not in text(page)
+
+
+def test_of_a_report_that_is_held_no_picture_is_offered(bed: Bed, tmp_path: Path) -> None:
+    files = clip_study(tmp_path / "report", frames=1)
+    made = dcmread(files[-1])
+    for tag in [tag for tag in made.keys() if tag.group in {0x0018, 0x0028, 0x7FE0}]:  # noqa: SIM118
+        del made[tag]
+    made.SOPClassUID = made.file_meta.MediaStorageSOPClassUID = ComprehensiveSRStorage
+    made.Modality, made.SoftwareVersions = "SR", str(made.PatientID)
+    made.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    made.save_as(files[-1])
+    key = bed.link(files)
+    (ordinal,) = held_of(bed, key)
+    page = visitor(bed).get(f"/submissions/{key}")
+    assert "still in (0018,1020)" in words(page)
+    assert "It cannot be shown here. Look at the original where it was made" in words(page)
     assert f"/objects/{ordinal}/picture" not in text(page)
 
 

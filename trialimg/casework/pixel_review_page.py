@@ -20,12 +20,13 @@ from trialimg.casework.pixel_series import (
     mark,
     proposed,
 )
+from trialimg.dicom.standard.iod import may_have_pixels
 from trialimg.domain.mask import Mask
 from trialimg.domain.pixel_review import Drawn, Look, Verdict
-from trialimg.domain.submission import ENDED, Stage, Step
+from trialimg.domain.submission import ENDED, Fate, Stage, Step
 from trialimg.errors import NotFound
 from trialimg.store.base import db
-from trialimg.store.imaging import Submission
+from trialimg.store.imaging import Submission, SubmissionObject
 from trialimg.store.job import RUNNING, WAITING, Job
 
 
@@ -174,9 +175,13 @@ def _closed(stage: Stage) -> str:
 
 
 def never_shown(place: Place) -> frozenset[int]:
-    """Give the held objects of which no picture can be made here, as of films."""
+    """Give the held objects of which no picture can be made here, as of films, or is none, as of reports."""
+    wanted = select(SubmissionObject.ordinal, SubmissionObject.sop_class_uid).where(
+        SubmissionObject.submission_id == place.submission_id, SubmissionObject.fate == Fate.HELD.value
+    )
+    without = {ordinal for ordinal, sop_class in db.session.execute(wanted) if not may_have_pixels(sop_class)}
     pairs = held_reviews(db.session, place.submission_id)
-    return frozenset(item.ordinal for review, item in pairs if review.state == Look.UNSEEN)
+    return frozenset(without | {item.ordinal for review, item in pairs if review.state == Look.UNSEEN})
 
 
 def to_look_at(place: Place) -> frozenset[int]:

@@ -19,6 +19,7 @@ from collections.abc import Collection, Mapping
 from functools import cache
 from typing import Final, NamedTuple
 
+from trialimg.dicom.standard.part10 import PIXEL_DATA
 from trialimg.dicom.standard.table import read_data
 
 At = tuple[int, ...]
@@ -70,6 +71,11 @@ def _modules() -> Mapping[str, int]:
 def is_known(sop_class_uid: str) -> bool:
     """Tell whether PS3.3 says what an object of this class is made of."""
     return sop_class_uid in _standard()["classes"]
+
+
+def may_have_pixels(sop_class_uid: str) -> bool:
+    """Tell whether objects of a class are images by PS3.3; of one that it does not know nobody can say that not."""
+    return type_at(place_of(sop_class_uid), PIXEL_DATA) != OPTIONAL
 
 
 @cache
