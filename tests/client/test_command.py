@@ -301,6 +301,11 @@ def test_a_folder_that_cannot_be_written_is_a_matter_of_usage(data: Path, ct: Pa
     assert "cannot be written" in done.stderr
 
 
+def hear_all() -> None:
+    """Undo what `nohup` does to all that the tests begin: a window that closes is then no end, as it should be."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("jobs", [1, 2])
@@ -313,7 +318,7 @@ def test_whoever_ends_it_finds_whole_files_and_reads_how_far_it_came(
     process = subprocess.Popen(
         [sys.executable, "-m", "trialimg", "--data", str(data), *map(str, command)],
         cwd=ROOT, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-        start_new_session=True,
+        start_new_session=True, preexec_fn=hear_all,  # noqa: PLW1509 (no thread is needed between)
     )  # fmt: skip
     until = time.monotonic() + 60
     while len(clean_ones(out)) < 5 and time.monotonic() < until and process.poll() is None:

@@ -52,8 +52,8 @@ _TOLD: Final = (
 )  # fmt: skip
 
 
-class _Spoilt(OurFault):
-    """The engine failed on one file; the others may go on."""
+class _Spoilt(Exception):
+    """The engine failed on one file, in these words; the others may go on. It is never seen outside this file."""
 
 
 class Inside:
@@ -241,7 +241,7 @@ def _told_of(error: Exception) -> Json:
     if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return {"full": _DISK}
     if isinstance(error, _Spoilt):
-        return {"refused": {"code": error.code, "sentence": _SPOILT}, "fault": error.sentence}
+        return {"refused": {"code": OurFault.code, "sentence": _SPOILT}, "fault": str(error)}
     if isinstance(error, OurFault):
         return {"fault": error.sentence}
     if isinstance(error, TrialimgError):
