@@ -5,7 +5,6 @@ What is known of devices is data (``captures.json``), which is not read for an o
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from functools import cache
 from typing import Any, Final
@@ -21,8 +20,7 @@ _SLICES: Final = CT | MR
 _NO_PHOTOGRAPHS: Final = tuple(f"{_STORAGE}.{leaf}." for leaf in ("30", "66", "481", "77.1.6"))
 """Of what is computed or planned, and of slides, the description says what they are for and not what they show."""
 _KINDS: Final = late(
-    r"SCREEN|SNAPSHOT|(?<!LOW)(?<!LOW.)DOSE|REPORT|SCANNED|SAVE|CAPTURE|VOLREN|VXTL|DEMOGRAPHIC|\bPROT(OCOL)?\b",
-    re.IGNORECASE,
+    r"SCREEN|SNAPSHOT|(?<!LOW)(?<!LOW.)DOSE|REPORT|SCANNED|SAVE|CAPTURE|VOLREN|VXTL|DEMOGRAPHIC|\bPROT(OCOL)?\b"
 )
 _DESCRIPTIONS: Final = late(
     r"(?<![a-z])(?:reports?|summary|worksheet|scanned|requisition|consent|screen[\W_]*(?:saves?|shots?|cap\w*|snaps?)|"
@@ -30,9 +28,9 @@ _DESCRIPTIONS: Final = late(
     r"protoc\w+[\W_]*(?:du[\W_]*|del[\W_]*)?pa[ct]i?[ez]\w+|rapport[\W_]*de[\W_]*dose|informe[\W_]*de[\W_]*dosis|"
     r"(?<!low.)dose[\W_]*(?:info|information|record|sheet|page|sr)|dosim\w+|medrad|injection[\W_]*profile|"
     r"(?:enhancement|time[\W_]*intensity)[\W_]*curves?|electronic[\W_]*film|nomination[\W_]*form|outside[\W_]*hospital)"
-    r"(?![a-z])|^\W*dose(?![a-z])",
-    re.IGNORECASE,
+    r"(?![a-z])|^\W*dose(?![a-z])"
 )
+"""For texts in small letters."""
 _PICTURES: Final = frozenset({"US", "IVUS", "SC", "OT", "DOC", "ES", "HC", "XC", "GM", "SM", "OP"})
 """Modalities whose pictures show text, or may be anything."""
 _SCANNERS: Final = frozenset(f"{_STORAGE}.{leaf}" for leaf in ("20", "128")) | _SLICES
@@ -52,7 +50,9 @@ def _by_words(facts: InstanceFacts) -> str | None:
     words = kinds if is_photograph else [kind.replace("DOSE", "") for kind in kinds]
     if facts.conversion_type or any(map(_KINDS.search, words)):
         return "It is a picture of a screen, a scan of paper or a dose report, which usually shows text."
-    if is_photograph and any(map(_DESCRIPTIONS.search, (facts.series_description, facts.protocol_name))):
+    if is_photograph and any(
+        _DESCRIPTIONS.search(told.lower()) for told in (facts.series_description, facts.protocol_name)
+    ):
         return "By its description it is a dose report, a protocol or a picture of a screen, which usually shows text."
     if facts.sop_class_uid in _SCANNERS and facts.modality in _PICTURES:
         return "Its Modality is none of its class, but one whose pictures may show text."

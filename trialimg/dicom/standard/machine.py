@@ -62,22 +62,23 @@ knows. It stays where it looks like that: without the marks of a person's name o
 and of records, long numbers and dates. A stranger's bare name would stay; what names the patient, people or place of
 the file is found."""
 
-_OF_SOMEBODY: Final = (
-    r"|\bDr\.? ?[A-Z]|(?i:\b(?:dr|mr|ms|hr|fr|sr|sra)\. ?[a-z]"
-    r"|\b(?:prof|mrs|herr|frau|mme|mlle|miss|doctor|professor)\b"
+_OF_SOMEBODY: Final = late(
+    r"\b(?:dr|mr|ms|hr|fr|sr|sra)\. ?[a-z]|\b(?:prof|mrs|herr|frau|mme|mlle|miss|doctor|professor)\b"
     r"|\b(?:mrn|ssn|dob|born|birth|geb|geboren|n[eé]e|call|tel|phone|accession)\b"
-    r"|\bpat(?:ient)?s?\b[ .'-]*(?:id|nr|no|number|name)\b)"
+    rf"|\bpat(?:ient)?s?\b[ .'-]*(?:id|nr|no|number|name)\b|{AGE_FORMS}"
 )
-"""Titles before a name, birth, telephones and numbers of records; DR and MR alone are modalities."""
+"""Titles before a name, birth, ages, telephones and numbers of records, in small letters: a pattern for small letters
+alone is made in a third of the time. DR and MR alone are modalities."""
+_DATED: Final = late(WRITTEN_DATES)
 _NO_MODEL: Final = late(
     r"[\^@]|[^\x20-\x7e\r\n]|.{65}|\d{7}|(?:\d+\.){5}"
     r"|(?<!\d)(?:\d{4}([./-])\d{1,2}\1\d{1,2}|\d{1,2}([./-])\d{1,2}\2\d{4})(?!\d)"
-    rf"{_OF_SOMEBODY}|(?i:{AGE_FORMS}|{WRITTEN_DATES})",
+    r"|\bDr\.? ?[A-Z]",
     re.DOTALL,
 )
 _NO_VERSION: Final = late(
     r"[\^@]|[^\x20-\x7e\r\n]|.{65}|(?:\d+\.){8}|(?<![\d.])(?:1\.[23]\.\d{1,3}|2\.(?:16|25))\.\d{3,}"
-    rf"{_OF_SOMEBODY}|(?i:{AGE_FORMS})",
+    r"|\bDr\.? ?[A-Z]",
     re.DOTALL,
 )
 _VERSIONS: Final = frozenset(
@@ -124,10 +125,19 @@ _SHORTEST_OF_A_HEAD, _LONG_ENOUGH = 4, 64
 """Bytes of a written value that are looked at: at least and at most."""
 
 
+def _is_no_model(text: str) -> bool:
+    small = text.lower()
+    return any((_NO_MODEL.search(text), _OF_SOMEBODY.search(small), _DATED.search(small)))
+
+
+def _is_no_version(text: str) -> bool:
+    return _NO_VERSION.search(text) is not None or _OF_SOMEBODY.search(text.lower()) is not None
+
+
 @lru_cache(maxsize=4096)
 def machine_words(tag: int, vr: str, value: bytes) -> bytes:
     """Keep what looks like the name of a model or a version; of the rest its words."""
-    looks_strange = (_NO_VERSION if keyword_of(tag) in _VERSIONS else _NO_MODEL).search
+    looks_strange = _is_no_version if keyword_of(tag) in _VERSIONS else _is_no_model
     text = value.decode("latin-1")
     parts = [text] if vr in {"ST", "LT", "UT"} else text.split("\\")
     kept = [cleaned_words(part) if looks_strange(part.strip(" \0")) else part for part in parts]
