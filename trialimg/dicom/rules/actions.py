@@ -78,6 +78,7 @@ _FORMED: Final = DATES | {"AS"}
 NEEDED: Final = frozenset({"1", "1C"})
 _MAY_BE_EMPTY: Final = frozenset({"2", "2C"})
 UNKNOWN: Final = Step(Do.REMOVE, "X", "", why="nobody knows it, or it is written as what it cannot be: removed")
+GOES: Final = Step(Do.REMOVE, "X", "", why="private, and no rule keeps it: removed")
 LENGTH: Final = Step(Do.REMOVE, "X", "", why="the length of a group: never carried on")
 CLASSES_AND_SCHEMES: Final = frozenset(
     {
@@ -125,6 +126,13 @@ def is_never_carried(tag: int) -> bool:
         or group >> 8 in {0x50, 0x60}
         or tag > PIXEL_DATA
     )
+
+
+def of_nobody(tag: int) -> Step:
+    """Decide about a tag that PS3.6 does not know as what it is written: it goes."""
+    if tag & 0xFFFF == 0:
+        return LENGTH
+    return GOES if tag >> 16 & 1 else UNKNOWN
 
 
 def kept_as(tag: int, vr: str) -> Do:

@@ -15,10 +15,9 @@ from trialimg.dicom.rules.actions import (
     BEYOND,
     CLASSES_AND_SCHEMES,
     DATES,
-    LENGTH,
+    GOES,
     NEEDED,
     NUMBERS,
-    UNKNOWN,
     Attribute,
     Choice,
     Do,
@@ -27,9 +26,10 @@ from trialimg.dicom.rules.actions import (
     effective_vr,
     is_never_carried,
     kept_as,
+    of_nobody,
     without_row,
 )
-from trialimg.dicom.rules.private import GOES, choose_private, safe_private, without_block
+from trialimg.dicom.rules.private import choose_private, safe_private, without_block
 from trialimg.dicom.standard.iod import At, inside, is_code, place_of, type_at
 from trialimg.dicom.standard.part10 import PIXEL_DATA
 from trialimg.dicom.standard.table import FULL_DATES, MODIFIED_DATES, Row, confidentiality_table, vr_of
@@ -42,8 +42,7 @@ PATIENT_NAME: Final = 0x00100010
 PATIENT_ID: Final = 0x00100020
 SEX, AGE, SIZE, WEIGHT = 0x00100040, 0x00101010, 0x00101020, 0x00101030
 CONTENT_SEQUENCE: Final = 0x0040A730
-_LETTERS: Final = 2
-"""Of a VR."""
+_LETTERS: Final = 2  # of a VR
 OFFSETS: Final = frozenset({0x7FE00001, 0x7FE00002})
 """Extended Offset Table and its lengths: eight bytes a frame."""
 PIXELS: Final = OFFSETS | {0x7FE00008, 0x7FE00009, PIXEL_DATA}
@@ -105,8 +104,7 @@ class Place:
         if step is None:
             vr = effective_vr(tag, key[1])
             if not vr:
-                # Not remembered: a file may hold any number of such tags.
-                return LENGTH if not tag & 0xFFFF else GOES if tag >> 16 & 1 else UNKNOWN
+                return of_nobody(tag)  # not remembered: a file may hold any number of such tags
             step = self._steps[key] = self._plan.decide(self._at, tag, vr, self._rules)
         return step
 

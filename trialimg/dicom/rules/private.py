@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Final, Literal
 
-from trialimg.dicom.rules.actions import DATES, WITHOUT_VALUE, Choice, Do, Step
+from trialimg.dicom.rules.actions import DATES, GOES, WITHOUT_VALUE, Choice, Do, Step
 from trialimg.dicom.rules.unlisted import is_judged
 from trialimg.dicom.standard.part10 import PIXEL_DATA
 from trialimg.dicom.standard.table import read_data
@@ -21,7 +21,6 @@ Decide = Callable[[str, int, str | None], Step]
 Known = Mapping[tuple[str, int], str]
 """VR of private attributes by creator and tag, the block left out."""
 
-GOES: Final = Step(Do.REMOVE, "X", "", why="private, and no rule keeps it: removed")
 CREATOR: Final = Step(Do.KEEP, "K", "LO", why="reserves a block of private attributes of which one stays")
 _BY_VR: Final = {"AS": (Do.CAP_AGE, "K"), "UI": (Do.MAP_UID, "U"), "SQ": (Do.CLEAN_ITEMS, "K")}
 _BLOCKS: Final = range(0x10, 0x100)
