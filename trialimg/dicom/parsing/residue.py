@@ -17,7 +17,6 @@ from pydicom.sequence import Sequence
 from pydicom.tag import BaseTag
 
 from trialimg.dicom.parsing.apply import judged_bytes, text_of
-from trialimg.dicom.parsing.markers import STUDY_ID
 from trialimg.dicom.rules.identifying import (
     BIRTH_DATE,
     LONG_WORD,
@@ -29,8 +28,10 @@ from trialimg.dicom.rules.identifying import (
     without_accents,
 )
 from trialimg.dicom.rules.needles import (
+    BINARIES,
     DUMMIES,
     NOT_ENTERED,
+    OURS,
     Among,
     among_of,
     as_read,
@@ -40,7 +41,6 @@ from trialimg.dicom.rules.needles import (
     pattern_of,
     refuse_too_many,
 )
-from trialimg.dicom.rules.plan import PATIENT_ID, PATIENT_NAME
 from trialimg.dicom.standard.part10 import PIXEL_DATA
 from trialimg.dicom.standard.table import is_registered, tag_text, vr_of
 from trialimg.domain.pseudonym import is_mapped_uid
@@ -48,12 +48,10 @@ from trialimg.domain.pseudonym import is_mapped_uid
 _STUDY_DATE: Final = 0x00080020
 _TEXT: Final = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
 _DATES: Final = frozenset({"DA", "DT", "TM"})
-_BINARY: Final = frozenset({"OB", "OW", "OL", "OV", "OD", "OF", "UN", "US", "SS", "UL", "SL"})
 _NUMBERS: Final = frozenset({"AT", "FD", "FL", "SV", "UV"})
 """Those of the standard are judged when they are cleaned (``unlisted``); a manufacturer's are searched."""
-_SEARCHED: Final = _TEXT | _DATES | _BINARY | {"AE", "CS", "UR", "IS", "DS", "UI", "AS"}
+_SEARCHED: Final = _TEXT | _DATES | BINARIES | {"AE", "CS", "UR", "IS", "DS", "UI", "AS"}
 _NUMERIC_TEXT: Final = frozenset({"IS", "DS"})
-_OURS: Final = frozenset({PATIENT_NAME, PATIENT_ID, STUDY_ID})
 _CLINICAL_TRIAL: Final = 0x0012
 
 
@@ -108,7 +106,7 @@ class _Sought(NamedTuple):
 def _find(dataset: Dataset, sought: _Sought, path: str) -> Iterator[str]:
     for key in dataset.keys():  # noqa: SIM118 - iterating a data set decodes it
         tag = int(key)
-        if not path and (tag in _OURS or tag >> 16 == _CLINICAL_TRIAL or tag == PIXEL_DATA):
+        if not path and (tag in OURS or tag >> 16 == _CLINICAL_TRIAL or tag == PIXEL_DATA):
             continue  # the trial's own words; pixels are searched by themselves
         element = dataset.get_item(key)
         vr = element.VR or vr_of(tag) or "UN"
@@ -126,7 +124,7 @@ def _names_someone(dataset: Dataset, element: DataElement | RawDataElement, vr: 
     value, pattern = element.value, sought.pattern
     if not value:
         return False
-    if vr in _BINARY or vr in _NUMBERS:
+    if vr in BINARIES or vr in _NUMBERS:
         return in_binary(judged_bytes(element, vr, little=dataset.original_encoding[1] is not False), sought.among)
     if vr == "UI":
         uids = [uid for uid in text_of(element).split("\\") if not (is_mapped_uid(uid) or is_registered(uid))]

@@ -28,6 +28,10 @@ from trialimg.errors import UnreadableObject
 
 NOT_ENTERED: Final = frozenset({0x52009229, 0x52009230, 0x30060039, 0x00081140, 0x00082112, 0x00081199})
 """Sequences of frames, contours and references, which name nobody and have thousands of items."""
+OURS: Final = frozenset({0x00100010, 0x00100020, 0x00200010})
+"""Name, number and Study ID, which the engine writes: of the outermost data set they are not searched."""
+BINARIES: Final = frozenset({"OB", "OW", "OL", "OV", "OD", "OF", "UN", "US", "SS", "UL", "SL"})
+"""The VRs that both ways search as bytes; a manufacturer's other numbers only the parser's way meets (``residue``)."""
 DUMMIES: Final = frozenset({dummy("DA").decode(), "00010101"})
 _DECODED: Final = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
 """The VRs of texts that are written in the character set of the file (PS3.5 6.1.2.2)."""

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from trialimg.dicom.files.header import BURNED_IN, GATHERED, OVERLAY_BITS, REGIONS
 from trialimg.dicom.rules.identifying import BIRTH_DATE, NAMES, WHOLE
-from trialimg.dicom.rules.needles import NOT_ENTERED
+from trialimg.dicom.rules.needles import BINARIES, NOT_ENTERED, OURS
 from trialimg.dicom.rules.plan import PIXELS, Do, Place, Plan, Step
 from trialimg.dicom.rules.values import Path
 from trialimg.dicom.standard.part10 import LONG_FORM, PIXEL_DATA
@@ -27,7 +27,6 @@ _SHORT_VRS: Final = frozenset(
 VRS: Final = _SHORT_VRS | {vr.decode("ascii") for vr in LONG_FORM}
 _TEXTS: Final = frozenset({"AE", "AS", "CS", "DS", "IS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"})
 _DATES: Final = frozenset({"DA", "DT", "TM"})
-_BINARIES: Final = frozenset({"OB", "OW", "OL", "OV", "OD", "OF", "UN", "US", "SS", "UL", "SL"})
 _CHANGES: Final = frozenset(
     {
         *(Do.EMPTY, Do.DUMMY, Do.MAP_UID, Do.KEEP_UID, Do.SHIFT, Do.CAP_AGE, Do.NAME, Do.KNOWN_CHARACTER_SET),
@@ -37,8 +36,6 @@ _CHANGES: Final = frozenset(
 _ITEM_END: Final = b"\xfe\xff\x0d\xe0"
 _DELIMITERS: Final = 0xFFFE
 _CLINICAL_TRIAL: Final = 0x0012
-_OURS: Final = frozenset({0x00100010, 0x00100020, 0x00200010})
-"""Name, number and Study ID, which the engine writes."""
 _MOST_LEARNT: Final = 1 << 14
 """Files may hold any number of attributes and values that nobody has met."""
 
@@ -170,7 +167,7 @@ class Ground:
 
     def _search(self, tag: int, step: Step) -> int:
         """Tell how what is left of a value is searched for what names the patient (``residue``)."""
-        if not self.path and (tag in _OURS or tag >> 16 == _CLINICAL_TRIAL):
+        if not self.path and (tag in OURS or tag >> 16 == _CLINICAL_TRIAL):
             return NOT_SEARCHED
         if step.vr in _TEXTS:
             return TEXT
@@ -178,7 +175,7 @@ class Ground:
             return DATE
         if step.vr == "UI":
             return NOT_SEARCHED if step.do is Do.MAP_UID else UID
-        return BINARY if step.vr in _BINARIES else NOT_SEARCHED
+        return BINARY if step.vr in BINARIES else NOT_SEARCHED
 
     def _gather(self, tag: int) -> int:
         if tag == BURNED_IN:
